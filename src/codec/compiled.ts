@@ -1,0 +1,30 @@
+import type { ColumnBatch, Mapping } from '../core/index.ts';
+
+/** A record schema made ready for frames. Compiled once per schema, then shared. */
+export interface CompiledSchema {
+  /** CRC-64-AVRO of the Parsing Canonical Form: 16 lower-case hex digits of the number (big-endian). */
+  readonly fingerprint: string;
+  readonly canonicalForm: string;
+  readonly mapping: Mapping;
+
+  /**
+   * Checks one record without building objects and returns its number of readings (points).
+   * `bytes[start..end)` is the body alone, without the frame's header. Throws a MillraceError with a frame
+   * code and the field's path. `device` is the connection's identity, `nowMs` the time of arrival.
+   */
+  check(bytes: Uint8Array, start: number, end: number, device: string, nowMs: number): number;
+
+  /**
+   * Appends the points of a record that `check` took. `position` is the frame's place in the journal;
+   * `arrivalMs` is the time of points that carry none.
+   */
+  decode(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    into: ColumnBatch,
+    device: string,
+    arrivalMs: number,
+    position: number,
+  ): void;
+}

@@ -1,0 +1,110 @@
+/**
+ * Every error that leaves the process has a stable code from this table. Programs match on the code,
+ * never on the message. `status` answers HTTP, `close` closes a WebSocket, `retry` says whether the same
+ * thing may work later, `help` tells a person what to do. docs/errors.md is generated from here.
+ */
+export interface ErrorRow {
+  status: number;
+  retry: boolean;
+  help: string;
+  /** WebSocket close code, where the error ends a connection. */
+  close?: number;
+}
+
+const row = (status: number, help: string, extra: { retry?: boolean; close?: number } = {}): ErrorRow => ({
+  status,
+  help,
+  retry: extra.retry ?? false,
+  ...(extra.close === undefined ? {} : { close: extra.close }),
+});
+
+export const ERRORS = {
+  // frames
+  frame_empty: row(400, 'Send one Avro frame per message; this message had no bytes.'),
+  frame_framing: row(400, 'Start the frame with C3 01 (single-object) or 00 (Confluent framing).'),
+  frame_too_large: row(413, 'Split the frame: it is over the limit that the welcome states.', {
+    close: 4509,
+  }),
+  frame_truncated: row(400, "The bytes end inside the record. Check the writer's schema and the length."),
+  frame_trailing: row(400, "Bytes are left over after the record. Check the writer's schema."),
+  frame_varint: row(400, 'A varint is overlong or out of range. Encode numbers in their shortest form.'),
+  frame_block: row(400, 'An array block has an impossible count or byte size.'),
+  frame_utf8: row(400, 'A string is not valid UTF-8.'),
+  frame_index: row(400, 'A union branch, enum index or boolean is outside its range.'),
+  frame_too_many_readings: row(400, 'Send fewer readings per frame.'),
+  value_not_finite: row(400, 'A number is infinite. Send NaN or null for a missing value.'),
+  value_unusable: row(400, 'The value has no faithful form in the store; the message says why.'),
+  time_out_of_range: row(400, "Correct the device's clock: times lie from 1970 to a day ahead of now."),
+  device_mismatch: row(400, "The payload's device must equal the connection's device, or be left out."),
+  schema_unknown: row(400, "Register the writer's schema, then send again or replay the dead letter."),
+  // registration
+  schema_invalid: row(422, 'The schema is not valid Avro; the message says where.'),
+  schema_unmappable: row(422, 'The schema has no form as time series; the message names the field and why.'),
+  schema_conflict: row(422, 'Give the measurement or the field another name: the old one has another meaning.'),
+  // connections
+  device_missing: row(400, 'Name the device with ?device=ID.'),
+  device_invalid: row(400, 'Device ids match [A-Za-z0-9][A-Za-z0-9._:-]{0,127}.'),
+  protocol_error: row(400, 'A text message was no known control message.', { close: 4510 }),
+  window_exceeded: row(429, 'Wait for acks: more is in flight than the welcome allows.', {
+    retry: true,
+    close: 4013,
+  }),
+  replaced: row(409, 'A newer connection of the same device took over.', { close: 4508 }),
+  origin_forbidden: row(403, 'Add the page’s origin to MILLRACE_ORIGINS.', { close: 4503 }),
+  too_many_connections: row(503, 'Try again later, or raise the connection limit.', { retry: true }),
+  journal_full: row(503, 'The journal is at its limit: bring the store back or raise the limit.', { retry: true }),
+  journal_failed: row(503, 'The journal cannot be written: see /readyz and the log.', { retry: true }),
+  draining: row(503, 'The server is stopping; connect again in a moment.', { retry: true, close: 1012 }),
+  slow_consumer: row(503, 'Read faster, or ask for fewer rows.', { retry: true, close: 4014 }),
+  // reads
+  parameter_missing: row(400, 'Add the parameter that the message names.'),
+  parameter_unknown: row(400, 'Remove the parameter; the message lists the known ones.'),
+  parameter_invalid: row(400, 'Correct the value; the message says what is expected.'),
+  cursor_invalid: row(400, 'Use a cursor exactly as it was given, with the same parameters.'),
+  cursor_expired: row(410, 'The position is no longer retained: query the history, then tail from now.'),
+  field_unknown: row(400, 'See /v1/measurements for the fields.'),
+  function_unsuitable: row(400, 'The function does not apply to a field of this type.'),
+  measurement_unknown: row(404, 'See /v1/measurements for the names.'),
+  device_unknown: row(404, 'No frame of this device has been stored.'),
+  route_unknown: row(404, 'See docs/ for the routes.'),
+  method_not_allowed: row(405, 'Use a method that the Allow header names.'),
+  not_acceptable: row(406, 'Ask for one of the forms that the message lists.'),
+  body_too_large: row(413, 'Send a smaller body.'),
+  body_invalid: row(400, 'The body is not the JSON that this route takes.'),
+  too_many_subscriptions: row(429, 'Unsubscribe first, or open another connection.'),
+  store_unavailable: row(503, 'The store is away; data is kept in the journal. Try again later.', { retry: true }),
+  query_timeout: row(503, 'Ask for less: a shorter range, fewer fields, a larger "every".', { retry: true }),
+  too_many_queries: row(503, 'Try again in a moment.', { retry: true }),
+  // starting
+  config_invalid: row(500, 'Correct the setting that the message names.'),
+  data_dir_in_use: row(500, 'Stop the other process, or give this one its own MILLRACE_DATA_DIR.'),
+  data_dir_unwritable: row(500, 'Make the data folder writable for this user.'),
+  data_dir_version: row(500, 'The data was written by a newer version: install that one.'),
+  port_in_use: row(500, 'Choose another MILLRACE_PORT (0 takes a free one), or stop the other program.'),
+  store_refused: row(500, 'The store refused the point; the message gives its reason.'),
+  internal: row(500, 'This is a defect: please report it with the log around this time.', { retry: true }),
+} satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error with a stable code. `path` names the field inside a frame or schema, where there is one. */
+export class MillraceError extends Error {
+  readonly code: ErrorCode;
+  readonly path: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { path?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = 'MillraceError';
+    this.code = code;
+    this.path = options.path;
+  }
+
+  get row(): ErrorRow {
+    return ERRORS[this.code];
+  }
+}
+
+/** The message of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

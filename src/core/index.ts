@@ -1,0 +1,11 @@
+/**
+ * The names that every part shares: errors with stable codes, limits, time, device ids, cursors, and the
+ * column form of points. Pure values and functions; nothing here opens a file or a socket.
+ */
+export * from './errors.ts';
+export * from './limits.ts';
+export * from './device.ts';
+export * from './time.ts';
+export * from './cursor.ts';
+export * from './measurement.ts';
+export * from './columns.ts';

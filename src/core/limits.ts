@@ -1,0 +1,94 @@
+/**
+ * Every bound of the program in one place, each with its unit and its reason. Those marked "setting" are
+ * defaults that configuration may change; the rest are fixed.
+ */
+export const LIMITS = {
+  /** Bytes of one frame (setting): large enough for thousands of readings, small enough to buffer anywhere. */
+  maxFrameBytes: 256 * 1024,
+  /** Readings of one frame: bounds the rows that a few bytes of an all-optional record can claim. */
+  maxReadingsPerFrame: 65_536,
+  /** Frames of one connection that may be unacknowledged (setting). */
+  maxUnacked: 4_096,
+  /** Bytes of one connection that may be unacknowledged (setting). */
+  maxUnackedBytes: 4 * 1024 * 1024,
+  /** Device connections at once (setting): about 10 KB of memory each. */
+  maxConnections: 50_000,
+  /** Depth of nested records in a schema. */
+  maxSchemaDepth: 16,
+  /** Fields of one schema, nested ones included: bounds generated code and table width. */
+  maxSchemaFields: 2_000,
+  /** Bytes of one schema's JSON text. */
+  maxSchemaBytes: 1024 * 1024,
+  /** Schemas in the registry. */
+  maxSchemas: 10_000,
+  /** Bytes of one string value: InfluxDB's limit of 64 KB for strings and tags, less room for escapes. */
+  maxStringBytes: 32 * 1024,
+
+  /** Bytes of journal (setting): at the limit acks are withheld and new connections get 503. */
+  journalMaxBytes: 4 * 1024 ** 3,
+  /** A block is committed when it holds this many bytes … */
+  journalBlockBytes: 1024 * 1024,
+  /** … or when its first frame has waited this long, in milliseconds. */
+  journalBlockDelayMs: 2,
+  /** Bytes that may wait for the disk before ingest is paused. */
+  journalQueueBytes: 32 * 1024 * 1024,
+  /** Stored frames are kept this long for tails to resume from (setting), in milliseconds … */
+  tailRetentionMs: 60 * 60_000,
+  /** … but at most this many bytes of them (setting). */
+  tailRetentionBytes: 512 * 1024 * 1024,
+  /** Dead letters kept (setting); the oldest go first. */
+  maxDeadLetters: 100_000,
+  /** Bytes of dead letters kept (setting). */
+  maxDeadLetterBytes: 256 * 1024 * 1024,
+
+  /** Rows of one store batch: InfluxDB takes bodies of 5,000 to 20,000 points best. */
+  storeBatchRows: 10_000,
+  /** A smaller batch is written when its first row has waited this long, in milliseconds. */
+  storeBatchDelayMs: 250,
+  /** Longest wait between two tries of a store write, in milliseconds. */
+  storeRetryMaxMs: 30_000,
+  /** Series whose newest time DuckDB's writer remembers; rows of others are looked up. */
+  maxSeriesTracked: 1_000_000,
+
+  /** Rows of a JSON answer when no limit is asked. */
+  queryDefaultRows: 10_000,
+  /** Rows of a JSON answer at most. */
+  queryMaxRows: 1_000_000,
+  /** Buckets of one aggregate answer, all groups together. */
+  queryMaxBuckets: 1_000_000,
+  /** Longest query, in milliseconds (setting). */
+  queryTimeoutMs: 30_000,
+  /** Queries at once; the next ones wait … */
+  maxQueries: 8,
+  /** … and this many may wait. */
+  maxQueriesWaiting: 64,
+  /** Length of one query parameter and number of values that may be repeated. */
+  maxParameterLength: 1_024,
+  maxParameterValues: 256,
+  /** Bytes of a JSON request body. */
+  maxJsonBodyBytes: 1024 * 1024,
+
+  /** Tail connections at once. */
+  maxTailConnections: 10_000,
+  /** Subscriptions of one tail connection. */
+  maxSubscriptions: 32,
+  /** Bytes that may wait in one tail socket before its reader counts as slow. */
+  tailSocketBytes: 1024 * 1024,
+  /** Rows of one data message. */
+  tailMessageRows: 1_000,
+  /** Rows that joining history to live may have to tell apart. */
+  tailJoinRows: 500_000,
+  /** A tail without rows tells its position this often, in milliseconds. */
+  tailProgressMs: 5_000,
+  /** History reads of tails at once. */
+  maxHistoryReads: 4,
+
+  /** Bytes of one control message (text) from a client. */
+  maxControlBytes: 64 * 1024,
+  /** Seconds without any traffic after which a WebSocket is closed (pings are sent before). */
+  idleTimeoutS: 120,
+  /** An ack is sent at latest this long after durability, in milliseconds. */
+  ackDelayMs: 50,
+  /** Draining at stop takes at most this long, in milliseconds. */
+  drainMs: 8_000,
+} as const;

@@ -1,0 +1,81 @@
+import { MillraceError } from './errors.ts';
+
+/** Time inside Millrace is a bigint of nanoseconds since the UTC epoch, from 1970 to the year 2262. */
+export const NS_PER_MS = 1_000_000n;
+export const MAX_TIME_NS = 9_223_372_036_854_775_807n;
+
+const UNIT_NS: Record<string, bigint> = {
+  ns: 1n,
+  us: 1_000n,
+  ms: NS_PER_MS,
+  s: 1_000n * NS_PER_MS,
+  m: 60_000n * NS_PER_MS,
+  h: 3_600_000n * NS_PER_MS,
+  d: 86_400_000n * NS_PER_MS,
+  w: 604_800_000n * NS_PER_MS,
+};
+
+/** `30s`, `15m`, `12h`, `30d`, `250ms` … as nanoseconds; null for anything else. */
+export function parseDurationNs(text: string): bigint | null {
+  const match = /^(\d{1,12})(ns|us|ms|s|m|h|d|w)$/.exec(text);
+  if (match === null) return null;
+  return BigInt(match[1] ?? '0') * (UNIT_NS[match[2] ?? ''] ?? 0n);
+}
+
+/** A duration in milliseconds; null for anything that is no duration. */
+export function parseDurationMs(text: string): number | null {
+  const ns = parseDurationNs(text);
+  return ns === null ? null : Number(ns) / 1e6;
+}
+
+/**
+ * A point in time as the contract writes it: RFC 3339, `now`, `-15m`, or epoch milliseconds.
+ * Throws `parameter_invalid` that names the parameter.
+ */
+export function parseTimeNs(text: string, name: string, nowNs: bigint): bigint {
+  if (text === 'now') return nowNs;
+  if (text.startsWith('-') || text.startsWith('now-')) {
+    const ns = parseDurationNs(text.replace(/^(now)?-/, ''));
+    if (ns !== null) return nowNs - ns;
+  } else if (/^\d{1,15}$/.test(text)) {
+    return BigInt(text) * NS_PER_MS;
+  } else {
+    const ns = parseRfc3339Ns(text);
+    if (ns !== null) return ns;
+  }
+  throw new MillraceError(
+    'parameter_invalid',
+    `${name}: expected RFC 3339, "now", a duration back such as "-15m", or epoch milliseconds, got "${text.slice(0, 60)}"`,
+  );
+}
+
+/** RFC 3339 with up to nine fractional digits; null for anything else, an impossible date included. */
+export function parseRfc3339Ns(text: string): bigint | null {
+  const match =
+    /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/.exec(text);
+  if (match === null) return null;
+  const [, date = '', clock = '', fraction = '', zone = 'Z'] = match;
+  const utcMs = Date.parse(`${date}T${clock}Z`);
+  const ms = Date.parse(`${date}T${clock}${zone.toUpperCase()}`);
+  if (Number.isNaN(ms) || Number.isNaN(utcMs)) return null;
+  // Date.parse rolls 31 February over into March: an honest parse keeps the day.
+  if (new Date(utcMs).toISOString().slice(0, 10) !== date) return null;
+  return BigInt(ms) * NS_PER_MS + BigInt(fraction.padEnd(9, '0'));
+}
+
+/** RFC 3339 in UTC at full precision: no, three, six or nine fractional digits, the fewest that are exact. */
+export function formatTimeNs(timeNs: bigint): string {
+  const ms = timeNs / NS_PER_MS - (timeNs % NS_PER_MS < 0n ? 1n : 0n);
+  const subMs = timeNs - ms * NS_PER_MS;
+  const iso = new Date(Number(ms)).toISOString();
+  if (subMs === 0n) return iso.endsWith('.000Z') ? `${iso.slice(0, -5)}Z` : iso;
+  const digits = subMs.toString().padStart(6, '0');
+  return `${iso.slice(0, -1)}${digits.endsWith('000') ? digits.slice(0, 3) : digits}Z`;
+}
+
+/** The wall clock, in one place so that tests can replace it. */
+export interface Clock {
+  nowMs(): number;
+}
+
+export const systemClock: Clock = { nowMs: () => Date.now() };

@@ -1,0 +1,127 @@
+/** How a frame came in; the ledger counts each by itself. */
+export type Transport = 'ws' | 'http' | 'mqtt';
+
+/**
+ * Where frames come from: one per device connection. The journal keeps it while frames of it are in
+ * flight and calls it back once per commit.
+ */
+export interface Origin {
+  readonly device: string;
+  readonly transport: Transport;
+  /** Everything up to `seq` is on disk (synced). Called in order, once per commit that held any of it. */
+  onDurable(seq: number): void;
+  /** The journal failed; what was in flight is not acknowledged. */
+  onFailed(): void;
+}
+
+export interface DeadLetterInput {
+  device: string;
+  transport: Transport;
+  atMs: number;
+  code: string;
+  message: string;
+  bytes: Uint8Array;
+}
+
+export interface DeadLetter extends DeadLetterInput {
+  id: string;
+  /** Which refusal: before the ack (`rejected`) or by the store after it (`deadLettered`). */
+  kind: 'rejected' | 'deadLettered';
+}
+
+/** One frame as it is read back. `bytes` is a view: copy what must outlive the iteration step. */
+export interface JournalFrame {
+  position: number;
+  device: string;
+  seq: number;
+  transport: Transport;
+  arrivalMs: number;
+  readings: number;
+  bytes: Uint8Array;
+}
+
+/** A committed block: frames at positions [first, next). Frames are decoded while iterating. */
+export interface JournalBlock {
+  first: number;
+  next: number;
+  readings: number;
+  sizeBytes: number;
+  frames(from?: number): Iterable<JournalFrame>;
+}
+
+/** Counts in readings; received = the sum of the others, at every instant. */
+export interface Ledger {
+  received: number;
+  stored: number;
+  duplicates: number;
+  rejected: number;
+  deadLettered: number;
+  expired: number;
+  pending: number;
+}
+
+/** What became of the frames before `position`, counted since the previous settlement. */
+export interface Settlement {
+  /** Everything before it is settled. */
+  position: number;
+  stored: number;
+  deadLetters: readonly DeadLetterInput[];
+  /** Readings that the dead letters stand for. */
+  deadLettered: number;
+}
+
+export interface JournalStats {
+  state: 'open' | 'full' | 'failed';
+  /** Bytes of blocks kept, and those of them that are not settled yet. */
+  bytes: number;
+  pendingBytes: number;
+  maxBytes: number;
+  /** Arrival of the oldest frame that is not settled; null when all are. */
+  oldestPendingMs: number | null;
+  /** Bytes accepted and not yet on disk. */
+  queuedBytes: number;
+}
+
+/**
+ * The only source of truth before the store. One process writes; positions count frames from 0 without a
+ * hole and are never reused within an epoch.
+ */
+export interface Journal {
+  /** Names this journal; another one after it was replaced. Survives a crash. */
+  readonly epoch: string;
+  /** The position that the next committed frame will have: all before it is on disk. */
+  head(): number;
+  /** The oldest position that can still be read. */
+  tail(): number;
+  /** The device's last durable sequence number; 0 for a new device. */
+  deviceSeq(device: string): number;
+
+  /**
+   * Takes a checked frame. The bytes are copied before it returns. `seq` must be the device's next.
+   * Durability is told by origin.onDurable. The caller asks `accepting()` first; appends are taken even when
+   * full, so that what a socket has already delivered is not dropped.
+   */
+  append(origin: Origin, seq: number, bytes: Uint8Array, readings: number, arrivalMs: number): void;
+  /** Takes a refused frame: its number counts, it becomes a dead letter in the same commit. */
+  reject(origin: Origin, seq: number, letter: DeadLetterInput): void;
+  /** False when full, failed or too far behind the disk: new connections are refused and acks withheld. */
+  accepting(): boolean;
+  /** Resolves when everything taken so far is on disk; rejects with `journal_failed`. */
+  flush(): Promise<void>;
+
+  /** The committed block that holds `position`, or undefined at the head. Throws `cursor_expired` below tail(). */
+  read(position: number): JournalBlock | undefined;
+  /** Called after each commit with the new head. Returns the way to stop it. */
+  onCommit(listener: (head: number) => void): () => void;
+
+  /** The writer's durable progress: frames before it are settled. */
+  settledPosition(): number;
+  /** Moves it forward with its counts and dead letters, in one transaction, and trims behind it. */
+  settle(settlement: Settlement): Promise<void>;
+
+  ledger(): Ledger;
+  /** Newest first; `before` is the id of the last one seen. */
+  deadLetters(limit: number, before?: string): DeadLetter[];
+  stats(): JournalStats;
+  close(): Promise<void>;
+}

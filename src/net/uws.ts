@@ -1,0 +1,22 @@
+/**
+ * The one place that loads uWebSockets.js, a native add-on. Where there is no binary for this machine, it
+ * says so in words instead of a stack trace.
+ */
+import type * as Uws from 'uWebSockets.js';
+
+export type { HttpRequest, HttpResponse, TemplatedApp, WebSocket, us_socket_context_t } from 'uWebSockets.js';
+
+async function load(): Promise<typeof Uws> {
+  try {
+    return await import('uWebSockets.js');
+  } catch (cause) {
+    throw new Error(
+      `uWebSockets.js has no binary for Node ${process.version} on ${process.platform}-${process.arch}. ` +
+        'Use Node 20 or 22 on Linux (glibc), macOS or Windows, or install the upstream release for your ' +
+        'version: npm install uNetworking/uWebSockets.js#v20.51.0',
+      { cause },
+    );
+  }
+}
+
+export const uws = await load();

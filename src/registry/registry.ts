@@ -1,0 +1,36 @@
+import type { CompiledSchema } from '../codec/index.ts';
+import type { Measurement } from '../core/index.ts';
+
+/** A schema as the registry keeps it. Ids count from 1 and are never given twice. */
+export interface RegisteredSchema {
+  id: number;
+  /** The JSON text as it was registered. */
+  text: string;
+  compiled: CompiledSchema;
+}
+
+/** Where a frame's body begins, and the schema that wrote it. */
+export interface ResolvedFrame {
+  schema: RegisteredSchema;
+  bodyStart: number;
+}
+
+export interface Registry {
+  /**
+   * Finds the writer's schema from a frame's first bytes (`bytes[start..end)`), single-object or Confluent.
+   * Throws `frame_empty`, `frame_framing`, `frame_truncated` or `schema_unknown`.
+   */
+  resolve(bytes: Uint8Array, start: number, end: number): ResolvedFrame;
+  byId(id: number): RegisteredSchema | undefined;
+  /** Sorted by name. */
+  measurements(): readonly Measurement[];
+  measurement(name: string): Measurement | undefined;
+  /**
+   * Registers a schema under a subject, durably; the same text again is no new version. Throws
+   * `schema_invalid`, `schema_unmappable` or `schema_conflict`.
+   */
+  register(subject: string, text: string): Promise<{ id: number; version: number }>;
+  /** Called after every registration that changed something. Returns the way to stop it. */
+  onChange(listener: () => void): () => void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,2 @@
+/** Where points live for good, behind one interface: DuckDB (embedded) or InfluxDB 2.7. */
+export * from './store.ts';

@@ -1,0 +1,139 @@
+import type { Cell, ColumnBatch, Measurement } from '../core/index.ts';
+
+/** Where in the journal a store's contents end: every frame before `position` of this epoch is settled. */
+export interface StorePosition {
+  epoch: string;
+  position: number;
+  /** Readings stored and dead-lettered since the epoch's beginning, for the ledger after a crash. */
+  stored: number;
+  deadLettered: number;
+}
+
+/** A point that the store refused for good. `row` is its row in `batch`. */
+export interface RefusedPoint {
+  batch: ColumnBatch;
+  row: number;
+  message: string;
+}
+
+/**
+ * What a read saw: all frames before `position`. When `exact` it saw nothing after it; otherwise rows of
+ * frames written during the read may be among those returned.
+ */
+export interface View {
+  position: number;
+  exact: boolean;
+}
+
+/** Rows to choose: empty lists choose all. Times are [fromNs, toNs). Tags by name, any of the values. */
+export interface Selection {
+  measurement: Measurement;
+  /** Names of fields; all of them when empty. */
+  fields: readonly string[];
+  devices: readonly string[];
+  tags: Readonly<Record<string, readonly string[]>>;
+  fromNs: bigint;
+  toNs: bigint;
+}
+
+/**
+ * Raw rows ordered by time, then device, then the tags in the measurement's order (null first); `desc`
+ * is the exact reverse. `after` goes on behind a row: past `skip` rows at exactly `timeNs`, in that order.
+ */
+export interface RowsQuery extends Selection {
+  order: 'asc' | 'desc';
+  limit: number | null;
+  after: { timeNs: bigint; skip: number } | null;
+}
+
+export const FUNCTIONS = [
+  'count',
+  'sum',
+  'min',
+  'max',
+  'mean',
+  'first',
+  'last',
+  'stddev',
+  'median',
+  'p95',
+  'p99',
+  'rate',
+  'delta',
+] as const;
+export type AggregateFunction = (typeof FUNCTIONS)[number];
+
+/** One output column of an aggregate: a function over a field, under the name that the answer shows. */
+export interface AggregateColumn {
+  field: string;
+  fn: AggregateFunction;
+  name: string;
+}
+
+/** Aggregates by time bucket (aligned to the epoch; none: one bucket at fromNs) and by `group`. */
+export interface AggregateQuery extends Selection {
+  aggregates: readonly AggregateColumn[];
+  everyNs: bigint | null;
+  /** `device` or tag names; empty merges all series. */
+  group: readonly string[];
+  order: 'asc' | 'desc';
+  limit: number | null;
+}
+
+/**
+ * An answer. `columns` for rows: time, device, tags, fields; for aggregates: time, group, aggregates; for
+ * latest: time, device, tags?, fields. Each row's first cell is the time as bigint nanoseconds. Rows come
+ * in chunks; leaving the iteration early frees what it holds.
+ */
+export interface Answer {
+  columns: readonly string[];
+  /** Known before the rows when exact, else read it after the last chunk. */
+  view(): View;
+  chunks: AsyncIterable<Cell[][]>;
+}
+
+/** A device as the store knows it, by the rows' own times. */
+export interface StoredDevice {
+  device: string;
+  firstSeenNs: bigint;
+  lastSeenNs: bigint;
+  measurements: readonly string[];
+}
+
+export interface StoreState {
+  state: 'up' | 'down';
+  /** Why it is down, for people. */
+  reason: string | null;
+}
+
+/**
+ * Where points live for good. Writing the same series (measurement, device, tags) and time again
+ * overwrites the fields that are present and keeps the others: the last write wins, field by field.
+ */
+export interface Store {
+  readonly kind: 'duckdb' | 'influxdb';
+  /**
+   * Writes points, in order, and with them the position, in one transaction where the store has them.
+   * Resolves with points that the store refused for good. Rejects with `store_unavailable` when it may work
+   * later; then nothing is known of the batch and the caller writes it again.
+   */
+  write(batches: readonly ColumnBatch[], position: StorePosition): Promise<RefusedPoint[]>;
+  /** What the store itself remembers; null when it keeps no position (InfluxDB) or none is stored yet. */
+  position(): StorePosition | null;
+  /** Tells a store that keeps no position of its own where the settled contents end (journal progress). */
+  setPosition(position: StorePosition): void;
+
+  rows(query: RowsQuery, signal: AbortSignal): Promise<Answer>;
+  aggregate(query: AggregateQuery, signal: AbortSignal): Promise<Answer>;
+  /** One row per device: its newest time and the newest value of each tag and field. Ordered by device. */
+  latest(
+    selection: Pick<Selection, 'measurement' | 'fields' | 'devices' | 'tags'>,
+    signal: AbortSignal,
+  ): Promise<Answer>;
+  /** Devices with an id after `after`, in order of id. */
+  devices(after: string | null, limit: number, signal: AbortSignal): Promise<StoredDevice[]>;
+  device(id: string, signal: AbortSignal): Promise<StoredDevice | null>;
+
+  state(): StoreState;
+  close(): Promise<void>;
+}
