@@ -40,7 +40,10 @@ export const ERRORS = {
   // registration
   schema_invalid: row(422, 'The schema is not valid Avro; the message says where.'),
   schema_unmappable: row(422, 'The schema has no form as time series; the message names the field and why.'),
-  schema_conflict: row(422, 'Give the measurement or the field another name: the old one has another meaning.'),
+  schema_conflict: row(
+    422,
+    'Give the measurement or the field another name: the old one has another meaning.',
+  ),
   // connections
   device_missing: row(400, 'Name the device with ?device=ID.'),
   device_invalid: row(400, 'Device ids match [A-Za-z0-9][A-Za-z0-9._:-]{0,127}.'),
@@ -52,7 +55,9 @@ export const ERRORS = {
   replaced: row(409, 'A newer connection of the same device took over.', { close: 4508 }),
   origin_forbidden: row(403, 'Add the page’s origin to MILLRACE_ORIGINS.', { close: 4503 }),
   too_many_connections: row(503, 'Try again later, or raise the connection limit.', { retry: true }),
-  journal_full: row(503, 'The journal is at its limit: bring the store back or raise the limit.', { retry: true }),
+  journal_full: row(503, 'The journal is at its limit: bring the store back or raise the limit.', {
+    retry: true,
+  }),
   journal_failed: row(503, 'The journal cannot be written: see /readyz and the log.', { retry: true }),
   draining: row(503, 'The server is stopping; connect again in a moment.', { retry: true, close: 1012 }),
   slow_consumer: row(503, 'Read faster, or ask for fewer rows.', { retry: true, close: 4014 }),
@@ -72,7 +77,9 @@ export const ERRORS = {
   body_too_large: row(413, 'Send a smaller body.'),
   body_invalid: row(400, 'The body is not the JSON that this route takes.'),
   too_many_subscriptions: row(429, 'Unsubscribe first, or open another connection.'),
-  store_unavailable: row(503, 'The store is away; data is kept in the journal. Try again later.', { retry: true }),
+  store_unavailable: row(503, 'The store is away; data is kept in the journal. Try again later.', {
+    retry: true,
+  }),
   query_timeout: row(503, 'Ask for less: a shorter range, fewer fields, a larger "every".', { retry: true }),
   too_many_queries: row(503, 'Try again in a moment.', { retry: true }),
   // starting

@@ -51,8 +51,9 @@ export function parseTimeNs(text: string, name: string, nowNs: bigint): bigint {
 
 /** RFC 3339 with up to nine fractional digits; null for anything else, an impossible date included. */
 export function parseRfc3339Ns(text: string): bigint | null {
-  const match =
-    /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/.exec(text);
+  const match = /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/.exec(
+    text,
+  );
   if (match === null) return null;
   const [, date = '', clock = '', fraction = '', zone = 'Z'] = match;
   const utcMs = Date.parse(`${date}T${clock}Z`);

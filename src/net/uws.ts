@@ -4,7 +4,7 @@
  */
 import type * as Uws from 'uWebSockets.js';
 
-export type { HttpRequest, HttpResponse, TemplatedApp, WebSocket, us_socket_context_t } from 'uWebSockets.js';
+export type { HttpRequest, HttpResponse, TemplatedApp, WebSocket, us_listen_socket } from 'uWebSockets.js';
 
 async function load(): Promise<typeof Uws> {
   try {
@@ -12,8 +12,8 @@ async function load(): Promise<typeof Uws> {
   } catch (cause) {
     throw new Error(
       `uWebSockets.js has no binary for Node ${process.version} on ${process.platform}-${process.arch}. ` +
-        'Use Node 20 or 22 on Linux (glibc), macOS or Windows, or install the upstream release for your ' +
-        'version: npm install uNetworking/uWebSockets.js#v20.51.0',
+        'Use Node 20 or 22 on Linux (glibc), macOS or Windows, or install the upstream release that has one: ' +
+        'npm install uWebSockets.js@github:uNetworking/uWebSockets.js#binaries',
       { cause },
     );
   }

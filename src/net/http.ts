@@ -1,0 +1,200 @@
+import { LIMITS, MillraceError } from '../core/index.ts';
+import type { HttpRequest, HttpResponse } from './uws.ts';
+
+/** A request, copied out of uWebSockets.js, whose own object dies when the handler first awaits. */
+export interface HttpExchange {
+  method: string;
+  path: string;
+  /** Without the question mark, still encoded. */
+  query: string;
+  /** By lower-case name; an absent header is undefined. */
+  header(name: string): string | undefined;
+  /** The whole body. Rejects with `body_too_large` beyond `maxBytes`. */
+  body(maxBytes: number): Promise<Buffer>;
+  /** Fires when the client has gone. */
+  signal: AbortSignal;
+}
+
+export interface HttpAnswer {
+  status: number;
+  headers: Record<string, string>;
+  /** A stream is written as fast as the client reads it. */
+  body: string | Uint8Array | AsyncIterable<string | Uint8Array> | null;
+}
+
+const STATUS_TEXT: Record<number, string> = {
+  200: 'OK',
+  204: 'No Content',
+  304: 'Not Modified',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  409: 'Conflict',
+  410: 'Gone',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
+
+/** One response: remembers whether the client is still there, because touching a dead one kills the process. */
+export class Responder {
+  readonly #res: HttpResponse;
+  readonly #abort = new AbortController();
+  #ended = false;
+  #onWritable: (() => void) | null = null;
+
+  constructor(res: HttpResponse) {
+    this.#res = res;
+    res.onAborted(() => {
+      this.#ended = true;
+      this.#abort.abort();
+      this.#onWritable?.();
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get gone(): boolean {
+    return this.#ended;
+  }
+
+  /** Runs `action` on the raw response if it is still alive, and takes it out of our hands (an upgrade). */
+  release(action: (res: HttpResponse) => void): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#res.cork(() => action(this.#res));
+  }
+
+  async send(answer: HttpAnswer, headOnly: boolean): Promise<void> {
+    if (this.#ended) return;
+    const { body } = answer;
+    if (body === null || typeof body === 'string' || body instanceof Uint8Array) {
+      const length = body === null ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+      this.#ended = true;
+      this.#res.cork(() => {
+        this.#writeHead(answer);
+        if (headOnly) this.#res.endWithoutBody(length);
+        else if (body === null) this.#res.end();
+        else this.#res.end(body);
+      });
+      return;
+    }
+    if (headOnly) {
+      this.#ended = true;
+      this.#res.cork(() => {
+        this.#writeHead(answer);
+        this.#res.endWithoutBody();
+      });
+      return;
+    }
+    await this.#stream(answer, body);
+  }
+
+  async #stream(answer: HttpAnswer, body: AsyncIterable<string | Uint8Array>): Promise<void> {
+    let started = false;
+    try {
+      for await (const chunk of body) {
+        if (this.#ended) return;
+        let more = true;
+        this.#res.cork(() => {
+          if (!started) this.#writeHead(answer);
+          more = this.#res.write(chunk);
+        });
+        started = true;
+        if (!more) await this.#writable();
+        if (this.#ended) return;
+      }
+    } catch (error) {
+      // Half an answer must not look like a whole one: cut the connection instead of ending the body.
+      if (started && !this.#ended) {
+        this.#ended = true;
+        this.#res.close();
+      }
+      throw error;
+    }
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#res.cork(() => {
+      if (!started) this.#writeHead(answer);
+      this.#res.end();
+    });
+  }
+
+  #writable(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onWritable = () => {
+        this.#onWritable = null;
+        resolve();
+      };
+      this.#res.onWritable(() => {
+        this.#onWritable?.();
+        return true;
+      });
+    });
+  }
+
+  #writeHead(answer: HttpAnswer): void {
+    this.#res.writeStatus(`${answer.status} ${STATUS_TEXT[answer.status] ?? 'Status'}`);
+    for (const [name, value] of Object.entries(answer.headers)) this.#res.writeHeader(name, value);
+  }
+
+  /** Collects the body; must be called in the same tick as the request's arrival. */
+  collect(): (maxBytes: number) => Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    let done = false;
+    let failed: MillraceError | null = null;
+    let wake: (() => void) | null = null;
+    // Before the route is known the hard cap applies; the route's own limit is checked when it asks.
+    const hardCap = LIMITS.maxJsonBodyBytes * 4;
+    this.#res.onData((chunk, isLast) => {
+      size += chunk.byteLength;
+      if (size > hardCap) {
+        failed ??= new MillraceError('body_too_large', `the body is over ${hardCap} bytes`);
+        chunks.length = 0;
+      } else if (failed === null) {
+        chunks.push(Buffer.from(chunk.slice(0)));
+      }
+      if (isLast) done = true;
+      if (done || failed !== null) wake?.();
+    });
+    this.signal.addEventListener('abort', () => wake?.());
+    return async (maxBytes) => {
+      if (!done && failed === null && !this.#ended) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      if (failed !== null) throw failed;
+      if (!done) throw new MillraceError('body_invalid', 'the client left before the body was complete');
+      if (size > maxBytes) {
+        throw new MillraceError('body_too_large', `the body has ${size} bytes, the limit is ${maxBytes}`);
+      }
+      return Buffer.concat(chunks);
+    };
+  }
+}
+
+/** Copies what a handler may need from a request. Call it before the first await. */
+export function readExchange(req: HttpRequest, responder: Responder): HttpExchange {
+  const headers = new Map<string, string>();
+  req.forEach((name, value) => headers.set(name, value));
+  const method = req.getMethod().toUpperCase();
+  const hasBody = method !== 'GET' && method !== 'HEAD';
+  return {
+    method,
+    path: req.getUrl(),
+    query: req.getQuery() ?? '',
+    header: (name) => headers.get(name),
+    body: hasBody ? responder.collect() : () => Promise.resolve(Buffer.alloc(0)),
+    signal: responder.signal,
+  };
+}

@@ -1,0 +1,165 @@
+import { MillraceError } from '../core/index.ts';
+import { Responder, readExchange, type HttpAnswer, type HttpExchange } from './http.ts';
+import { asMillraceError, problem } from './problem.ts';
+import { GuardedSocket, type Socket, type SocketHandler, type SocketSlot } from './socket.ts';
+import { uws, type TemplatedApp, type us_listen_socket } from './uws.ts';
+
+/** What a WebSocket upgrade may be judged by. */
+export interface UpgradeRequest {
+  path: string;
+  /** Without the question mark, still encoded. */
+  query: string;
+  header(name: string): string | undefined;
+  /** The subprotocols that the client offers, in its order. */
+  subprotocols: readonly string[];
+  /** Fires when the client left before the upgrade. */
+  signal: AbortSignal;
+}
+
+export interface UpgradeAccepted {
+  /** The subprotocol to select; empty for none. */
+  protocol: string;
+  start(socket: Socket): SocketHandler;
+}
+
+export interface WebSocketRoute {
+  path: string;
+  maxMessageBytes: number;
+  /** Bytes that may wait for a slow reader; a message beyond it is dropped and `sendText` says so. */
+  maxBackpressureBytes: number;
+  idleTimeoutS: number;
+  /** Accepts the upgrade, or throws a MillraceError that is answered before it as problem+json. */
+  upgrade(request: UpgradeRequest): Promise<UpgradeAccepted>;
+}
+
+/** Constants of uWebSockets.js that its typings leave out. */
+const NO_COMPRESSION = 0;
+const LISTEN_EXCLUSIVE_PORT = 1;
+
+type Listen = (
+  host: string,
+  port: number,
+  options: number,
+  callback: (socket: us_listen_socket | false) => void,
+) => void;
+
+/** One listening port for HTTP and WebSockets. Routes are added before `listen`. */
+export class NetServer {
+  readonly #app: TemplatedApp = uws.App();
+  readonly #onError: (error: unknown) => void;
+  #listening: us_listen_socket | null = null;
+
+  /** `onError` hears of defects: errors without a stable code, already answered with `internal`. */
+  constructor(onError: (error: unknown) => void) {
+    this.#onError = onError;
+  }
+
+  websocket(route: WebSocketRoute): void {
+    this.#app.ws<SocketSlot>(route.path, {
+      maxPayloadLength: route.maxMessageBytes,
+      maxBackpressure: route.maxBackpressureBytes,
+      idleTimeout: route.idleTimeoutS,
+      sendPingsAutomatically: true,
+      compression: NO_COMPRESSION,
+      upgrade: (res, req, context) => {
+        const responder = new Responder(res);
+        const key = req.getHeader('sec-websocket-key');
+        const extensions = req.getHeader('sec-websocket-extensions');
+        const offered = req.getHeader('sec-websocket-protocol');
+        const exchange = readExchange(req, responder);
+        const request: UpgradeRequest = {
+          path: exchange.path,
+          query: exchange.query,
+          header: exchange.header,
+          subprotocols: offered === '' ? [] : offered.split(',').map((name) => name.trim()),
+          signal: responder.signal,
+        };
+        void this.#answer(responder, false, async () => {
+          const accepted = await route.upgrade(request);
+          responder.release((raw) => {
+            const slot: SocketSlot = { start: accepted.start, handler: null, guarded: null };
+            raw.upgrade(slot, key, accepted.protocol, extensions, context);
+          });
+          return null;
+        });
+      },
+      open: (ws) => {
+        const slot = ws.getUserData();
+        slot.guarded = new GuardedSocket(ws);
+        slot.handler = slot.start(slot.guarded);
+      },
+      message: (ws, message, isBinary) => {
+        try {
+          ws.getUserData().handler?.message(new Uint8Array(message), isBinary);
+        } catch (error) {
+          this.#onError(error);
+          ws.getUserData().guarded?.end(1011, 'internal');
+        }
+      },
+      drain: (ws) => ws.getUserData().handler?.drain?.(),
+      close: (ws, code) => {
+        const slot = ws.getUserData();
+        slot.guarded?.forget();
+        slot.handler?.closed(code);
+        slot.handler = null;
+      },
+    });
+  }
+
+  /** Answers every HTTP request that is no upgrade. */
+  http(handler: (exchange: HttpExchange) => Promise<HttpAnswer>): void {
+    this.#app.any('/*', (res, req) => {
+      const responder = new Responder(res);
+      const exchange = readExchange(req, responder);
+      void this.#answer(responder, exchange.method === 'HEAD', () => handler(exchange));
+    });
+  }
+
+  async #answer(
+    responder: Responder,
+    headOnly: boolean,
+    produce: () => Promise<HttpAnswer | null>,
+  ): Promise<void> {
+    try {
+      const answer = await produce();
+      if (answer !== null) await responder.send(answer, headOnly);
+    } catch (error) {
+      const known = asMillraceError(error);
+      if (known.code === 'internal') this.#onError(error);
+      await responder.send(problem(known), headOnly);
+    }
+  }
+
+  /** Opens the port (0 takes a free one) and resolves with its number. Rejects with `port_in_use`. */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      // The typings lack this overload; without the option a second server would share the port in silence.
+      const listen = this.#app.listen.bind(this.#app) as unknown as Listen;
+      listen(host, port, LISTEN_EXCLUSIVE_PORT, (socket) => {
+        if (socket === false) {
+          reject(
+            new MillraceError(
+              'port_in_use',
+              `cannot listen on ${host}:${port}: the address is taken or not ours`,
+            ),
+          );
+          return;
+        }
+        this.#listening = socket;
+        resolve(uws.us_socket_local_port(socket));
+      });
+    });
+  }
+
+  /** Takes no new connections; those that are open go on. */
+  stopListening(): void {
+    if (this.#listening !== null) uws.us_listen_socket_close(this.#listening);
+    this.#listening = null;
+  }
+
+  /** Cuts every connection that is left. End sockets with 1012 first: this one gives them 1006. */
+  close(): void {
+    this.stopListening();
+    this.#app.close();
+  }
+}

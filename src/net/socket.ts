@@ -1,0 +1,76 @@
+import type { WebSocket } from './uws.ts';
+
+/** What became of a message: `queued` is sent but the reader lags; `dropped` was not sent. */
+export type SendOutcome = 'sent' | 'queued' | 'dropped' | 'closed';
+
+/** One WebSocket. Every method is safe after the close: uWebSockets.js itself would kill the process. */
+export interface Socket {
+  readonly open: boolean;
+  sendText(text: string): SendOutcome;
+  /** Bytes that wait in user space for the reader. */
+  bufferedBytes(): number;
+  /** Sends what `action` sends in one write. */
+  cork(action: () => void): void;
+  /** Starts the closing handshake. */
+  end(code: number, reason: string): void;
+  /** Cuts the connection without a handshake. */
+  terminate(): void;
+}
+
+/** What a part does with one connection. `message` bytes are valid only during the call: copy what stays. */
+export interface SocketHandler {
+  message(bytes: Uint8Array, isBinary: boolean): void;
+  /** The reader took what was queued. */
+  drain?(): void;
+  /** The connection is gone; called exactly once. */
+  closed(code: number): void;
+}
+
+/** What uWebSockets.js carries for each connection. */
+export interface SocketSlot {
+  /** Called when the socket is there; gives the handler. */
+  start: (socket: Socket) => SocketHandler;
+  handler: SocketHandler | null;
+  guarded: GuardedSocket | null;
+}
+
+export class GuardedSocket implements Socket {
+  #ws: WebSocket<SocketSlot> | null;
+
+  constructor(ws: WebSocket<SocketSlot>) {
+    this.#ws = ws;
+  }
+
+  get open(): boolean {
+    return this.#ws !== null;
+  }
+
+  sendText(text: string): SendOutcome {
+    if (this.#ws === null) return 'closed';
+    // 1: all sent, 0: queued behind back-pressure, 2: dropped over maxBackpressure
+    const outcome = this.#ws.send(text, false, false);
+    return outcome === 1 ? 'sent' : outcome === 0 ? 'queued' : 'dropped';
+  }
+
+  bufferedBytes(): number {
+    return this.#ws === null ? 0 : this.#ws.getBufferedAmount();
+  }
+
+  cork(action: () => void): void {
+    if (this.#ws !== null) this.#ws.cork(action);
+  }
+
+  end(code: number, reason: string): void {
+    // A close frame's reason may have at most 123 bytes.
+    if (this.#ws !== null) this.#ws.end(code, reason.slice(0, 100));
+  }
+
+  terminate(): void {
+    if (this.#ws !== null) this.#ws.close();
+  }
+
+  /** For the server alone: the native socket is gone. */
+  forget(): void {
+    this.#ws = null;
+  }
+}
