@@ -11,6 +11,8 @@ export const LIMITS = {
   maxUnacked: 4_096,
   /** Bytes of one connection that may be unacknowledged (setting). */
   maxUnackedBytes: 4 * 1024 * 1024,
+  /** Bytes of acks and rejects that may wait for a device that does not read. */
+  maxDeviceBacklogBytes: 256 * 1024,
   /** Device connections at once (setting): about 10 KB of memory each. */
   maxConnections: 50_000,
   /** Depth of nested records in a schema. */
@@ -41,8 +43,8 @@ export const LIMITS = {
   /** Bytes of dead letters kept (setting). */
   maxDeadLetterBytes: 256 * 1024 * 1024,
 
-  /** Rows of one store batch: InfluxDB takes bodies of 5,000 to 20,000 points best. */
-  storeBatchRows: 10_000,
+  /** Rows of one store batch: the most that InfluxDB takes well in one body. */
+  storeBatchRows: 20_000,
   /** A smaller batch is written when its first row has waited this long, in milliseconds. */
   storeBatchDelayMs: 250,
   /** Longest wait between two tries of a store write, in milliseconds. */

@@ -70,14 +70,18 @@ export class NetServer {
         const request: UpgradeRequest = {
           path: exchange.path,
           query: exchange.query,
-          header: exchange.header,
+          header: (name) => exchange.header(name),
           subprotocols: offered === '' ? [] : offered.split(',').map((name) => name.trim()),
           signal: responder.signal,
         };
         void this.#answer(responder, false, async () => {
           const accepted = await route.upgrade(request);
           responder.release((raw) => {
-            const slot: SocketSlot = { start: accepted.start, handler: null, guarded: null };
+            const slot: SocketSlot = {
+              start: (socket) => accepted.start(socket),
+              handler: null,
+              guarded: null,
+            };
             raw.upgrade(slot, key, accepted.protocol, extensions, context);
           });
           return null;

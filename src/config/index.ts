@@ -1,0 +1,6 @@
+/**
+ * Settings from flags, then environment, then one YAML file, checked as a whole before anything is opened.
+ * A wrong one is named as it was given, with what was expected and what it got.
+ */
+export { loadConfig, isLoopback, type ConfigSources } from './load.ts';
+export { SETTINGS, type Settings, type SettingKey } from './settings.ts';

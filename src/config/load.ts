@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { MillraceError, messageOf } from '../core/index.ts';
+import { SETTINGS, type SettingKey, type Settings } from './settings.ts';
+
+export interface ConfigSources {
+  /** By setting key; undefined where the flag was not given. */
+  flags: Readonly<Record<string, string | undefined>>;
+  env: Readonly<Record<string, string | undefined>>;
+  /** Path of the YAML file, if any. */
+  file?: string | undefined;
+}
+
+const KEYS = Object.keys(SETTINGS) as SettingKey[];
+
+/**
+ * Reads flags, then environment, then the file, and checks everything as a whole. Throws one
+ * `config_invalid` that lists every wrong setting by the name it was given under.
+ */
+export function loadConfig(sources: ConfigSources): Settings {
+  const file = sources.file === undefined ? {} : readFile(sources.file);
+  const problems = Object.keys(file)
+    .filter((key) => !KEYS.includes(key as SettingKey))
+    .map((key) => `${key} in ${sources.file}: expected a known setting (one of ${KEYS.join(', ')})`);
+  const values: Record<string, unknown> = {};
+  for (const key of KEYS) {
+    const { env, schema, expected, fallback, secret } = SETTINGS[key];
+    const given = firstGiven(key, env, sources, file);
+    if (given === null) {
+      values[key] = fallback;
+      continue;
+    }
+    const result = schema.safeParse(given.text);
+    if (result.success) values[key] = result.data;
+    else
+      problems.push(
+        `${given.name}: expected ${expected}, got ${secret ? '(hidden)' : JSON.stringify(given.text)}`,
+      );
+  }
+  const settings = values as Settings;
+  if (problems.length === 0) problems.push(...contradictions(settings));
+  if (problems.length > 0) throw new MillraceError('config_invalid', problems.join('\n'));
+  return settings;
+}
+
+/** What no setting shows by itself. */
+function contradictions(settings: Settings): string[] {
+  const problems: string[] = [];
+  if (settings.store === 'influxdb') {
+    for (const key of ['influx-url', 'influx-token', 'influx-org', 'influx-bucket'] as const) {
+      if (settings[key] === null) {
+        problems.push(
+          `${SETTINGS[key].env}: expected ${SETTINGS[key].expected} (the store is influxdb), got nothing`,
+        );
+      }
+    }
+  }
+  if (!isLoopback(settings.host) && !settings.insecure) {
+    problems.push(
+      `MILLRACE_HOST: expected a loopback address, got "${settings.host}" (connections are not authenticated; ` +
+        '--insecure allows it behind something that does)',
+    );
+  }
+  return problems;
+}
+
+/** Whether a host name or address reaches this machine alone. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function firstGiven(
+  key: SettingKey,
+  env: string | null,
+  sources: ConfigSources,
+  file: Record<string, string>,
+): { name: string; text: string } | null {
+  const fromFlag = sources.flags[key];
+  if (fromFlag !== undefined) return { name: `--${key}`, text: fromFlag };
+  const fromEnv = env === null ? undefined : sources.env[env];
+  if (env !== null && fromEnv !== undefined && fromEnv !== '') return { name: env, text: fromEnv };
+  const fromFile = file[key];
+  return fromFile === undefined ? null : { name: `${key} in ${sources.file}`, text: fromFile };
+}
+
+function readFile(path: string): Record<string, string> {
+  let parsed: unknown;
+  try {
+    parsed = parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new MillraceError('config_invalid', `--config: cannot read ${path}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  if (parsed === null) return {};
+  if (typeof parsed !== 'object' || Array.isArray(parsed)) {
+    throw new MillraceError('config_invalid', `--config: expected ${path} to hold "key: value" lines`);
+  }
+  return Object.fromEntries(
+    Object.entries(parsed).map(([key, value]) => [
+      key,
+      Array.isArray(value) ? value.join(',') : String(value),
+    ]),
+  );
+}

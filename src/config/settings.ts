@@ -1,0 +1,186 @@
+import { z } from 'zod';
+import { LIMITS, parseDurationMs } from '../core/index.ts';
+
+/** `512MiB`, `4GiB`, `1000000`: a number of bytes; null for anything else. */
+function parseBytes(text: string): number | null {
+  const match = /^(\d{1,15})\s*(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)?$/i.exec(text.trim());
+  if (match === null) return null;
+  const unit = (match[2] ?? 'B').toLowerCase();
+  const power = ['b', 'k', 'm', 'g', 't'].indexOf(unit[0] ?? 'b');
+  const bytes = Number(match[1]) * (unit.includes('i') ? 1024 : 1000) ** power;
+  return Number.isSafeInteger(bytes) ? bytes : null;
+}
+
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max);
+const bytes = (min: number) =>
+  z.string().transform((text, context) => {
+    const value = parseBytes(text);
+    if (value !== null && value >= min) return value;
+    context.addIssue('not a size');
+    return z.NEVER;
+  });
+const duration = (minMs: number) =>
+  z.string().transform((text, context) => {
+    const value = parseDurationMs(text);
+    if (value !== null && value >= minMs) return value;
+    context.addIssue('not a duration');
+    return z.NEVER;
+  });
+const url = z.string().refine((text) => /^https?:\/\//.test(text) && URL.canParse(text));
+const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+const text = z.string().min(1);
+
+/** One setting: where it may come from, what it must be (in words), and what it is when nobody says. */
+interface Setting<T> {
+  env: string | null;
+  schema: z.ZodType<T, string>;
+  expected: string;
+  fallback: T;
+  help: string;
+  /** Its value is never printed. */
+  secret?: boolean;
+}
+
+const setting = <T>(
+  env: string | null,
+  schema: z.ZodType<T, string>,
+  expected: string,
+  fallback: T,
+  help: string,
+  secret = false,
+): Setting<T> => ({ env, schema, expected, fallback, help, secret });
+
+const optional = (schema: z.ZodType<string, string>): z.ZodType<string | null, string> => schema;
+
+/** Every setting. The key is its name in the YAML file and, behind two dashes, its flag. */
+export const SETTINGS = {
+  host: setting('MILLRACE_HOST', text, 'a host name or address', '127.0.0.1', 'address to listen on'),
+  port: setting(
+    'MILLRACE_PORT',
+    wholeNumber(0, 65_535),
+    'a whole number from 0 to 65535',
+    8080,
+    'port to listen on; 0 takes a free one',
+  ),
+  'data-dir': setting('MILLRACE_DATA_DIR', text, 'a folder', './data', 'folder for everything that is kept'),
+  schemas: setting('MILLRACE_SCHEMAS', text, 'a folder', './schemas', 'folder of *.avsc registered at start'),
+  store: setting(
+    'MILLRACE_STORE',
+    z.enum(['duckdb', 'influxdb']),
+    'duckdb or influxdb',
+    'duckdb',
+    'where points live',
+  ),
+  'influx-url': setting(
+    'INFLUX_URL',
+    optional(url),
+    'an http:// or https:// URL',
+    null,
+    'InfluxDB 2.7 server',
+  ),
+  'influx-token': setting(
+    'INFLUX_TOKEN',
+    optional(text),
+    'a token',
+    null,
+    'token that may read and write the bucket',
+    true,
+  ),
+  'influx-org': setting('INFLUX_ORG', optional(text), 'a name', null, 'organisation of the bucket'),
+  'influx-bucket': setting('INFLUX_BUCKET', optional(text), 'a name', null, 'bucket to write to'),
+  journal: setting('MILLRACE_JOURNAL', z.enum(['local']), 'local', 'local', 'where frames are made durable'),
+  'journal-max-bytes': setting(
+    'MILLRACE_JOURNAL_MAX_BYTES',
+    bytes(16 * 1024 ** 2),
+    'a size of 16MiB or more, such as 4GiB',
+    LIMITS.journalMaxBytes,
+    'journal limit; at it acks are withheld',
+  ),
+  'tail-retention': setting(
+    'MILLRACE_TAIL_RETENTION',
+    duration(0),
+    'a duration such as 1h',
+    LIMITS.tailRetentionMs,
+    'how long stored frames stay for tails to resume',
+  ),
+  'tail-retention-bytes': setting(
+    'MILLRACE_TAIL_RETENTION_BYTES',
+    bytes(0),
+    'a size such as 512MiB',
+    LIMITS.tailRetentionBytes,
+    'how many bytes of stored frames stay',
+  ),
+  auth: setting('MILLRACE_AUTH', z.enum(['off']), 'off', 'off', 'who may connect'),
+  insecure: setting(
+    'MILLRACE_INSECURE',
+    flag,
+    'true or false',
+    false,
+    'allow a host beyond loopback without auth',
+  ),
+  origins: setting(
+    'MILLRACE_ORIGINS',
+    z.string().transform((list) =>
+      list
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== ''),
+    ),
+    'origins separated by commas',
+    [],
+    'web origins that may connect besides our own',
+  ),
+  processes: setting('MILLRACE_PROCESSES', wholeNumber(1, 1), '1', 1, 'ingest processes'),
+  'max-frame-bytes': setting(
+    'MILLRACE_MAX_FRAME_BYTES',
+    wholeNumber(1_024, 16 * 1024 ** 2),
+    'a whole number from 1024 to 16777216',
+    LIMITS.maxFrameBytes,
+    'largest frame',
+  ),
+  'max-unacked': setting(
+    'MILLRACE_MAX_UNACKED',
+    wholeNumber(1, 1_000_000),
+    'a whole number from 1 to 1000000',
+    LIMITS.maxUnacked,
+    'frames in flight per connection',
+  ),
+  'max-unacked-bytes': setting(
+    'MILLRACE_MAX_UNACKED_BYTES',
+    bytes(1_024),
+    'a size of 1KiB or more',
+    LIMITS.maxUnackedBytes,
+    'bytes in flight per connection',
+  ),
+  'max-connections': setting(
+    'MILLRACE_MAX_CONNECTIONS',
+    wholeNumber(1, 1_000_000),
+    'a whole number from 1 to 1000000',
+    LIMITS.maxConnections,
+    'device connections at once',
+  ),
+  'query-timeout': setting(
+    'MILLRACE_QUERY_TIMEOUT',
+    duration(100),
+    'a duration of 100ms or more, such as 30s',
+    LIMITS.queryTimeoutMs,
+    'longest query',
+  ),
+  'log-level': setting(
+    'MILLRACE_LOG_LEVEL',
+    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    'trace, debug, info, warn, error, fatal or silent',
+    'info',
+    'how much to log',
+  ),
+};
+
+export type SettingKey = keyof typeof SETTINGS;
+type ValueOf<S> = S extends Setting<infer T> ? T : never;
+/** All settings, checked. */
+export type Settings = { readonly [Key in SettingKey]: ValueOf<(typeof SETTINGS)[Key]> };

@@ -1,0 +1,184 @@
+import { LIMITS, MillraceError, type Clock } from '../core/index.ts';
+import type { Journal, Origin, Transport } from '../journal/index.ts';
+import { asMillraceError, type Socket, type SocketHandler } from '../net/index.ts';
+import type { Registry } from '../registry/index.ts';
+import { closing } from './closing.ts';
+
+export interface SessionLimits {
+  maxFrameBytes: number;
+  maxUnacked: number;
+  maxUnackedBytes: number;
+}
+
+/** What a session needs and whom it tells. */
+export interface SessionContext {
+  journal: Journal;
+  registry: Registry;
+  limits: SessionLimits;
+  clock: Clock;
+  /** A frame was taken or refused. */
+  onFrame(refused: boolean): void;
+  /** An ack went out; `ms` is the wait of the oldest frame that it covers. */
+  onAck(ms: number): void;
+  /** The journal is full, so an ack waits: call `releaseAck` when it takes frames again. */
+  onWithheld(session: DeviceSession): void;
+  /** A defect: closes the connection, is logged. */
+  onError(error: unknown): void;
+  onClosed(session: DeviceSession): void;
+}
+
+/**
+ * One device connection: numbers its frames, has each checked and journaled, and acknowledges them when
+ * they are on disk. Memory is bounded by the window of unacknowledged frames.
+ */
+export class DeviceSession implements SocketHandler, Origin {
+  readonly device: string;
+  readonly transport: Transport = 'ws';
+  readonly #context: SessionContext;
+  readonly #socket: Socket;
+  /** Frames that came before the welcome; null once it is sent. */
+  #early: Uint8Array[] | null = [];
+  #assigned = 0;
+  #durable = 0;
+  #acked = 0;
+  /** Sizes of the frames in flight, oldest first, and how many bytes they have together. */
+  #sizes: number[] = [];
+  #bytesInFlight = 0;
+  #oldestMs = 0;
+  #closed = false;
+
+  constructor(context: SessionContext, device: string, socket: Socket) {
+    this.#context = context;
+    this.device = device;
+    this.#socket = socket;
+  }
+
+  /** True while frames of this connection wait for the disk. */
+  get inFlight(): boolean {
+    return this.#assigned > this.#durable;
+  }
+
+  /** Sends the welcome: from here on frames are numbered from the device's last durable one. */
+  welcome(): void {
+    if (this.#early === null || this.#closed) return;
+    const { journal, limits } = this.#context;
+    const seq = journal.deviceSeq(this.device);
+    this.#assigned = this.#durable = this.#acked = seq;
+    this.#send({
+      type: 'welcome',
+      device: this.device,
+      epoch: journal.epoch,
+      seq,
+      maxFrameBytes: limits.maxFrameBytes,
+      maxUnacked: limits.maxUnacked,
+      maxUnackedBytes: limits.maxUnackedBytes,
+    });
+    const early = this.#early;
+    this.#early = null;
+    this.#bytesInFlight = 0;
+    for (const bytes of early) this.message(bytes, true);
+  }
+
+  message(bytes: Uint8Array, isBinary: boolean): void {
+    if (this.#closed) return;
+    if (!isBinary) {
+      this.close(new MillraceError('protocol_error', 'a device sends frames in binary messages only'));
+      return;
+    }
+    const { limits } = this.#context;
+    if (bytes.length > limits.maxFrameBytes) {
+      this.close(new MillraceError('frame_too_large', `a frame may have ${limits.maxFrameBytes} bytes`));
+      return;
+    }
+    const unacked = this.#early === null ? this.#assigned - this.#acked : this.#early.length;
+    if (unacked >= limits.maxUnacked || this.#bytesInFlight + bytes.length > limits.maxUnackedBytes) {
+      this.close(new MillraceError('window_exceeded', 'more in flight than the welcome allows'));
+      return;
+    }
+    this.#bytesInFlight += bytes.length;
+    if (this.#early === null) this.#take(bytes);
+    else this.#early.push(bytes.slice());
+  }
+
+  #take(bytes: Uint8Array): void {
+    const { journal, registry, clock } = this.#context;
+    const nowMs = clock.nowMs();
+    if (this.#sizes.length === 0) this.#oldestMs = nowMs;
+    this.#sizes.push(bytes.length);
+    const seq = ++this.#assigned;
+    let readings: number;
+    try {
+      const { schema, bodyStart } = registry.resolve(bytes, 0, bytes.length);
+      readings = schema.compiled.check(bytes, bodyStart, bytes.length, this.device, nowMs);
+    } catch (error) {
+      this.#refuse(seq, bytes, asMillraceError(error), nowMs);
+      if (!(error instanceof MillraceError)) this.#context.onError(error);
+      return;
+    }
+    this.#context.onFrame(false);
+    journal.append(this, seq, bytes, readings, nowMs);
+  }
+
+  #refuse(seq: number, bytes: Uint8Array, error: MillraceError, atMs: number): void {
+    const { code, path } = error;
+    const message = path === undefined ? error.message : `${path}: ${error.message}`;
+    this.#context.onFrame(true);
+    this.#send({ type: 'reject', seq, code, message });
+    this.#context.journal.reject(this, seq, {
+      device: this.device,
+      transport: this.transport,
+      atMs,
+      code,
+      message,
+      bytes: bytes.slice(),
+    });
+  }
+
+  onDurable(seq: number): void {
+    this.#durable = seq;
+    if (this.#context.journal.accepting()) this.releaseAck();
+    else this.#context.onWithheld(this);
+  }
+
+  onFailed(): void {
+    this.close(new MillraceError('journal_failed', 'the journal cannot be written'));
+  }
+
+  /** Acknowledges everything that is durable. */
+  releaseAck(): void {
+    if (this.#closed || this.#durable === this.#acked) return;
+    const covered = this.#sizes.splice(0, this.#durable - this.#acked);
+    for (const size of covered) this.#bytesInFlight -= size;
+    this.#acked = this.#durable;
+    this.#send({ type: 'ack', seq: this.#acked });
+    const nowMs = this.#context.clock.nowMs();
+    this.#context.onAck(nowMs - this.#oldestMs);
+    this.#oldestMs = nowMs;
+  }
+
+  /** Says that a planned close is coming: the device finishes and reconnects. */
+  goaway(reason: string): void {
+    this.#send({ type: 'goaway', reason });
+  }
+
+  /** Ends the connection with the error's close code. */
+  close(error: MillraceError): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { code, reason } = closing(error);
+    this.#socket.end(code, reason);
+  }
+
+  closed(): void {
+    this.#closed = true;
+    this.#early = null;
+    this.#context.onClosed(this);
+  }
+
+  #send(message: object): void {
+    const outcome = this.#socket.sendText(JSON.stringify(message));
+    // A device that reads nothing lets its acks pile up; beyond the limit it has to come back.
+    if (outcome === 'dropped') this.#socket.terminate();
+    else if (this.#socket.bufferedBytes() > LIMITS.maxDeviceBacklogBytes) this.#socket.terminate();
+  }
+}

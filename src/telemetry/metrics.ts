@@ -1,0 +1,107 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+
+/** Values that are read at the moment of a scrape instead of being counted along the way. */
+export interface MetricSources {
+  ledger(): object;
+  frames(): { received: number; rejected: number };
+  journal(): { bytes: number; pendingBytes: number; queuedBytes: number };
+  connections(): { devices: number; tails: number };
+  storeUp(): boolean;
+}
+
+/** The program's metrics, in the Prometheus text form; all names begin with `millrace_`. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly ackSeconds: Histogram;
+  readonly storeWriteSeconds: Histogram;
+  readonly storeWriteFailures: Counter;
+  readonly httpSeconds: Histogram<'route' | 'status'>;
+
+  constructor() {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry, prefix: 'millrace_process_' });
+    this.ackSeconds = new Histogram({
+      name: 'millrace_ack_seconds',
+      help: 'From the arrival of the oldest frame that an ack covers to the sending of that ack',
+      buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5],
+      registers,
+    });
+    this.storeWriteSeconds = new Histogram({
+      name: 'millrace_store_write_seconds',
+      help: 'Time of one store write',
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30],
+      registers,
+    });
+    this.storeWriteFailures = new Counter({
+      name: 'millrace_store_write_failures_total',
+      help: 'Store writes that failed and were tried again',
+      registers,
+    });
+    this.httpSeconds = new Histogram({
+      name: 'millrace_http_request_seconds',
+      help: 'Time to answer a request, streaming excluded',
+      labelNames: ['route', 'status'],
+      registers,
+    });
+  }
+
+  /** Adds what is known only by asking the parts. Call once. */
+  observe(sources: MetricSources): void {
+    const registers = [this.#registry];
+    const gauge = (name: string, help: string, read: () => number): void => {
+      void new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    };
+    const counter = (name: string, help: string, read: () => number): void => {
+      void new Counter({
+        name,
+        help,
+        registers,
+        collect() {
+          this.reset();
+          this.inc(read());
+        },
+      });
+    };
+    void new Gauge({
+      name: 'millrace_ledger_readings',
+      help: 'Readings by what became of them; received is the sum of the others',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        for (const [state, count] of Object.entries(sources.ledger())) this.set({ state }, Number(count));
+      },
+    });
+    counter('millrace_frames_received_total', 'Frames that devices sent', () => sources.frames().received);
+    counter(
+      'millrace_frames_rejected_total',
+      'Frames refused before the ack',
+      () => sources.frames().rejected,
+    );
+    gauge('millrace_journal_bytes', 'Bytes of journal kept', () => sources.journal().bytes);
+    gauge(
+      'millrace_journal_pending_bytes',
+      'Bytes of journal not in the store yet',
+      () => sources.journal().pendingBytes,
+    );
+    gauge(
+      'millrace_journal_queued_bytes',
+      'Bytes taken and not on disk yet',
+      () => sources.journal().queuedBytes,
+    );
+    gauge('millrace_device_connections', 'Devices connected', () => sources.connections().devices);
+    gauge('millrace_tail_connections', 'Tails connected', () => sources.connections().tails);
+    gauge('millrace_store_up', '1 while the store answers', () => (sources.storeUp() ? 1 : 0));
+  }
+
+  /** The scrape's answer. */
+  async expose(): Promise<{ contentType: string; body: string }> {
+    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
+  }
+}

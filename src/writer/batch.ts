@@ -1,0 +1,71 @@
+import { ColumnBatch, messageOf } from '../core/index.ts';
+import type { DeadLetterInput, JournalFrame } from '../journal/index.ts';
+import type { Registry } from '../registry/index.ts';
+
+/**
+ * Frames gathered for one store write: columns by schema, in journal order within each. A device that
+ * changes its schema ends the batch, because across columns the order of its writes would be lost.
+ */
+export class WriteBatch {
+  readonly #registry: Registry;
+  readonly #bySchema = new Map<number, ColumnBatch>();
+  readonly #schemaOfSeries = new Map<string, number>();
+  readonly deadLetters: DeadLetterInput[] = [];
+  /** Readings that the dead letters stand for, and all readings of the frames taken. */
+  deadLettered = 0;
+  readings = 0;
+  readonly first: number;
+  /** The position behind the last frame taken. */
+  next: number;
+
+  constructor(registry: Registry, first: number) {
+    this.#registry = registry;
+    this.first = first;
+    this.next = first;
+  }
+
+  get empty(): boolean {
+    return this.next === this.first;
+  }
+
+  get columns(): ColumnBatch[] {
+    return [...this.#bySchema.values()];
+  }
+
+  /** Takes the frame, or returns false: write this batch first. */
+  add(frame: JournalFrame): boolean {
+    const { bytes, device } = frame;
+    try {
+      const { schema, bodyStart } = this.#registry.resolve(bytes, 0, bytes.length);
+      const series = `${device}\n${schema.compiled.mapping.measurement}`;
+      const earlier = this.#schemaOfSeries.get(series);
+      if (earlier !== undefined && earlier !== schema.id) return false;
+      if (earlier === undefined) this.#schemaOfSeries.set(series, schema.id);
+      const into = this.#columnsOf(schema.id, schema.compiled.mapping);
+      schema.compiled.decode(bytes, bodyStart, bytes.length, into, device, frame.arrivalMs, frame.position);
+    } catch (error) {
+      // It was checked before it was journaled, so this is a lost schema or a defect: keep the bytes.
+      this.deadLetters.push({
+        device,
+        transport: frame.transport,
+        atMs: frame.arrivalMs,
+        code: 'schema_unknown',
+        message: messageOf(error),
+        bytes: bytes.slice(),
+      });
+      this.deadLettered += frame.readings;
+    }
+    this.readings += frame.readings;
+    this.next = frame.position + 1;
+    return true;
+  }
+
+  #columnsOf(schemaId: number, mapping: ColumnBatch['mapping']): ColumnBatch {
+    let columns = this.#bySchema.get(schemaId);
+    if (columns === undefined) {
+      columns = new ColumnBatch(mapping);
+      this.#bySchema.set(schemaId, columns);
+    }
+    return columns;
+  }
+}

@@ -1,0 +1,212 @@
+import { LIMITS, MillraceError, messageOf, type Clock } from '../core/index.ts';
+import type { DeadLetterInput, Journal } from '../journal/index.ts';
+import type { Registry } from '../registry/index.ts';
+import type { RefusedPoint, Store } from '../store/index.ts';
+import type { Logger } from '../telemetry/index.ts';
+import { backoffMs } from './backoff.ts';
+import { WriteBatch } from './batch.ts';
+
+const RETRY_BASE_MS = 100;
+
+export interface WriterOptions {
+  journal: Journal;
+  registry: Registry;
+  store: Store;
+  clock: Clock;
+  logger: Logger;
+  random: () => number;
+  /** A store write took `ms`. */
+  onWrite(ms: number): void;
+  /** A store write failed and will be tried again. */
+  onFailure(): void;
+}
+
+/**
+ * Moves frames from the journal to the store, in order: gathers a batch by size and age, writes it until
+ * the store has it, then settles it in the journal. It never skips a frame and never gives one up.
+ */
+export class Writer {
+  readonly #options: WriterOptions;
+  #batch: WriteBatch;
+  #batchSinceMs = 0;
+  /** Set by stop(): until when the store may still be waited for. */
+  #stopAtMs: number | null = null;
+  #wake: (() => void) | null = null;
+  #running: Promise<void> = Promise.resolve();
+  #unsubscribe: () => void = () => {};
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#batch = new WriteBatch(options.registry, 0);
+  }
+
+  /** Brings the journal's record up to what the store remembers, then goes on from there. */
+  async start(): Promise<void> {
+    this.#batch = new WriteBatch(this.#options.registry, await this.#resume());
+    this.#unsubscribe = this.#options.journal.onCommit(() => this.#wake?.());
+    this.#running = this.#run();
+  }
+
+  /** Writes what the journal holds and ends; what the store has not taken after `graceMs` stays there. */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopAtMs = this.#options.clock.nowMs() + graceMs;
+    this.#wake?.();
+    await this.#running;
+    this.#unsubscribe();
+  }
+
+  async #resume(): Promise<number> {
+    const { journal, store } = this.#options;
+    const settled = journal.settledPosition();
+    const { stored, deadLettered } = journal.ledger();
+    const known = store.position();
+    if (known === null || known.epoch !== journal.epoch) {
+      store.setPosition({ epoch: journal.epoch, position: settled, stored, deadLettered });
+      return settled;
+    }
+    if (known.position > settled) {
+      // The store committed, and the process died before the journal heard of it.
+      await journal.settle({
+        position: known.position,
+        stored: known.stored - stored,
+        deadLettered: known.deadLettered - deadLettered,
+        deadLetters: [],
+      });
+    }
+    // A store restored from a backup is behind: what the journal still has is written to it again.
+    return Math.max(known.position, journal.tail());
+  }
+
+  async #run(): Promise<void> {
+    for (;;) {
+      const full = this.#fill();
+      const stopping = this.#stopAtMs !== null;
+      if (this.#batch.empty && stopping) return;
+      if (!full && !stopping) {
+        const ageMs = this.#options.clock.nowMs() - this.#batchSinceMs;
+        if (this.#batch.empty || ageMs < LIMITS.storeBatchDelayMs) {
+          await this.#sleep(this.#batch.empty ? null : LIMITS.storeBatchDelayMs - ageMs);
+          continue;
+        }
+      }
+      if (!(await this.#writeUntilTaken())) return;
+    }
+  }
+
+  /** Takes committed frames into the batch; true when it can take no more. */
+  #fill(): boolean {
+    const { journal, clock } = this.#options;
+    const batch = this.#batch;
+    for (;;) {
+      const block = journal.read(batch.next);
+      if (block === undefined) return false;
+      if (batch.empty) this.#batchSinceMs = clock.nowMs();
+      for (const frame of block.frames(batch.next)) {
+        if (batch.readings >= LIMITS.storeBatchRows || !batch.add(frame)) return true;
+      }
+    }
+  }
+
+  /** False when the stop's grace ran out first. */
+  async #writeUntilTaken(): Promise<boolean> {
+    const { clock, logger, random } = this.#options;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await this.#write();
+        if (attempt > 0) logger.info({ attempts: attempt + 1 }, 'the store takes points again');
+        return true;
+      } catch (error) {
+        this.#options.onFailure();
+        const code = error instanceof MillraceError ? error.code : 'internal';
+        const waitMs = Math.max(
+          backoffMs(attempt, RETRY_BASE_MS, LIMITS.storeRetryMaxMs, random),
+          retryAfterMs(error),
+        );
+        logger.warn({ code, attempt, waitMs, err: error }, `store write failed: ${messageOf(error)}`);
+        if (this.#stopAtMs !== null && clock.nowMs() + waitMs >= this.#stopAtMs) return false;
+        await this.#sleepThroughCommits(waitMs);
+      }
+    }
+  }
+
+  async #write(): Promise<void> {
+    const { journal, store, clock } = this.#options;
+    const batch = this.#batch;
+    const startMs = clock.nowMs();
+    const ledger = journal.ledger();
+    const again = batch.next <= journal.settledPosition();
+    const position = {
+      epoch: journal.epoch,
+      position: batch.next,
+      stored: ledger.stored + (again ? 0 : batch.readings - batch.deadLettered),
+      deadLettered: ledger.deadLettered + (again ? 0 : batch.deadLettered),
+    };
+    const refused = await store.write(batch.columns, position);
+    const letters = refusedFrames(journal, refused);
+    if (!again) {
+      await journal.settle({
+        position: batch.next,
+        stored: batch.readings - batch.deadLettered - refused.length,
+        deadLettered: batch.deadLettered + refused.length,
+        deadLetters: [...batch.deadLetters, ...letters],
+      });
+    }
+    this.#options.onWrite(clock.nowMs() - startMs);
+    this.#batch = new WriteBatch(this.#options.registry, batch.next);
+  }
+
+  /** Waits for a commit, a stop, or `ms`. */
+  #sleep(ms: number | null): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = ms === null ? null : setTimeout(() => this.#wake?.(), ms);
+      this.#wake = () => {
+        if (timer !== null) clearTimeout(timer);
+        this.#wake = null;
+        resolve();
+      };
+    });
+  }
+
+  /** While the store is away, commits must not shorten the wait; a stop does. */
+  async #sleepThroughCommits(ms: number): Promise<void> {
+    const { clock } = this.#options;
+    const untilMs = clock.nowMs() + ms;
+    for (;;) {
+      const leftMs = untilMs - clock.nowMs();
+      if (leftMs <= 0 || this.#stopAtMs !== null) return;
+      await this.#sleep(leftMs);
+    }
+  }
+}
+
+/** One dead letter for each frame that held a refused point. */
+function refusedFrames(journal: Journal, refused: readonly RefusedPoint[]): DeadLetterInput[] {
+  const messages = new Map<number, string>();
+  for (const { batch, row, message } of refused) {
+    const position = batch.position[row];
+    if (position !== undefined && !messages.has(position)) messages.set(position, message);
+  }
+  const letters: DeadLetterInput[] = [];
+  for (const [position, message] of messages) {
+    const frame = journal.read(position)?.frames(position)[Symbol.iterator]().next();
+    if (frame === undefined || frame.done === true) continue;
+    const { device, transport, arrivalMs, bytes } = frame.value;
+    letters.push({
+      device,
+      transport,
+      atMs: arrivalMs,
+      code: 'store_refused',
+      message,
+      bytes: bytes.slice(),
+    });
+  }
+  return letters;
+}
+
+/** What a store's Retry-After asked for, if it did. */
+function retryAfterMs(error: unknown): number {
+  if (error instanceof Error && 'retryAfterMs' in error && typeof error.retryAfterMs === 'number') {
+    return Math.min(error.retryAfterMs, LIMITS.storeRetryMaxMs);
+  }
+  return 0;
+}
