@@ -9,3 +9,5 @@ export * from './time.ts';
 export * from './cursor.ts';
 export * from './measurement.ts';
 export * from './columns.ts';
+export * from './float32.ts';
+export * from './rows.ts';
