@@ -34,6 +34,10 @@ export const LIMITS = {
   journalBlockDelayMs: 2,
   /** Bytes that may wait for the disk before ingest is paused. */
   journalQueueBytes: 32 * 1024 * 1024,
+  /** Newest blocks kept in memory, in bytes: readers that keep up need no disk. */
+  journalRecentBytes: 16 * 1024 * 1024,
+  /** Bytes of blocks between two snapshots of the device cursors: what is replayed after a crash. */
+  journalSnapshotBytes: 64 * 1024 * 1024,
   /** Stored frames are kept this long for tails to resume from (setting), in milliseconds … */
   tailRetentionMs: 60 * 60_000,
   /** … but at most this many bytes of them (setting). */
@@ -82,6 +86,16 @@ export const LIMITS = {
   tailJoinRows: 500_000,
   /** A tail without rows tells its position this often, in milliseconds. */
   tailProgressMs: 5_000,
+  /** Bytes that may wait in one tail socket at all: one message of a full frame beyond tailSocketBytes fits. */
+  tailBackpressureBytes: 64 * 1024 * 1024,
+  /** Decoded journal blocks that tails share. */
+  tailDecodedBlocks: 8,
+  /** Characters of encoded rows that tails share. */
+  tailEncodedChars: 16 * 1024 * 1024,
+  /** A history read waits this long for a slow reader before it gives its place to others, in milliseconds. */
+  tailHistoryPatienceMs: 1_000,
+  /** Series whose newest row a slow `mode=latest` reader is kept; more are sent in several goes. */
+  tailLatestSeries: 100_000,
   /** History reads of tails at once. */
   maxHistoryReads: 4,
 
