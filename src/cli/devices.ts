@@ -1,0 +1,82 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { MODELS, runFleet } from '../../devices/index.ts';
+import { parseDurationMs } from '../core/index.ts';
+import { printJson } from './print.ts';
+
+interface DevicesOptions {
+  url: string;
+  model: string;
+  count: number;
+  rate: number;
+  readings: number;
+  duration: number;
+  seed: number;
+  transport: 'ws';
+  json?: true;
+}
+
+/** `millrace devices`: a simulated fleet; prints its summary as one JSON object when it ends. */
+export function devicesCommand(): Command {
+  return new Command('devices')
+    .description('stream believable data from simulated devices')
+    .requiredOption('--url <url>', 'gateway, ws://HOST:PORT')
+    .addOption(
+      new Option('--model <name>', 'kind of device').choices(Object.keys(MODELS)).makeOptionMandatory(),
+    )
+    .option('--count <n>', 'devices', wholeNumber(1, 100_000), 10)
+    .option('--rate <frames>', 'frames per second of each device', positive, 1)
+    .option('--readings <n>', 'readings in a frame', wholeNumber(1, 65_536), 10)
+    .option('--duration <time>', 'how long, such as 30s', durationMs, 30_000)
+    .option('--seed <n>', 'the same seed makes the same data', wholeNumber(0, 2 ** 32 - 1), 1)
+    .addOption(new Option('--transport <name>', 'way in').choices(['ws']).default('ws'))
+    .option('--json', 'no progress line, only the summary')
+    .action(async (options: DevicesOptions) => {
+      const stop = new AbortController();
+      process.once('SIGINT', () => stop.abort());
+      process.once('SIGTERM', () => stop.abort());
+      const quiet = options.json === true || !process.stderr.isTTY;
+      const summary = await runFleet({
+        url: options.url,
+        model: options.model,
+        count: options.count,
+        rate: options.rate,
+        readings: options.readings,
+        durationMs: options.duration,
+        seed: options.seed,
+        signal: stop.signal,
+        onProgress: (progress) => {
+          if (!quiet) process.stderr.write(`\r${progressLine(progress)}\u001B[K`);
+        },
+      });
+      if (!quiet) process.stderr.write('\n');
+      printJson(summary);
+      if (summary.frames_acked < summary.frames_sent) process.exitCode = 1;
+    });
+}
+
+function progressLine(progress: { connected: number; frames_sent: number; frames_acked: number }): string {
+  return `${progress.connected} connected, ${progress.frames_sent} frames sent, ${progress.frames_acked} acknowledged`;
+}
+
+function wholeNumber(min: number, max: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}`);
+    }
+    return value;
+  };
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 100_000)) throw new InvalidArgumentError('expected a number above 0');
+  return value;
+}
+
+function durationMs(text: string): number {
+  const value = parseDurationMs(text);
+  if (value === null || value <= 0)
+    throw new InvalidArgumentError('expected a duration such as 30s, 15m or 12h');
+  return value;
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { MillraceError, messageOf } from '../core/index.ts';
+import { configCommand } from './config.ts';
+import { demoCommand } from './demo.ts';
+import { devicesCommand } from './devices.ts';
+import { latestCommand } from './latest.ts';
+import { queryCommand } from './query.ts';
+import { serveCommand } from './serve.ts';
+import { tailCommand } from './tail.ts';
+import { VERSION } from './version.ts';
+
+/** Exit codes: 0 done, 1 failed, 2 wrong use or wrong settings. */
+const FAILED = 1;
+const WRONG_USE = 2;
+
+const program = new Command('millrace')
+  .description('A telemetry gateway: Avro frames in, an ack means on disk, history and live by one cursor.')
+  .version(VERSION)
+  .showHelpAfterError('(add --help for the options)');
+
+for (const command of [
+  serveCommand(),
+  demoCommand(),
+  devicesCommand(),
+  tailCommand(),
+  queryCommand(),
+  latestCommand(),
+  configCommand(),
+]) {
+  program.addCommand(command.showHelpAfterError('(add --help for the options)'));
+}
+overrideExit(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : WRONG_USE;
+  } else {
+    process.exitCode = error instanceof MillraceError && error.code === 'config_invalid' ? WRONG_USE : FAILED;
+    const code = error instanceof MillraceError ? ` (${error.code})` : '';
+    process.stderr.write(`millrace: ${messageOf(error)}${code}\n`);
+    if (error instanceof MillraceError && error.code !== 'config_invalid') {
+      process.stderr.write(`  ${error.row.help}\n`);
+    }
+  }
+}
+
+/** Commander would exit with 1 for wrong use; the contract says 2. */
+function overrideExit(command: Command): void {
+  command.exitOverride();
+  for (const child of command.commands) overrideExit(child);
+}

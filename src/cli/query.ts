@@ -1,0 +1,68 @@
+import { Command, Option } from 'commander';
+import { printTable } from './print.ts';
+import { collect, DEFAULT_URL, get, rowsAnswer, tagParams } from './server-api.ts';
+
+interface QueryOptions {
+  url: string;
+  field: string[];
+  device: string[];
+  tag: string[];
+  fn: string[];
+  group: string[];
+  from?: string;
+  to?: string;
+  every?: string;
+  order?: string;
+  limit?: string;
+  cursor?: string;
+  json?: true;
+  csv?: true;
+}
+
+/** `millrace query MEASUREMENT`: history, as a table, JSON or CSV. */
+export function queryCommand(): Command {
+  return new Command('query')
+    .description('read the history of a measurement')
+    .argument('<measurement>', 'name of the measurement')
+    .option('--url <url>', 'server (MILLRACE_URL)', DEFAULT_URL)
+    .option('--field <name>', 'only this field (repeat)', collect, [])
+    .option('--device <id>', 'only this device (repeat)', collect, [])
+    .option('--tag <name=value>', 'only this tag value (repeat)', collect, [])
+    .option('--from <time>', 'from this time on: RFC 3339, -15m, epoch ms (default -1h)')
+    .option('--to <time>', 'before this time (default now)')
+    .option('--every <duration>', 'one row per bucket of this length, with --fn')
+    .option(
+      '--fn <name>',
+      'count, sum, min, max, mean, first, last, stddev, median, p95, p99, rate, delta (repeat)',
+      collect,
+      [],
+    )
+    .option('--group <tag>', 'one group per value of this tag (repeat; * for all)', collect, [])
+    .addOption(new Option('--order <order>', 'by time').choices(['asc', 'desc']))
+    .option('--limit <rows>', 'at most this many rows')
+    .option('--cursor <cursor>', 'go on behind an earlier answer')
+    .option('--json', "the server's JSON")
+    .option('--csv', 'CSV')
+    .action(async (measurement: string, options: QueryOptions) => {
+      const params: [string, string][] = [['measurement', measurement]];
+      for (const name of ['field', 'device', 'fn', 'group'] as const) {
+        for (const value of options[name]) params.push([name, value]);
+      }
+      params.push(...tagParams(options.tag));
+      for (const name of ['from', 'to', 'every', 'order', 'limit', 'cursor'] as const) {
+        const value = options[name];
+        if (value !== undefined) params.push([name, value]);
+      }
+      params.push(['format', options.csv === true ? 'csv' : 'json']);
+      const body = await get(options.url, '/v1/query', params);
+      if (options.csv === true) process.stdout.write(body);
+      else if (options.json === true) process.stdout.write(`${body}\n`);
+      else {
+        const answer = rowsAnswer.parse(JSON.parse(body));
+        printTable(answer.columns, answer.rows);
+        if (typeof answer.cursor === 'string') {
+          process.stderr.write(`more rows: add --cursor ${answer.cursor}\n`);
+        }
+      }
+    });
+}

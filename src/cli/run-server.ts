@@ -1,0 +1,37 @@
+import { join } from 'node:path';
+import { startServer, type Server } from '../app/index.ts';
+import type { Settings } from '../config/index.ts';
+import type { Logger } from '../telemetry/index.ts';
+import { PACKAGE_DIR, VERSION } from './version.ts';
+
+/**
+ * Starts the server, says where it listens, and stops it on SIGTERM or SIGINT: the first drains, a second
+ * one exits at once. `beforeStop` runs first when it stops.
+ */
+export async function runServer(
+  settings: Settings,
+  logger: Logger,
+  beforeStop: () => Promise<void> = () => Promise.resolve(),
+): Promise<Server & { stopped: Promise<void> }> {
+  const server = await startServer({
+    settings,
+    logger,
+    version: VERSION,
+    pageDir: join(PACKAGE_DIR, 'dist', 'dashboard'),
+  });
+  let stopping = false;
+  const stopped = new Promise<void>((resolve, reject) => {
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (stopping) process.exit(1);
+      stopping = true;
+      logger.info({ signal }, 'draining');
+      beforeStop()
+        .then(() => server.stop())
+        .then(resolve, reject);
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+  process.stdout.write(`millrace listening on ${server.url}\n`);
+  return { ...server, stopped };
+}

@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { messageOf } from '../core/index.ts';
+
+export const DEFAULT_URL = process.env['MILLRACE_URL'] ?? 'http://127.0.0.1:8080';
+
+const problemBody = z.object({ code: z.string(), detail: z.string(), title: z.string() });
+
+/** The rows of /v1/query and /v1/latest. */
+export const rowsAnswer = z.object({
+  measurement: z.string(),
+  columns: z.array(z.string()),
+  rows: z.array(z.array(z.unknown())),
+  cursor: z.string().nullish(),
+});
+
+/**
+ * GETs from a running server; repeated parameters are given as pairs. Throws an Error in plain words when
+ * the server is not there, or with its own code and detail when it refuses.
+ */
+export async function get(url: string, path: string, params: readonly [string, string][]): Promise<string> {
+  const target = new URL(path, url);
+  for (const [name, value] of params) target.searchParams.append(name, value);
+  let response: Response;
+  try {
+    response = await fetch(target);
+  } catch (error) {
+    const cause =
+      error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
+    throw new Error(`no server answers on ${target.origin}: ${cause}`, { cause: error });
+  }
+  const body = await response.text();
+  if (response.ok) return body;
+  throw new Error(refusal(response.status, body));
+}
+
+function refusal(status: number, body: string): string {
+  try {
+    const parsed = problemBody.safeParse(JSON.parse(body));
+    if (parsed.success) return `${parsed.data.detail} (${parsed.data.code})\n  ${parsed.data.title}`;
+  } catch {
+    // not JSON: a proxy's page, perhaps
+  }
+  return `the server answered ${status}`;
+}
+
+/** For options that may be repeated. */
+export function collect(value: string, earlier: string[] = []): string[] {
+  return [...earlier, value];
+}
+
+/** Splits repeated `name=value` options into tag parameters. */
+export function tagParams(tags: readonly string[]): [string, string][] {
+  return tags.map((tag) => {
+    const at = tag.indexOf('=');
+    if (at < 1) throw new Error(`--tag: expected NAME=VALUE, got "${tag}"`);
+    return [`tag.${tag.slice(0, at)}`, tag.slice(at + 1)];
+  });
+}
