@@ -59,6 +59,10 @@ export const ERRORS = {
     retry: true,
   }),
   journal_failed: row(503, 'The journal cannot be written: see /readyz and the log.', { retry: true }),
+  journal_corrupt: row(
+    500,
+    'Keep the data folder as it is; the message says which positions cannot be read.',
+  ),
   draining: row(503, 'The server is stopping; connect again in a moment.', { retry: true, close: 1012 }),
   slow_consumer: row(503, 'Read faster, or ask for fewer rows.', { retry: true, close: 4014 }),
   // reads
@@ -74,6 +78,7 @@ export const ERRORS = {
   route_unknown: row(404, 'See docs/ for the routes.'),
   method_not_allowed: row(405, 'Use a method that the Allow header names.'),
   not_acceptable: row(406, 'Ask for one of the forms that the message lists.'),
+  content_type_unsupported: row(415, 'Send the body in a content type that the message names.'),
   body_too_large: row(413, 'Send a smaller body.'),
   body_invalid: row(400, 'The body is not the JSON that this route takes.'),
   too_many_subscriptions: row(429, 'Unsubscribe first, or open another connection.'),

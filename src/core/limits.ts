@@ -60,6 +60,8 @@ export const LIMITS = {
   queryDefaultRows: 10_000,
   /** Rows of a JSON answer at most. */
   queryMaxRows: 1_000_000,
+  /** Bytes of a JSON answer, which is held whole: a page that would be larger ends early, with a cursor. */
+  queryMaxAnswerBytes: 128 * 1024 ** 2,
   /** Buckets of one aggregate answer, all groups together. */
   queryMaxBuckets: 1_000_000,
   /** Longest query, in milliseconds (setting). */
@@ -98,6 +100,15 @@ export const LIMITS = {
   tailLatestSeries: 100_000,
   /** History reads of tails at once. */
   maxHistoryReads: 4,
+
+  /** Devices of one page of /v1/devices when no limit is asked, and at most. */
+  devicesDefaultRows: 1_000,
+  devicesMaxRows: 10_000,
+  /** Dead letters of one page when no limit is asked, and at most … */
+  deadLettersDefaultRows: 100,
+  deadLettersMaxRows: 1_000,
+  /** … and bytes of frames in it, which travel as base64. */
+  deadLettersPageBytes: 4 * 1024 ** 2,
 
   /** Bytes of one control message (text) from a client. */
   maxControlBytes: 64 * 1024,
