@@ -1,2 +1,10 @@
-/** Frames made durable before they are acknowledged, device cursors, dead letters and the ledger. */
+/**
+ * The only source of truth before the store. A frame is on disk, synced, before it is acknowledged; the
+ * device cursors, the ledger and the dead letters change in the same transaction as the frames they speak
+ * of, so that they agree at every instant and after every crash. Positions count frames from 0 without a
+ * hole and mean the same frame for ever within an epoch. Nothing acknowledged is removed before it is
+ * settled. `local` keeps it in lmdb.
+ */
 export type * from './journal.ts';
+export { openLocalJournal, type LocalJournalOptions } from './local/open.ts';
+export type { LocalJournal } from './local/local-journal.ts';

@@ -80,6 +80,8 @@ export interface JournalStats {
   oldestPendingMs: number | null;
   /** Bytes accepted and not yet on disk. */
   queuedBytes: number;
+  /** Why it failed, for people. */
+  reason?: string;
 }
 
 /**

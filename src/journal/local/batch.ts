@@ -1,0 +1,113 @@
+import { isDeviceId, MillraceError } from '../../core/index.ts';
+import type { DeadLetterInput, Origin, Transport } from '../journal.ts';
+import { BlockBuilder, type BuilderDevice } from './block-builder.ts';
+import type { DeviceCursor, DeviceCursors } from './device-cursors.ts';
+import type { ByTransport } from './state.ts';
+
+/** A connection with numbers in a batch. */
+export interface Slot extends BuilderDevice {
+  origin: Origin;
+  /** The device's cursor; null for a transport whose frames carry no numbers. */
+  cursor: DeviceCursor | null;
+}
+
+/** Bytes that a dead letter counts for, beyond its own. */
+const LETTER_BYTES = 128;
+
+/**
+ * What is taken between two seals: one block's frames, refused frames, and the connections that wait for
+ * it. Costs one map lookup per frame at most, and none while frames of one connection follow each other.
+ */
+export class Batch {
+  readonly builder: BlockBuilder;
+  readonly letters: DeadLetterInput[] = [];
+  readonly slots: Slot[] = [];
+  readonly received: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+  readonly duplicates: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+  readonly rejected: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+  letterBytes = 0;
+  readonly #cursors: DeviceCursors;
+  readonly #byOrigin = new Map<Origin, Slot>();
+  #last: Slot | null = null;
+
+  /** `first` is the position of its first frame, `capacity` a guess of the block's bytes. */
+  constructor(first: number, capacity: number, cursors: DeviceCursors) {
+    this.builder = new BlockBuilder(first, capacity);
+    this.#cursors = cursors;
+  }
+
+  /** Bytes that wait for the disk. */
+  get bytes(): number {
+    return this.builder.length + this.letterBytes;
+  }
+
+  append(origin: Origin, seq: number, bytes: Uint8Array, readings: number, arrivalMs: number): void {
+    const slot = this.#last?.origin === origin ? this.#last : this.#slot(origin, seq);
+    const fresh = take(slot, seq);
+    this.received[slot.transport] += readings;
+    if (!fresh) {
+      this.duplicates[slot.transport] += readings;
+      return;
+    }
+    this.builder.append(slot, seq, bytes, readings, arrivalMs);
+  }
+
+  reject(origin: Origin, seq: number, letter: DeadLetterInput): void {
+    const slot = this.#last?.origin === origin ? this.#last : this.#slot(origin, seq);
+    const fresh = take(slot, seq);
+    this.received[slot.transport]++;
+    if (!fresh) {
+      this.duplicates[slot.transport]++;
+      return;
+    }
+    this.rejected[slot.transport]++;
+    const copy = { ...letter, bytes: Uint8Array.from(letter.bytes) };
+    this.letters.push(copy);
+    this.letterBytes += letterSize(copy);
+  }
+
+  #slot(origin: Origin, seq: number): Slot {
+    let slot = this.#byOrigin.get(origin);
+    if (slot === undefined) {
+      const { device, transport } = origin;
+      if (!isDeviceId(device)) throw new MillraceError('device_invalid', `"${device}" is no device id`);
+      const cursor = isNumbered(transport) ? this.#cursors.of(device) : null;
+      // Before there is a slot: an entry of a number never taken would be acknowledged.
+      checkNext(device, cursor, seq);
+      slot = Object.assign(this.builder.addDevice(device, transport, seq), { origin, cursor });
+      this.#byOrigin.set(origin, slot);
+      this.slots.push(slot);
+    }
+    this.#last = slot;
+    return slot;
+  }
+}
+
+/**
+ * Counts a number. False when the device's frame of that number was taken before: a connection that was
+ * replaced sends again what its predecessor had still in flight, and its ack has to wait for that.
+ */
+function take(slot: Slot, seq: number): boolean {
+  const { cursor } = slot;
+  checkNext(slot.device, cursor, seq);
+  if (seq > slot.lastSeq) slot.lastSeq = seq;
+  if (cursor === null) return true;
+  if (seq <= cursor.taken) return false;
+  cursor.taken = seq;
+  return true;
+}
+
+function checkNext(device: string, cursor: DeviceCursor | null, seq: number): void {
+  if (cursor !== null && seq > cursor.taken + 1) {
+    throw new MillraceError('internal', `frame ${seq} of ${device} came right after frame ${cursor.taken}`);
+  }
+}
+
+/** Only WebSocket frames are numbered per device; of the others the number says which request is answered. */
+export function isNumbered(transport: Transport): boolean {
+  return transport === 'ws';
+}
+
+export function letterSize(letter: DeadLetterInput): number {
+  return LETTER_BYTES + letter.bytes.length + letter.message.length + letter.device.length;
+}

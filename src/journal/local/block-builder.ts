@@ -1,0 +1,117 @@
+import { crc32 } from 'node:zlib';
+import {
+  BLOCK_HEADER_BYTES,
+  BLOCK_MAGIC,
+  BLOCK_VERSION,
+  type BlockDevice,
+  CRC_FROM,
+  CRC_OFFSET,
+  TRANSPORTS,
+} from './block.ts';
+import { MAX_VARINT_BYTES, writeVarint, zigzag } from './varint.ts';
+
+/** A connection's entry in the device table of the block that is being filled. */
+export interface BuilderDevice extends BlockDevice {
+  readonly index: number;
+  /** The number that the connection's next frame has when nothing is skipped. */
+  nextSeq: number;
+}
+
+const MAX_FRAME_OVERHEAD = 5 * MAX_VARINT_BYTES;
+/** Transport, three varints, the id's length and an id of at most 128 characters. */
+const MAX_DEVICE_BYTES = 2 + 3 * MAX_VARINT_BYTES + 128;
+
+/** Fills one block (block.ts describes the format). One growing buffer, nothing allocated per frame. */
+export class BlockBuilder {
+  readonly first: number;
+  readonly devices: BuilderDevice[] = [];
+  frames = 0;
+  readings = 0;
+  /** Bytes so far, without the device table. */
+  length = BLOCK_HEADER_BYTES;
+  #baseArrivalMs = 0;
+  #buffer: Buffer;
+
+  /** `capacity` is a guess of the final size in bytes; the buffer grows as needed. */
+  constructor(first: number, capacity: number) {
+    this.first = first;
+    // Not from the pool: the buffer is handed to another thread, and readers keep views of it.
+    this.#buffer = Buffer.allocUnsafeSlow(Math.max(capacity, 2 * BLOCK_HEADER_BYTES));
+  }
+
+  /** Registers a connection; `firstSeq` is the first number that it takes in this block. */
+  addDevice(device: string, transport: BlockDevice['transport'], firstSeq: number): BuilderDevice {
+    const entry: BuilderDevice = {
+      index: this.devices.length,
+      device,
+      transport,
+      firstSeq,
+      lastSeq: firstSeq - 1,
+      frames: 0,
+      nextSeq: firstSeq,
+    };
+    this.devices.push(entry);
+    return entry;
+  }
+
+  append(device: BuilderDevice, seq: number, bytes: Uint8Array, readings: number, arrivalMs: number): void {
+    const size = bytes.length;
+    if (this.length + size + MAX_FRAME_OVERHEAD > this.#buffer.length) this.#grow(size + MAX_FRAME_OVERHEAD);
+    if (this.frames === 0) this.#baseArrivalMs = arrivalMs;
+    const buffer = this.#buffer;
+    let at = this.length;
+    if (seq === device.nextSeq) {
+      at = writeVarint(buffer, at, device.index * 2);
+    } else {
+      at = writeVarint(buffer, at, device.index * 2 + 1);
+      at = writeVarint(buffer, at, seq - device.nextSeq);
+    }
+    at = writeVarint(buffer, at, zigzag(arrivalMs - this.#baseArrivalMs));
+    at = writeVarint(buffer, at, readings);
+    at = writeVarint(buffer, at, size);
+    buffer.set(bytes, at);
+    this.length = at + size;
+    device.nextSeq = seq + 1;
+    device.frames++;
+    this.frames++;
+    this.readings += readings;
+  }
+
+  /** The finished block. The builder must not be used any more. */
+  finish(): Buffer {
+    const tableOffset = this.length;
+    this.#grow(this.devices.length * MAX_DEVICE_BYTES);
+    const buffer = this.#buffer;
+    let at = tableOffset;
+    for (const device of this.devices) {
+      buffer[at++] = TRANSPORTS.indexOf(device.transport);
+      at = writeVarint(buffer, at, device.firstSeq);
+      at = writeVarint(buffer, at, device.lastSeq - device.firstSeq);
+      at = writeVarint(buffer, at, device.frames);
+      buffer[at++] = device.device.length;
+      at += buffer.write(device.device, at, 'latin1');
+    }
+    buffer.fill(0, 0, BLOCK_HEADER_BYTES);
+    buffer.writeUInt32LE(BLOCK_MAGIC, 0);
+    buffer.writeUInt16LE(BLOCK_VERSION, 4);
+    buffer.writeUInt16LE(BLOCK_HEADER_BYTES, 6);
+    buffer.writeUInt32LE(at, 12);
+    buffer.writeDoubleLE(this.first, 16);
+    buffer.writeDoubleLE(this.#baseArrivalMs, 24);
+    buffer.writeDoubleLE(this.readings, 32);
+    buffer.writeUInt32LE(this.frames, 40);
+    buffer.writeUInt32LE(this.devices.length, 44);
+    buffer.writeUInt32LE(tableOffset, 48);
+    const block = buffer.subarray(0, at);
+    block.writeUInt32LE(crc32(block.subarray(CRC_FROM)), CRC_OFFSET);
+    return block;
+  }
+
+  #grow(extra: number): void {
+    const needed = this.length + extra;
+    if (needed <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#buffer.length));
+    this.#buffer.copy(larger, 0, 0, this.length);
+    this.#buffer = larger;
+  }
+}

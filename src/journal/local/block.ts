@@ -1,0 +1,181 @@
+import { crc32 } from 'node:zlib';
+import { MillraceError } from '../../core/index.ts';
+import type { JournalBlock, JournalFrame, Transport } from '../journal.ts';
+import { unzigzag, VarintReader } from './varint.ts';
+
+/**
+ * A block holds the frames of one group commit. Version 1, all numbers little-endian:
+ *
+ *   offset size
+ *        0    4  magic: the bytes "MRJB"
+ *        4    2  version: 1
+ *        6    2  bytes of this header: 64
+ *        8    4  CRC-32 (zlib's) of all bytes from offset 12 to the end
+ *       12    4  bytes of the whole block
+ *       16    8  position of the first frame, as a float64 with an integer value
+ *       24    8  base arrival: the first frame's, in milliseconds since the UTC epoch, float64
+ *       32    8  readings of all frames together, float64
+ *       40    4  number of frames, at least 1
+ *       44    4  number of devices in the table
+ *       48    4  offset of the device table
+ *       52   12  zero
+ *       64       the frames, one after the other, at consecutive positions:
+ *                  varint  2 × index into the device table, plus 1 when a skip follows
+ *                  varint  skip, only when announced: how many of the device's numbers were not stored here
+ *                          because those frames were refused or came a second time
+ *                  varint  zigzag of the arrival less the base arrival, milliseconds
+ *                  varint  readings
+ *                  varint  length, then that many bytes: the frame as it came in
+ *                the device table, which ends the block, one entry per connection with a number in it:
+ *                  1 byte  transport: 0 ws, 1 http, 2 mqtt
+ *                  varint  first number taken
+ *                  varint  last number taken less the first: so every block carries the device cursors
+ *                  varint  frames in this block (0 when all of the connection's were refused)
+ *                  1 byte  length of the device id, then the id in ASCII
+ *
+ * A varint is unsigned LEB128. A frame's number is the one after the same connection's frame before it (the
+ * first number taken, for the first) plus the skip. A block is written once and never changed.
+ */
+export const BLOCK_MAGIC = 0x424a524d;
+export const BLOCK_VERSION = 1;
+export const BLOCK_HEADER_BYTES = 64;
+export const CRC_OFFSET = 8;
+export const CRC_FROM = 12;
+export const TRANSPORTS: readonly Transport[] = ['ws', 'http', 'mqtt'];
+
+/** What a block's header says. */
+export interface BlockInfo {
+  first: number;
+  next: number;
+  sizeBytes: number;
+  readings: number;
+  /** Arrival of the first frame. */
+  arrivalMs: number;
+}
+
+export interface BlockDevice {
+  transport: Transport;
+  device: string;
+  firstSeq: number;
+  lastSeq: number;
+  frames: number;
+}
+
+/** Reads a block's header. The checksum is not looked at: `openBlock` does that. */
+export function readBlockInfo(bytes: Uint8Array): BlockInfo {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, BLOCK_HEADER_BYTES);
+  const first = view.getFloat64(16, true);
+  return {
+    first,
+    next: first + view.getUint32(40, true),
+    sizeBytes: view.getUint32(12, true),
+    readings: view.getFloat64(32, true),
+    arrivalMs: view.getFloat64(24, true),
+  };
+}
+
+/**
+ * Checks a block that was read from disk, and makes it readable. `first` is the position that it was found
+ * under. Throws `journal_corrupt` that names the position and what is wrong, `data_dir_version` for a
+ * version that this program does not know.
+ */
+export function openBlock(bytes: Uint8Array, first: number): CommittedBlock {
+  const corrupt = (what: string): MillraceError =>
+    new MillraceError('journal_corrupt', `the journal's block at position ${first} is damaged: ${what}`);
+  if (bytes.length < BLOCK_HEADER_BYTES) throw corrupt(`it has only ${bytes.length} bytes`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (view.getUint32(0, true) !== BLOCK_MAGIC) throw corrupt('it does not begin with the magic bytes');
+  const version = view.getUint16(4, true);
+  if (version > BLOCK_VERSION) {
+    throw new MillraceError(
+      'data_dir_version',
+      `the journal's block at position ${first} has format ${version}, this version knows up to ${BLOCK_VERSION}`,
+    );
+  }
+  if (view.getUint32(12, true) !== bytes.length) {
+    throw corrupt(`it says ${view.getUint32(12, true)} bytes and has ${bytes.length}`);
+  }
+  if (view.getUint32(CRC_OFFSET, true) !== crc32(bytes.subarray(CRC_FROM))) {
+    throw corrupt('its checksum does not match its bytes');
+  }
+  const info = readBlockInfo(bytes);
+  if (info.first !== first) throw corrupt(`it says that it begins at position ${info.first}`);
+  return new CommittedBlock(bytes, info);
+}
+
+/** A block whose bytes are known to be whole: just written, or checked by `openBlock`. */
+export class CommittedBlock implements JournalBlock {
+  readonly bytes: Uint8Array;
+  readonly first: number;
+  readonly next: number;
+  readonly readings: number;
+  readonly sizeBytes: number;
+  readonly arrivalMs: number;
+  #devices: BlockDevice[] | null = null;
+
+  constructor(bytes: Uint8Array, info: BlockInfo = readBlockInfo(bytes)) {
+    this.bytes = bytes;
+    this.first = info.first;
+    this.next = info.next;
+    this.readings = info.readings;
+    this.sizeBytes = info.sizeBytes;
+    this.arrivalMs = info.arrivalMs;
+  }
+
+  /** The device table, one entry per connection; a device that reconnected is there twice. */
+  devices(): readonly BlockDevice[] {
+    this.#devices ??= readDevices(this.bytes);
+    return this.#devices;
+  }
+
+  *frames(from = this.first): Generator<JournalFrame, void, undefined> {
+    const { bytes } = this;
+    const devices = this.devices();
+    const nextSeqs = devices.map((device) => device.firstSeq);
+    const reader = new VarintReader(bytes, BLOCK_HEADER_BYTES);
+    for (let position = this.first; position < this.next; position++) {
+      const tag = reader.next();
+      const index = Math.floor(tag / 2);
+      const seq = (nextSeqs[index] ?? 0) + (tag % 2 === 1 ? reader.next() : 0);
+      nextSeqs[index] = seq + 1;
+      const arrivalMs = this.arrivalMs + unzigzag(reader.next());
+      const readings = reader.next();
+      const length = reader.next();
+      const start = reader.at;
+      reader.at = start + length;
+      if (position < from) continue;
+      const device = devices[index];
+      if (device === undefined) {
+        throw new MillraceError('journal_corrupt', `the frame at position ${position} names no known device`);
+      }
+      yield {
+        position,
+        device: device.device,
+        seq,
+        transport: device.transport,
+        arrivalMs,
+        readings,
+        bytes: new Uint8Array(bytes.buffer, bytes.byteOffset + start, length),
+      };
+    }
+  }
+}
+
+function readDevices(bytes: Uint8Array): BlockDevice[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const count = view.getUint32(44, true);
+  const reader = new VarintReader(bytes, view.getUint32(48, true));
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const devices: BlockDevice[] = [];
+  for (let i = 0; i < count; i++) {
+    const transport = TRANSPORTS[bytes[reader.at++] ?? 0] ?? 'ws';
+    const firstSeq = reader.next();
+    const lastSeq = firstSeq + reader.next();
+    const frames = reader.next();
+    const length = bytes[reader.at++] ?? 0;
+    const device = text.toString('latin1', reader.at, reader.at + length);
+    reader.at += length;
+    devices.push({ transport, device, firstSeq, lastSeq, frames });
+  }
+  return devices;
+}

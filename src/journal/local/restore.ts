@@ -1,0 +1,28 @@
+import { MillraceError } from '../../core/index.ts';
+import { isNumbered } from './batch.ts';
+import { openBlock } from './block.ts';
+import { DeviceCursors } from './device-cursors.ts';
+import type { Storage } from './storage.ts';
+
+/**
+ * Fills the device cursors from disk: the snapshot, single cursors, and the tables of the blocks since, whose
+ * checksums and order are checked on the way. Throws `journal_corrupt`.
+ */
+export function restoreCursors(storage: Storage): DeviceCursors {
+  const cursors = new DeviceCursors();
+  const snapshot = storage.snapshot();
+  let position = snapshot === undefined ? storage.state.tail : cursors.restoreSnapshot(snapshot);
+  for (const { device, seq } of storage.cursors()) cursors.restore(device, seq);
+  while (position < storage.state.head) {
+    const found = storage.blockAt(position);
+    if (found === undefined || found.first !== position) {
+      throw new MillraceError('journal_corrupt', `the journal has lost its block at position ${position}`);
+    }
+    const block = openBlock(found.bytes, found.first);
+    for (const { device, transport, lastSeq } of block.devices()) {
+      if (isNumbered(transport)) cursors.restore(device, lastSeq);
+    }
+    position = block.next;
+  }
+  return cursors;
+}

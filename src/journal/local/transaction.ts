@@ -1,0 +1,127 @@
+import type { Origin, Settlement } from '../journal.ts';
+import type { Batch } from './batch.ts';
+import { readBlockInfo } from './block.ts';
+import { keepLetters, type LetterLimits, storedLetter } from './dead-letters.ts';
+import type { DeviceCursor, DeviceCursors } from './device-cursors.ts';
+import { settleState } from './settlement.ts';
+import { addReadings, type JournalState } from './state.ts';
+import type { Change, Storage } from './storage.ts';
+import { trim, type TrimLimits } from './trim.ts';
+
+/** A batch that takes no more; `block` is null when all of its frames were refused or known. */
+export interface SealedBatch {
+  batch: Batch;
+  block: Buffer | null;
+}
+
+/** A change on its way to the disk, and whom to tell of it. */
+export interface Transaction {
+  change: Change;
+  /** Bytes of the batches in it. */
+  bytes: number;
+  /** Connections and the number up to which they are durable then. */
+  origins: Map<Origin, number>;
+  cursors: Set<DeviceCursor>;
+  /** Trimming has more to do in a next transaction. */
+  more: boolean;
+}
+
+interface Surroundings {
+  storage: Pick<Storage, 'infos' | 'letter'>;
+  cursors: DeviceCursors;
+  settings: TrimLimits & LetterLimits & { snapshotBytes: number; clock: { nowMs(): number } };
+}
+
+/** Puts batches and settlements, in their order, and the trimming behind them into one change. */
+export function buildTransaction(
+  before: JournalState,
+  batches: readonly SealedBatch[],
+  settlements: readonly Settlement[],
+  { storage, cursors, settings }: Surroundings,
+): Transaction {
+  const origins = new Map<Origin, number>();
+  const moved = new Set<DeviceCursor>();
+  const single = new Map<string, number>();
+  const blocks: { first: number; bytes: Buffer }[] = [];
+  const letters = [];
+  let state = before;
+  let bytes = 0;
+  for (const { batch, block } of batches) {
+    bytes += batch.bytes;
+    state = batchState(state, batch, block);
+    if (block !== null) blocks.push({ first: batch.builder.first, bytes: block });
+    for (const letter of batch.letters) letters.push(storedLetter(letter, 'rejected'));
+    for (const { origin, cursor, device, lastSeq } of batch.slots) {
+      origins.set(origin, lastSeq);
+      if (cursor === null || lastSeq <= cursor.committing) continue;
+      cursor.committing = lastSeq;
+      moved.add(cursor);
+      if (block === null) single.set(device, lastSeq);
+    }
+  }
+  for (const settlement of settlements) {
+    if (settlement.position <= state.settled) continue;
+    state = settleState(state, settlement, storage.infos(state.settled));
+    for (const letter of settlement.deadLetters) letters.push(storedLetter(letter, 'deadLettered'));
+  }
+  const trimmed = trim(state, storage.infos(state.tail), settings, settings.clock.nowMs());
+  const kept = keepLetters(trimmed.state, letters, storage, settings);
+  state = kept.state;
+  const { blockBytesSince } = state.snapshot;
+  // A large snapshot is worth writing less often.
+  const due = blockBytesSince >= Math.max(settings.snapshotBytes, 8 * state.snapshot.bytes);
+  const snapshot = trimmed.needsSnapshot || due ? cursors.encodeSnapshot(state.head) : null;
+  if (snapshot !== null) state = withSnapshot(state, snapshot);
+  return {
+    change: {
+      state,
+      blocks,
+      removedBlocks: trimmed.removed,
+      letters: kept.letters,
+      removedLetters: kept.removedLetters,
+      cursors: single,
+      snapshot,
+    },
+    bytes,
+    origins,
+    cursors: moved,
+    more: trimmed.more,
+  };
+}
+
+/** A last snapshot of the device cursors; null when nothing came since the one before. */
+export function closingChange(state: JournalState, cursors: DeviceCursors): Change | null {
+  if (state.snapshot.position === state.head) return null;
+  const snapshot = cursors.encodeSnapshot(state.head);
+  return {
+    state: withSnapshot(state, snapshot),
+    blocks: [],
+    removedBlocks: [],
+    letters: [],
+    removedLetters: [],
+    cursors: new Map(),
+    snapshot,
+  };
+}
+
+function withSnapshot(state: JournalState, snapshot: Buffer): JournalState {
+  return { ...state, snapshot: { position: state.head, bytes: snapshot.length, blockBytesSince: 0 } };
+}
+
+function batchState(state: JournalState, batch: Batch, block: Buffer | null): JournalState {
+  const { counts, snapshot } = state;
+  const size = block?.length ?? 0;
+  return {
+    ...state,
+    head: block === null ? state.head : readBlockInfo(block).next,
+    blockBytes: state.blockBytes + size,
+    pendingBytes: state.pendingBytes + size,
+    snapshot: { ...snapshot, blockBytesSince: snapshot.blockBytesSince + size },
+    counts: {
+      ...counts,
+      received: addReadings(counts.received, batch.received),
+      duplicates: addReadings(counts.duplicates, batch.duplicates),
+      rejected: addReadings(counts.rejected, batch.rejected),
+    },
+  };
+}
