@@ -1,0 +1,5 @@
+/**
+ * Wires every part and starts and stops them in one visible order: disk, store, writer, connections, port;
+ * and the other way round when it stops.
+ */
+export { startServer, type Server, type ServerOptions } from './server.ts';

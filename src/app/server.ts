@@ -1,0 +1,208 @@
+import { createApi, type ReadyReport, type ServerStats } from '../api/index.ts';
+import { LIMITS, messageOf, systemClock } from '../core/index.ts';
+import type { Settings } from '../config/index.ts';
+import { IngestHub } from '../ingest/index.ts';
+import { openLocalJournal, type Journal } from '../journal/index.ts';
+import { isOriginAllowed, NetServer } from '../net/index.ts';
+import { loadSchemaFolder, openRegistry } from '../registry/index.ts';
+import type { Store } from '../store/index.ts';
+import { createTail } from '../tail/index.ts';
+import { Metrics, type Logger } from '../telemetry/index.ts';
+import { Writer } from '../writer/index.ts';
+import { AckLatency } from './ack-latency.ts';
+import { openDataFolder, type DataFolder } from './data-folder.ts';
+import { openStore } from './open-store.ts';
+import { Rate } from './rate.ts';
+
+/** How long a connection may take to close by itself after its close frame, in milliseconds. */
+const CLOSING_MS = 200;
+const RATE_WINDOW_MS = 5_000;
+
+export interface ServerOptions {
+  settings: Settings;
+  logger: Logger;
+  version: string;
+  /** Folder of the built page. */
+  pageDir: string;
+}
+
+/** A server that takes frames. */
+export interface Server {
+  /** http://HOST:PORT */
+  url: string;
+  /** Drains: takes nothing new, makes durable and acknowledges what came, flushes, closes. Call once. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Opens the parts in order, from the disk outwards; the port comes last. When one fails, those before it
+ * are closed again and the error goes on.
+ */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { settings } = options;
+  const opened: (() => unknown)[] = [];
+  try {
+    const folder = openDataFolder(settings['data-dir']);
+    opened.push(() => folder.release());
+    return await startIn(folder, options, opened);
+  } catch (error) {
+    for (const close of opened.toReversed()) {
+      try {
+        await close();
+      } catch (failure) {
+        options.logger.error({ err: failure }, 'closing after a failed start');
+      }
+    }
+    throw error;
+  }
+}
+
+async function startIn(
+  folder: DataFolder,
+  { settings, logger, version, pageDir }: ServerOptions,
+  opened: (() => unknown)[],
+): Promise<Server> {
+  const clock = systemClock;
+  const startedMs = clock.nowMs();
+
+  const registry = await openRegistry({ dir: folder.path('registry') });
+  opened.push(() => registry.close());
+  const subjects = await loadSchemaFolder(registry, settings.schemas);
+  const journal = await openLocalJournal({
+    dir: folder.path('journal'),
+    maxBytes: settings['journal-max-bytes'],
+    tailRetentionMs: settings['tail-retention'],
+    tailRetentionBytes: settings['tail-retention-bytes'],
+  });
+  opened.push(() => journal.close());
+  const store = await openStore(settings, folder);
+  opened.push(() => store.close());
+
+  const metrics = new Metrics();
+  const acks = new AckLatency();
+  const rate = new Rate(RATE_WINDOW_MS);
+  const onError = (error: unknown): void => logger.error({ err: error }, messageOf(error));
+
+  const writer = new Writer({
+    journal,
+    registry,
+    store,
+    clock,
+    logger,
+    random: Math.random,
+    onWrite: (ms) => metrics.storeWriteSeconds.observe(ms / 1000),
+    onFailure: () => metrics.storeWriteFailures.inc(),
+  });
+  await writer.start();
+  opened.push(() => writer.stop(0));
+
+  const ingest = new IngestHub({
+    journal,
+    registry,
+    limits: {
+      maxFrameBytes: settings['max-frame-bytes'],
+      maxUnacked: settings['max-unacked'],
+      maxUnackedBytes: settings['max-unacked-bytes'],
+    },
+    maxConnections: settings['max-connections'],
+    origins: settings.origins,
+    clock,
+    onAck: (ms) => {
+      acks.add(ms);
+      metrics.ackSeconds.observe(ms / 1000);
+    },
+    onError,
+  });
+  const tail = createTail({
+    journal,
+    registry,
+    store,
+    clock,
+    isOriginAllowed: (request) => isOriginAllowed((name) => request.header(name), settings.origins),
+    onError,
+  });
+
+  let draining = false;
+  const connections = (): { devices: number; tails: number } => ({
+    devices: ingest.stats().connections,
+    tails: tail.stats().connections,
+  });
+  metrics.observe({
+    ledger: () => journal.ledger(),
+    journal: () => journal.stats(),
+    frames: () => ingest.stats(),
+    connections,
+    storeUp: () => store.state().state === 'up',
+  });
+  const stats = (): ServerStats => {
+    const ledger = journal.ledger();
+    const nowMs = clock.nowMs();
+    const { state, pendingBytes, maxBytes } = journal.stats();
+    return {
+      devices: { connected: connections().devices },
+      tails: connections().tails,
+      readings: { perSecond: rate.perSecond(ledger.received, nowMs), total: ledger.received },
+      ackMs: { p50: acks.percentile(0.5), p99: acks.percentile(0.99) },
+      store: { kind: store.kind, ...store.state() },
+      journal: { state, pendingBytes, pendingReadings: ledger.pending, maxBytes },
+      version,
+      uptimeS: Math.round((nowMs - startedMs) / 1000),
+    };
+  };
+
+  const net = new NetServer(onError);
+  net.websocket(ingest.route);
+  net.websocket(tail.route);
+  net.http(
+    createApi({
+      journal,
+      registry,
+      store,
+      clock,
+      version,
+      pageDir,
+      queryTimeoutMs: settings['query-timeout'],
+      ready: () => readyReport(draining, journal, store),
+      stats,
+      metrics: () => metrics.expose(),
+      isConnected: (device) => ingest.isConnected(device),
+      onAnswer: (route, status, ms) =>
+        metrics.httpSeconds.observe({ route, status: String(status) }, ms / 1000),
+    }),
+  );
+  const port = await net.listen(settings.host, settings.port);
+  const url = `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`;
+  logger.info({ url, store: store.kind, data: folder.path('.'), subjects }, 'ready');
+
+  return {
+    url,
+    async stop() {
+      draining = true;
+      net.stopListening();
+      tail.goaway('the server is stopping');
+      await ingest.drain('the server is stopping');
+      await tail.close();
+      // What was journaled is safe; the store gets what time is left.
+      await writer.stop(LIMITS.drainMs / 2);
+      await new Promise((resolve) => setTimeout(resolve, CLOSING_MS));
+      net.close();
+      await store.close();
+      await journal.close();
+      await registry.close();
+      folder.release();
+      logger.info('stopped');
+    },
+  };
+}
+
+function readyReport(draining: boolean, journal: Journal, store: Store): ReadyReport {
+  const { state } = journal.stats();
+  return {
+    ready: !draining && journal.accepting(),
+    draining,
+    parts: {
+      journal: { ready: journal.accepting(), state },
+      store: { ready: store.state().state === 'up', kind: store.kind, ...store.state() },
+    },
+  };
+}

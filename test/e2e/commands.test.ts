@@ -1,0 +1,149 @@
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { temporaryFolder } from '../fixtures/folder.ts';
+import { runMillrace, startServer } from '../fixtures/server.ts';
+
+let folder: ReturnType<typeof temporaryFolder>;
+beforeEach(() => {
+  folder = temporaryFolder();
+});
+afterEach(() => folder.remove());
+
+describe('wrong settings', () => {
+  test.each([
+    ['a flag', ['serve', '--port', 'abc'], {}, '--port: expected a whole number from 0 to 65535, got "abc"'],
+    [
+      'the environment',
+      ['serve'],
+      { MILLRACE_STORE: 'csv' },
+      'MILLRACE_STORE: expected duckdb or influxdb, got "csv"',
+    ],
+    [
+      'a missing part',
+      ['serve', '--store', 'influxdb'],
+      {},
+      'INFLUX_URL: expected an http:// or https:// URL',
+    ],
+    ['an open host', ['serve', '--host', '0.0.0.0'], {}, 'MILLRACE_HOST: expected a loopback address'],
+  ])('in %s are named, exit 2, and nothing is created', async (_, args, env, message) => {
+    const data = join(folder.path, 'data');
+    const result = await runMillrace(args, { MILLRACE_DATA_DIR: data, ...env });
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain(message);
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  test('all are named at once, with the file they stand in', async () => {
+    const file = join(folder.path, 'millrace.yaml');
+    writeFileSync(file, 'prot: 8080\nmax-unacked: many\n');
+    const result = await runMillrace(['config', 'check', '--config', file], {});
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain('prot in ');
+    expect(result.stderr).toContain(
+      `max-unacked in ${file}: expected a whole number from 1 to 1000000, got "many"`,
+    );
+  });
+
+  test('the value of a secret is never printed', async () => {
+    const env = {
+      INFLUX_TOKEN: 'very-secret',
+      MILLRACE_STORE: 'influxdb',
+      INFLUX_URL: 'http://127.0.0.1:1',
+      INFLUX_ORG: 'o',
+      INFLUX_BUCKET: 'b',
+    };
+    const result = await runMillrace(['config', 'check', '--json'], env);
+    expect(JSON.parse(result.stdout)).toMatchObject({ store: 'influxdb', 'influx-token': '(hidden)' });
+  });
+});
+
+describe('wrong use', () => {
+  test.each([
+    ['an unknown command', ['sreve']],
+    ['an unknown option', ['serve', '--prot', '1']],
+    ['a missing argument', ['query']],
+    [
+      'a value of the wrong kind',
+      ['devices', '--url', 'ws://127.0.0.1:1', '--model', 'environment', '--count', 'x'],
+    ],
+  ])('%s exits 2 and points to the help', async (_, args) => {
+    const result = await runMillrace(args);
+    expect(result.code).toBe(2);
+    expect(result.stderr).toMatch(/--help/);
+  });
+
+  test('--help exits 0 on every command', async () => {
+    for (const name of ['serve', 'demo', 'devices', 'tail', 'query', 'latest', 'config']) {
+      const result = await runMillrace([name, '--help']);
+      expect(result.code).toBe(0);
+      expect(result.stdout).toContain(`millrace ${name}`);
+    }
+  });
+});
+
+describe('a start that cannot work', () => {
+  test('says which process uses the data folder', async () => {
+    const server = await startServer({ MILLRACE_DATA_DIR: folder.path });
+    const second = await runMillrace(['serve'], { MILLRACE_DATA_DIR: folder.path, MILLRACE_PORT: '0' });
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain(`process ${server.pid} uses the data folder`);
+    expect(second.stderr).toContain('data_dir_in_use');
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+    expect(await server.end('SIGTERM')).toBe(0);
+  });
+
+  test('goes on where the lock was left by a process that was killed', async () => {
+    const first = await startServer({ MILLRACE_DATA_DIR: folder.path });
+    expect(await first.end('SIGKILL')).toBeNull();
+    const second = await startServer({ MILLRACE_DATA_DIR: folder.path });
+    expect(await second.end('SIGTERM')).toBe(0);
+  });
+
+  test('says that the data folder is of a newer version, and changes nothing', async () => {
+    writeFileSync(join(folder.path, 'format'), '999\n');
+    const result = await runMillrace(['serve'], { MILLRACE_DATA_DIR: folder.path, MILLRACE_PORT: '0' });
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain('data_dir_version');
+    expect(readdirSync(folder.path)).toEqual(['format']);
+  });
+
+  test('says that the data folder cannot be written', async () => {
+    const file = join(folder.path, 'occupied');
+    writeFileSync(file, '');
+    const result = await runMillrace(['serve'], { MILLRACE_DATA_DIR: file, MILLRACE_PORT: '0' });
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain('data_dir_unwritable');
+  });
+
+  test('says that the port is taken', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const address = other.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const result = await runMillrace(['serve'], {
+      MILLRACE_DATA_DIR: folder.path,
+      MILLRACE_PORT: String(port),
+    });
+    other.close();
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain(`127.0.0.1:${port}`);
+    expect(result.stderr).toContain('port_in_use');
+  });
+
+  test('names the schema file that cannot be registered', async () => {
+    const schemas = join(folder.path, 'schemas');
+    mkdirSync(schemas);
+    chmodSync(schemas, 0o755);
+    writeFileSync(join(schemas, 'broken.avsc'), '{"type":"record"');
+    const result = await runMillrace(['serve'], {
+      MILLRACE_DATA_DIR: join(folder.path, 'data'),
+      MILLRACE_SCHEMAS: schemas,
+      MILLRACE_PORT: '0',
+    });
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain('broken.avsc');
+  });
+});
