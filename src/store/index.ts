@@ -1,2 +1,3 @@
 /** Where points live for good, behind one interface: DuckDB (embedded) or InfluxDB 2.7. */
 export * from './store.ts';
+export { openDuckDbStore, type DuckDbOptions } from './duckdb/open.ts';

@@ -1,0 +1,140 @@
+import { MillraceError, type ColumnDef } from '../../core/index.ts';
+import type { AggregateColumn, AggregateFunction, AggregateQuery } from '../store.ts';
+import { columnSql, fieldOf, whereSql } from './select.ts';
+import { Parameters, type Statement } from './sql.ts';
+import type { Table } from './tables.ts';
+
+const FOR_EVERY_TYPE: readonly AggregateFunction[] = ['count', 'first', 'last'];
+
+/**
+ * The columns of an aggregate answer: time, the group, one per function. Throws `field_unknown`,
+ * `parameter_invalid` for an unknown group, and `function_unsuitable`.
+ */
+export function aggregateColumns(query: AggregateQuery): string[] {
+  const tags = query.measurement.tags.map((tag) => tag.name);
+  for (const name of query.group) {
+    if (name !== 'device' && !tags.includes(name)) {
+      throw new MillraceError('parameter_invalid', `group: ${query.measurement.name} has no tag "${name}"`);
+    }
+  }
+  for (const { field, fn } of query.aggregates) {
+    const { type } = fieldOf(query, field);
+    if ((type === 'boolean' || type === 'string') && !FOR_EVERY_TYPE.includes(fn)) {
+      throw new MillraceError('function_unsuitable', `${fn} does not apply to ${field}, a ${type}`);
+    }
+  }
+  return ['time', ...query.group, ...query.aggregates.map(({ name }) => name)];
+}
+
+/**
+ * One statement for a whole aggregate. The inner select names its columns by number: b bucket, t time,
+ * d device, k0… tags, f0… fields, p0… the value before in the bucket.
+ */
+export function aggregateSql(table: Table, query: AggregateQuery): Statement {
+  const parameters = new Parameters();
+  const { tags } = query.measurement;
+  const fields = [...new Set(query.aggregates.map(({ field }) => field))].map((name) => fieldOf(query, name));
+  const tagNames = tags.map((tag) => tag.name);
+  const group = query.group.map((name) => (name === 'device' ? 'd' : `k${tagNames.indexOf(name)}`));
+  const bucket =
+    query.everyNs === null
+      ? `${query.fromNs}::BIGINT`
+      : `epoch_ns("time") // ${query.everyNs}::BIGINT * ${query.everyNs}::BIGINT`;
+
+  const inner = [
+    `${bucket} AS b`,
+    'epoch_ns("time") AS t',
+    '"device" AS d',
+    ...tags.map((tag, i) => `${columnSql(table, tag)} AS k${i}`),
+    ...fields.map((field, i) => `${columnSql(table, field)} AS f${i}`),
+  ];
+  const rows = `SELECT ${inner.join(', ')} FROM ${table.sql} WHERE ${whereSql(table, query, parameters)}`;
+  const source = withPrevious(rows, query, fields, ['b', ...group], tags.length);
+
+  // what tells rows of one group and one time apart; a series has each time once
+  const wholeSeries = ['device', ...tagNames].every((name) => query.group.includes(name));
+  const rank = wholeSeries ? 't' : `row(t, d${tags.map((_, i) => `, coalesce(k${i}, '')`).join('')})`;
+  const values = query.aggregates.map((aggregate) => {
+    const index = fields.findIndex((field) => field.name === aggregate.field);
+    return functionSql(aggregate, fields[index]?.type === 'integer', index, rank);
+  });
+  const order = ['b', ...group].map(
+    (sql) => `${sql} ${query.order === 'asc' ? 'ASC NULLS FIRST' : 'DESC NULLS LAST'}`,
+  );
+  const limit = query.limit === null ? '' : ` LIMIT ${Math.max(0, Math.trunc(query.limit))}`;
+  return {
+    text:
+      `SELECT ${['b', ...group, ...values].join(', ')} FROM (${source}) ` +
+      `GROUP BY ${['b', ...group].join(', ')} ORDER BY ${order.join(', ')}${limit}`,
+    values: parameters.values,
+  };
+}
+
+/** Adds the reading before, for the fields whose increases are asked. */
+function withPrevious(
+  rows: string,
+  query: AggregateQuery,
+  fields: readonly ColumnDef[],
+  partition: readonly string[],
+  tagCount: number,
+): string {
+  const previous = fields.flatMap((field, i) =>
+    query.aggregates.some(({ field: name, fn }) => name === field.name && (fn === 'rate' || fn === 'delta'))
+      ? [`lag(f${i} IGNORE NULLS) OVER in_order AS p${i}`]
+      : [],
+  );
+  if (previous.length === 0) return rows;
+  const order = ['t', 'd', ...Array.from({ length: tagCount }, (_, i) => `k${i} NULLS FIRST`)];
+  return (
+    `SELECT *, ${previous.join(', ')} FROM (${rows}) ` +
+    `WINDOW in_order AS (PARTITION BY ${partition.join(', ')} ORDER BY ${order.join(', ')})`
+  );
+}
+
+function functionSql({ fn }: AggregateColumn, integer: boolean, index: number, rank: string): string {
+  const f = `f${index}`;
+  const p = `p${index}`;
+  // 128 bits: two 64-bit values may be further apart than 64 bits hold
+  const increase = integer ? `${f}::HUGEINT - ${p}` : `${f} - ${p}`;
+  const delta =
+    `CASE WHEN count(${f}) >= 2 THEN ` +
+    `sum(CASE WHEN ${p} IS NULL THEN NULL WHEN ${f} >= ${p} THEN ${increase} ELSE ${f} END) END`;
+  const present = `FILTER (${f} IS NOT NULL)`;
+  switch (fn) {
+    case 'count':
+      return `count(${f})`;
+    case 'sum':
+      return `sum(${f})`;
+    case 'min':
+      return `min(${f})`;
+    case 'max':
+      return `max(${f})`;
+    case 'mean':
+      return `avg(${f})`;
+    case 'first':
+      return `arg_min(${f}, ${rank}) ${present}`;
+    case 'last':
+      return `arg_max(${f}, ${rank}) ${present}`;
+    case 'stddev':
+      return stddevSql(f, integer);
+    case 'median':
+      return `quantile_cont(${f}::DOUBLE, 0.5)`;
+    case 'p95':
+      return `quantile_cont(${f}::DOUBLE, 0.95)`;
+    case 'p99':
+      return `quantile_cont(${f}::DOUBLE, 0.99)`;
+    case 'delta':
+      return delta;
+    case 'rate':
+      return `(${delta})::DOUBLE / nullif(max(t) ${present} - min(t) ${present}, 0) * 1e9`;
+  }
+}
+
+/** DuckDB refuses a whole query when the square of one value overflows: such buckets are scaled down first. */
+function stddevSql(f: string, integer: boolean): string {
+  if (integer) return `stddev_samp(${f})`;
+  return (
+    `CASE WHEN max(abs(${f})) > 1e150 THEN stddev_samp(${f} * 1e-200) * 1e200 ` +
+    `ELSE stddev_samp(CASE WHEN abs(${f}) <= 1e150 THEN ${f} END) END`
+  );
+}

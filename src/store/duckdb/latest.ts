@@ -1,0 +1,43 @@
+import type { Selection } from '../store.ts';
+import { columnSql, filterSql, selectedFields } from './select.ts';
+import { Parameters, type Statement } from './sql.ts';
+import type { Table } from './tables.ts';
+
+/**
+ * One row per device: first the newest of each series, a plain maximum by time; then, over those few rows,
+ * the newest of the device, where series of the same time are told apart by their tags.
+ */
+export function latestSql(
+  table: Table,
+  selection: Pick<Selection, 'measurement' | 'fields' | 'devices' | 'tags'>,
+): Statement {
+  const parameters = new Parameters();
+  const tags = selection.measurement.tags.map((tag) => columnSql(table, tag));
+  const fields = selectedFields(selection).map((field) => columnSql(table, field));
+  const conditions = filterSql(table, selection, parameters);
+  const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
+
+  const perSeries = [
+    'epoch_ns(max("time")) AS t',
+    '"device" AS d',
+    ...tags.map((sql, i) => `${sql} AS k${i}`),
+    ...fields.flatMap((sql, i) => [
+      `arg_max(${sql}, "time") AS f${i}`,
+      `epoch_ns(max("time") FILTER (${sql} IS NOT NULL)) AS t${i}`,
+    ]),
+  ];
+  const series =
+    `SELECT ${perSeries.join(', ')} FROM ${table.sql}${where} ` +
+    `GROUP BY ${['"device"', ...tags.map((_, i) => `k${i}`)].join(', ')}`;
+  const ties = tags.map((_, i) => `, coalesce(k${i}, '')`).join('');
+  const perDevice = [
+    'max(t)',
+    'd',
+    ...tags.map((_, i) => `arg_max(k${i}, row(t${ties}))`),
+    ...fields.map((_, i) => `arg_max(f${i}, row(t${i}${ties}))`),
+  ];
+  return {
+    text: `SELECT ${perDevice.join(', ')} FROM (${series}) GROUP BY d ORDER BY d`,
+    values: parameters.values,
+  };
+}

@@ -1,0 +1,140 @@
+import { mkdir, realpath } from 'node:fs/promises';
+import path from 'node:path';
+import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
+import { LIMITS, MillraceError, messageOf } from '../../core/index.ts';
+import { readRows } from './cells.ts';
+import { DuckDbStore } from './store.ts';
+import { POINTS, Tables } from './tables.ts';
+import type { Store } from '../store.ts';
+
+/** The version of the tables below. A higher one on disk was written by a newer program. */
+const FORMAT_VERSION = 1;
+
+export interface DuckDbOptions {
+  /** The database file; it and its folder are made where missing. Temporary files go beside it. */
+  path: string;
+  /** Memory that DuckDB may use for queries and its cache, in MB; more spills to disk. */
+  memoryLimitMb?: number;
+  /** Threads of one query. */
+  threads?: number;
+  /** Reads that may run at once. */
+  maxQueries?: number;
+  /** Reads that may wait for the running ones. */
+  maxQueriesWaiting?: number;
+  /** Series whose newest time is remembered. */
+  maxSeriesTracked?: number;
+}
+
+const DEFAULT_MEMORY_MB = 1_024;
+const DEFAULT_THREADS = 2;
+/** libuv's own default of threads, which DuckDB's calls share with files and DNS. */
+const POOL_THREADS = 4;
+
+/** A file's lock keeps other processes out, but not a second store of this one: so these are remembered. */
+const openHere = new Set<string>();
+
+/**
+ * Opens the embedded store. Throws `data_dir_in_use`, `data_dir_unwritable` or `data_dir_version`, and then
+ * has changed nothing.
+ */
+export async function openDuckDbStore(options: DuckDbOptions): Promise<Store> {
+  const file = await absolute(options.path);
+  if (openHere.has(file)) {
+    throw new MillraceError('data_dir_in_use', `${file} is already open in this process`);
+  }
+  openHere.add(file);
+  let instance: DuckDBInstance | null = null;
+  try {
+    instance = await openInstance(file, options);
+    const writer = await instance.connect();
+    await prepare(writer, file);
+    const tables = new Tables(options.maxSeriesTracked);
+    await tables.load(writer);
+    const poolThreads = Number(process.env['UV_THREADPOOL_SIZE'] ?? POOL_THREADS) || POOL_THREADS;
+    return await DuckDbStore.start(instance, writer, tables, {
+      maxQueries: options.maxQueries ?? LIMITS.maxQueries,
+      maxQueriesWaiting: options.maxQueriesWaiting ?? LIMITS.maxQueriesWaiting,
+      maxCalls: Math.max(1, poolThreads - 2),
+      onClosed: () => openHere.delete(file),
+    });
+  } catch (error) {
+    instance?.closeSync();
+    openHere.delete(file);
+    throw error;
+  }
+}
+
+async function absolute(file: string): Promise<string> {
+  const folder = path.dirname(path.resolve(file));
+  try {
+    await mkdir(folder, { recursive: true });
+    return path.join(await realpath(folder), path.basename(file));
+  } catch (error) {
+    throw new MillraceError('data_dir_unwritable', `${folder}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function openInstance(file: string, options: DuckDbOptions): Promise<DuckDBInstance> {
+  try {
+    return await DuckDBInstance.create(file, {
+      memory_limit: `${options.memoryLimitMb ?? DEFAULT_MEMORY_MB}MB`,
+      threads: String(options.threads ?? DEFAULT_THREADS),
+      temp_directory: `${file}.tmp`,
+      // no statement of ours reads other files or loads code: so none can be made to
+      enable_external_access: 'false',
+      autoload_known_extensions: 'false',
+      autoinstall_known_extensions: 'false',
+    });
+  } catch (error) {
+    throw openError(file, error);
+  }
+}
+
+/** DuckDB tells why a file cannot be opened in words only. */
+function openError(file: string, error: unknown): MillraceError {
+  const message = messageOf(error);
+  if (/could not set lock|being used by another process/i.test(message)) {
+    return new MillraceError('data_dir_in_use', `${file} is open in another process`, { cause: error });
+  }
+  if (/permission denied|read-only file system/i.test(message)) {
+    return new MillraceError('data_dir_unwritable', `${file}: ${message}`, { cause: error });
+  }
+  if (/database file with version number|newer version of DuckDB/i.test(message)) {
+    return new MillraceError('data_dir_version', `${file}: ${message}`, { cause: error });
+  }
+  return new MillraceError('store_unavailable', `${file} cannot be opened: ${message}`, { cause: error });
+}
+
+async function prepare(connection: DuckDBConnection, file: string): Promise<void> {
+  const existing = await readRows(
+    connection,
+    "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'main' AND table_name = 'millrace_format'",
+  );
+  if (existing.length > 0) {
+    const [row] = await readRows(connection, 'SELECT version FROM main.millrace_format');
+    const version = Number(row?.[0] ?? 0);
+    if (version > FORMAT_VERSION) {
+      throw new MillraceError(
+        'data_dir_version',
+        `${file} has format ${version}; this version reads up to ${FORMAT_VERSION}`,
+      );
+    }
+    return;
+  }
+  await connection.run(`
+    BEGIN TRANSACTION;
+    CREATE SCHEMA ${POINTS};
+    CREATE TABLE main.millrace_format (version INTEGER NOT NULL);
+    INSERT INTO main.millrace_format VALUES (${FORMAT_VERSION});
+    CREATE TABLE main.millrace_position (
+      epoch VARCHAR NOT NULL, position BIGINT NOT NULL, stored BIGINT NOT NULL, dead_lettered BIGINT NOT NULL);
+    CREATE TABLE main.millrace_measurements (
+      measurement VARCHAR NOT NULL, table_name VARCHAR NOT NULL, ordinal INTEGER NOT NULL);
+    CREATE TABLE main.millrace_columns (
+      measurement VARCHAR NOT NULL, name VARCHAR NOT NULL, role VARCHAR NOT NULL, type VARCHAR NOT NULL,
+      column_name VARCHAR NOT NULL, ordinal INTEGER NOT NULL);
+    CREATE TABLE main.millrace_devices (
+      device VARCHAR NOT NULL, measurement VARCHAR NOT NULL, first_ns BIGINT NOT NULL, last_ns BIGINT NOT NULL);
+    COMMIT;
+  `);
+}

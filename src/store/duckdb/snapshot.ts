@@ -1,0 +1,201 @@
+import type { DuckDBConnection, DuckDBInstance, DuckDBResult } from '@duckdb/node-api';
+import { LIMITS, MillraceError, messageOf, type Cell } from '../../core/index.ts';
+import type { Answer, View } from '../store.ts';
+import { readRows, rowsOf } from './cells.ts';
+import { Semaphore } from './semaphore.ts';
+import type { Statement } from './sql.ts';
+
+/** An interrupt that comes before its statement has started is lost, so it is repeated until the call ends. */
+const INTERRUPT_EVERY_MS = 25;
+
+/**
+ * Runs reads, each on a connection of its own and in one read-only transaction together with the position:
+ * what it sees is exactly what was written up to there.
+ */
+export class SnapshotReader {
+  readonly #instance: DuckDBInstance;
+  readonly #queries: Semaphore;
+  /** Calls into DuckDB at once. Each holds a thread of libuv's pool, and the writer must find one free. */
+  readonly #calls: Semaphore;
+  readonly #open = new Set<Snapshot>();
+
+  constructor(instance: DuckDBInstance, maxQueries: number, maxWaiting: number, maxCalls: number) {
+    this.#instance = instance;
+    this.#queries = new Semaphore(maxQueries, maxWaiting);
+    this.#calls = new Semaphore(maxCalls, LIMITS.maxQueries + LIMITS.maxQueriesWaiting);
+  }
+
+  /** Streams a statement; without one the answer has no rows, only the position. */
+  async stream(
+    statement: Statement | null,
+    columns: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const snapshot = await this.#begin(signal);
+    try {
+      const position = await snapshot.position();
+      const view: View = { position, exact: true };
+      const chunks = statement === null ? null : await snapshot.run(statement);
+      if (chunks === null) await snapshot.release();
+      return { columns, view: () => view, chunks: { [Symbol.asyncIterator]: () => chunks ?? nothing() } };
+    } catch (error) {
+      await snapshot.release();
+      throw error;
+    }
+  }
+
+  /** All rows of a small answer. */
+  async rows(statement: Statement, signal: AbortSignal): Promise<Cell[][]> {
+    const answer = await this.stream(statement, [], signal);
+    const rows: Cell[][] = [];
+    for await (const chunk of answer.chunks) rows.push(...chunk);
+    return rows;
+  }
+
+  /** Ends all open reads. */
+  async close(): Promise<void> {
+    const reason = new MillraceError('draining', 'the store is closing');
+    await Promise.all([...this.#open].map((snapshot) => snapshot.cancel(reason)));
+  }
+
+  async #begin(signal: AbortSignal): Promise<Snapshot> {
+    try {
+      await this.#queries.acquire(signal);
+    } catch (error) {
+      throw readError(error, signal.reason);
+    }
+    try {
+      const connection = await this.#instance.connect();
+      const snapshot: Snapshot = new Snapshot(connection, this.#calls, signal, () => {
+        this.#open.delete(snapshot);
+        this.#queries.release();
+      });
+      this.#open.add(snapshot);
+      return snapshot;
+    } catch (error) {
+      this.#queries.release();
+      throw readError(error, null);
+    }
+  }
+}
+
+/** One read transaction. Everything it holds is freed by release(), which may be called often. */
+class Snapshot {
+  readonly #connection: DuckDBConnection;
+  readonly #calls: Semaphore;
+  readonly #signal: AbortSignal;
+  readonly #onRelease: () => void;
+  readonly #onAbort: () => void;
+  #running: Promise<unknown> = Promise.resolve();
+  #busy = false;
+  #cancelled: unknown = null;
+  #released: Promise<void> | null = null;
+
+  constructor(connection: DuckDBConnection, calls: Semaphore, signal: AbortSignal, onRelease: () => void) {
+    this.#connection = connection;
+    this.#calls = calls;
+    this.#signal = signal;
+    this.#onRelease = onRelease;
+    this.#onAbort = () => void this.cancel(signal.reason);
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** Begins the transaction; the position as its snapshot has it, 0 before the first write. */
+  async position(): Promise<number> {
+    const rows = await this.#call(() =>
+      readRows(this.#connection, 'BEGIN TRANSACTION READ ONLY; SELECT position FROM main.millrace_position'),
+    );
+    return Number(rows[0]?.[0] ?? 0);
+  }
+
+  /** Starts a statement and reads one chunk ahead, so that a short answer holds nothing while it is used. */
+  async run(statement: Statement): Promise<AsyncIterator<Cell[][]>> {
+    const result = await this.#call(() => this.#connection.stream(statement.text, statement.values));
+    let ahead = await this.#fetch(result);
+    return {
+      next: async () => {
+        const value = ahead;
+        if (value === null) return { done: true, value: undefined };
+        ahead = await this.#fetch(result);
+        return { done: false, value };
+      },
+      return: async () => {
+        ahead = null;
+        await this.release();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  async cancel(reason: unknown): Promise<void> {
+    this.#cancelled ??= reason;
+    if (!this.#busy) return this.release();
+    const interrupting = setInterval(() => this.#connection.interrupt(), INTERRUPT_EVERY_MS);
+    this.#connection.interrupt();
+    await this.#running.catch(() => undefined);
+    clearInterval(interrupting);
+    return this.release();
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.#end();
+    return this.#released;
+  }
+
+  async #end(): Promise<void> {
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    await this.#running.catch(() => undefined);
+    // a streaming result keeps its transaction open until it is collected: end it here
+    await this.#connection.run('ROLLBACK').catch(() => undefined);
+    this.#connection.disconnectSync();
+    this.#onRelease();
+  }
+
+  async #fetch(result: DuckDBResult): Promise<Cell[][] | null> {
+    const chunk = await this.#call(() => result.fetchChunk());
+    if (chunk !== null && chunk.rowCount > 0) return rowsOf(chunk);
+    await this.release();
+    return null;
+  }
+
+  /** One call into DuckDB. A failed one ends the snapshot. */
+  async #call<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      await this.#calls.acquire(this.#signal);
+      try {
+        this.#check();
+        this.#busy = true;
+        const running = work();
+        this.#running = running;
+        const value = await running;
+        this.#check();
+        return value;
+      } finally {
+        this.#busy = false;
+        this.#calls.release();
+      }
+    } catch (error) {
+      await this.release();
+      throw readError(error, this.#cancelled);
+    }
+  }
+
+  #check(): void {
+    if (this.#cancelled !== null) throw this.#cancelled;
+    if (this.#released !== null) throw new MillraceError('internal', 'the read has already ended');
+  }
+}
+
+function nothing(): AsyncIterator<Cell[][]> {
+  return { next: () => Promise.resolve({ done: true, value: undefined }) };
+}
+
+/** What a failed read means to its caller. */
+function readError(error: unknown, cancelled: unknown): MillraceError {
+  if (cancelled instanceof MillraceError) return cancelled;
+  if (cancelled !== null && cancelled !== undefined) {
+    return new MillraceError('query_timeout', 'the query was stopped before its end', { cause: error });
+  }
+  if (error instanceof MillraceError) return error;
+  return new MillraceError('store_unavailable', `the query failed: ${messageOf(error)}`, { cause: error });
+}

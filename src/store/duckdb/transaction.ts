@@ -1,0 +1,124 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import type { ColumnBatch } from '../../core/index.ts';
+import type { RefusedPoint, StorePosition } from '../store.ts';
+import { appendBatchRows, sourceOf } from './append.ts';
+import { LatePoints } from './late.ts';
+import { mergeSeen, SeenDevices } from './seen.ts';
+import { seriesKey, type Series } from './series.ts';
+import { storableTime } from './sql.ts';
+import type { Table, Tables } from './tables.ts';
+
+/**
+ * Writes batches and the position in one transaction. A row newer than its series' newest cannot collide
+ * with a stored one and is appended; the others are merged. Throws whatever DuckDB threw, after a rollback.
+ */
+export async function writeTransaction(
+  connection: DuckDBConnection,
+  tables: Tables,
+  batches: readonly ColumnBatch[],
+  position: StorePosition,
+): Promise<RefusedPoint[]> {
+  const refused: RefusedPoint[] = [];
+  const byTable = new Map<Table, ColumnBatch[]>();
+  for (const batch of batches) {
+    if (batch.rows === 0) continue;
+    const table = await tables.ensure(connection, batch.mapping);
+    const same = byTable.get(table);
+    if (same === undefined) byTable.set(table, [batch]);
+    else same.push(batch);
+  }
+
+  await connection.run('BEGIN TRANSACTION');
+  try {
+    const seen = new SeenDevices();
+    for (const [table, ofTable] of byTable) await writeTable(connection, table, ofTable, seen, refused);
+    await mergeSeen(connection, seen);
+    await connection.run('DELETE FROM main.millrace_position');
+    await connection.run('INSERT INTO main.millrace_position VALUES ($1, $2, $3, $4)', [
+      position.epoch,
+      BigInt(position.position),
+      BigInt(position.stored),
+      BigInt(position.deadLettered),
+    ]);
+    await connection.run('COMMIT');
+  } catch (error) {
+    for (const table of byTable.keys()) table.series.rollback();
+    await connection.run('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+  for (const table of byTable.keys()) table.series.commit();
+  return refused;
+}
+
+async function writeTable(
+  connection: DuckDBConnection,
+  table: Table,
+  batches: readonly ColumnBatch[],
+  seen: SeenDevices,
+  refused: RefusedPoint[],
+): Promise<void> {
+  const late = new LatePoints();
+  const appender = await connection.createAppender(table.tableName, 'points');
+  try {
+    for (const batch of batches) {
+      const fresh = sortRows(table, batch, late, seen, refused);
+      appendBatchRows(appender, table, batch, fresh);
+    }
+  } finally {
+    // closing flushes: the merge and the commit must see every row
+    appender.closeSync();
+  }
+  if (late.size > 0) await late.merge(connection, table);
+}
+
+/** The rows that can be appended; the others go to `late` or `refused`. */
+function sortRows(
+  table: Table,
+  batch: ColumnBatch,
+  late: LatePoints,
+  seen: SeenDevices,
+  refused: RefusedPoint[],
+): number[] {
+  const fresh: number[] = [];
+  const conflicts = batch.columns.flatMap(({ def }, index) => {
+    const stored = table.byName.get(def.name);
+    if (stored === undefined || (stored.type === def.type && stored.role === def.role)) return [];
+    return [{ index, message: `${def.name} is stored as ${stored.role} of type ${stored.type}` }];
+  });
+  const tagSources = table.tags.map((tag) => sourceOf(batch, tag));
+  const tags: (string | null)[] = tagSources.map(() => null);
+  let device: string | null = null;
+  let key = '';
+  let series: Series | null = null;
+
+  for (let row = 0; row < batch.rows; row++) {
+    const timeNs = batch.timeNs[row] ?? 0n;
+    const conflict = conflicts.find(({ index }) => batch.cell(index, row) !== null);
+    if (conflict !== undefined || !storableTime(timeNs)) {
+      refused.push({ batch, row, message: conflict?.message ?? 'the time is at the end of the range' });
+      continue;
+    }
+    // readings of one frame follow one another and mostly share their series
+    let same = device === batch.device[row];
+    for (const [index, source] of tagSources.entries()) {
+      const value = source?.type === 'string' ? source.values[row] || null : null;
+      if (tags[index] !== value) {
+        tags[index] = value;
+        same = false;
+      }
+    }
+    if (!same) {
+      device = batch.device[row] ?? '';
+      key = seriesKey(device, tags);
+      series = table.series.entry(key);
+    }
+    seen.add(device ?? '', table.measurement, timeNs);
+    if (series !== null && timeNs > series.draftNs) {
+      table.series.advance(series, timeNs);
+      fresh.push(row);
+    } else {
+      late.add(table, key, batch, row);
+    }
+  }
+  return fresh;
+}
