@@ -1,0 +1,49 @@
+import type { FeedPhase } from './feed.ts';
+import { NOTHING, digitsFor, formatCount, formatDigits } from './format.ts';
+import type { FieldInfo } from './payloads.ts';
+
+/** The words around the chart. */
+export interface Drawing {
+  phase: FeedPhase;
+  /** Points that are drawn, and the slice of time of which only the extremes are; 0 for every point. */
+  points: number;
+  sliceMs: number;
+  /** Times that rows were skipped because this page was too slow. */
+  gaps: number;
+}
+
+/** One line under the chart: where its points come from, and how faithful they are. */
+export function noteText({ phase, points, sliceMs, gaps }: Drawing): string {
+  if (phase.name === 'idle') return '';
+  const parts = [SOURCES[phase.name], `${formatCount(points)} points`];
+  if (sliceMs > 0) parts.push(`down-sampled: lowest and highest of every ${sliceText(sliceMs)}`);
+  if (gaps > 0) parts.push(`${formatCount(gaps)} ${gaps === 1 ? 'gap' : 'gaps'} in the stream`);
+  return parts.join(' · ');
+}
+
+const SOURCES: Record<Exclude<FeedPhase['name'], 'idle'>, string> = {
+  history: 'Reading history…',
+  live: 'History joined to live',
+  live_only: 'Live only, history is not readable',
+  failed: 'Stopped',
+};
+
+/** What stands where the lines would be. */
+export function emptyText(phase: FeedPhase, measurement: string | null, devices: number): string {
+  if (measurement === null) return 'Loading…';
+  if (phase.name === 'failed') return `This cannot be drawn: ${phase.message}`;
+  if (devices === 0) return `No device is chosen, or none has sent ${measurement.replaceAll('_', ' ')} yet.`;
+  if (phase.name === 'history') return 'Reading history…';
+  return 'No readings in this window yet. They appear here as they arrive.';
+}
+
+/** A value of the field with as many digits as tell it apart. */
+export function valueText(value: number | undefined, field: FieldInfo | null): string {
+  if (value === undefined) return NOTHING;
+  if (field?.type === 'boolean') return value === 1 ? 'true' : 'false';
+  return formatDigits(value, field?.type === 'integer' ? 0 : digitsFor(Math.abs(value)));
+}
+
+function sliceText(sliceMs: number): string {
+  return sliceMs < 1_000 ? `${sliceMs} ms` : `${(sliceMs / 1_000).toFixed(1)} s`;
+}

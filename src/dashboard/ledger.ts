@@ -1,0 +1,36 @@
+import { byId, create, setText } from './dom.ts';
+import { formatCount } from './format.ts';
+import { LEDGER_KEYS } from './payloads.ts';
+import type { Ledger } from './payloads.ts';
+
+const LABELS: Record<keyof Ledger, string> = {
+  received: 'received',
+  stored: 'stored',
+  duplicates: 'duplicates',
+  rejected: 'rejected',
+  deadLettered: 'dead letters',
+  expired: 'expired',
+  pending: 'pending',
+};
+/** Readings that did not get where they should. */
+const ALARMING: ReadonlySet<keyof Ledger> = new Set(['rejected', 'deadLettered', 'expired']);
+
+/** What became of every reading received, in one line. */
+export class LedgerLine {
+  readonly #entries = LEDGER_KEYS.map((key) => {
+    const value = create('dd');
+    const entry = create('div', '', create('dt', '', LABELS[key]), value);
+    return { key, value, entry };
+  });
+
+  constructor() {
+    byId('ledger', HTMLDListElement).replaceChildren(...this.#entries.map(({ entry }) => entry));
+  }
+
+  show(ledger: Ledger): void {
+    for (const { key, value, entry } of this.#entries) {
+      setText(value, formatCount(ledger[key]));
+      entry.dataset['alarm'] = String(ALARMING.has(key) && ledger[key] > 0);
+    }
+  }
+}

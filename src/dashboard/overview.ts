@@ -1,0 +1,70 @@
+import { byId, setText } from './dom.ts';
+import {
+  NOTHING,
+  formatBytes,
+  formatCount,
+  formatMs,
+  formatRate,
+  formatUptime,
+  splitBytes,
+} from './format.ts';
+import type { Stats } from './payloads.ts';
+
+/** Polls that the trace of readings per second remembers: one minute. */
+const TRACE_LENGTH = 60;
+const STORE_NAMES: Readonly<Record<string, string>> = { duckdb: 'DuckDB', influxdb: 'InfluxDB' };
+
+/** The row of numbers at the top. */
+export class Overview {
+  readonly #devices = byId('devices-connected', HTMLElement);
+  readonly #tails = byId('tails', HTMLElement);
+  readonly #rate = byId('rate', HTMLElement);
+  readonly #total = byId('total', HTMLElement);
+  readonly #ack = byId('ack', HTMLElement);
+  readonly #ackNote = byId('ack-note', HTMLElement);
+  readonly #store = byId('store', HTMLElement);
+  readonly #storeNote = byId('store-note', HTMLElement);
+  readonly #journal = byId('journal', HTMLElement);
+  readonly #journalUnit = byId('journal-unit', HTMLElement);
+  readonly #journalNote = byId('journal-note', HTMLElement);
+  readonly #meter = byId('journal-meter', HTMLElement);
+  readonly #trace = byId('trace', SVGPathElement);
+  readonly #about = byId('about', HTMLElement);
+  #rates: number[] = [];
+
+  show(stats: Stats): void {
+    const { store, journal } = stats;
+    setText(this.#devices, formatCount(stats.devicesConnected));
+    setText(this.#tails, `${formatCount(stats.tails)} live ${stats.tails === 1 ? 'tail' : 'tails'}`);
+    setText(this.#rate, formatRate(stats.readingsPerSecond));
+    setText(this.#total, `${formatCount(stats.readingsTotal)} in all`);
+    setText(this.#ack, stats.ackP50Ms === null ? NOTHING : formatMs(stats.ackP50Ms));
+    setText(
+      this.#ackNote,
+      stats.ackP99Ms === null ? 'no acks lately' : `99 % within ${formatMs(stats.ackP99Ms)} ms`,
+    );
+    setText(this.#store, STORE_NAMES[store.kind] ?? store.kind);
+    setText(this.#storeNote, store.up ? 'up, readable' : 'away');
+    this.#storeNote.dataset['tone'] = store.up ? 'good' : 'warn';
+    const { value, unit } = splitBytes(journal.pendingBytes);
+    setText(this.#journal, value);
+    setText(this.#journalUnit, unit);
+    setText(this.#journalNote, `${formatCount(journal.pendingReadings)} readings to store`);
+    const share = journal.maxBytes === 0 ? 0 : Math.min(1, journal.pendingBytes / journal.maxBytes);
+    this.#meter.style.setProperty('--share', String(share));
+    this.#meter.title = `${(share * 100).toFixed(share < 0.1 ? 2 : 0)} % of ${formatBytes(journal.maxBytes)}`;
+    setText(
+      this.#about,
+      `${stats.version === '' ? '' : `v${stats.version} · `}up ${formatUptime(stats.uptimeS)}`,
+    );
+    this.#draw(stats.readingsPerSecond);
+  }
+
+  #draw(rate: number): void {
+    this.#rates = [...this.#rates, rate].slice(-TRACE_LENGTH);
+    const highest = Math.max(1, ...this.#rates) * 1.1;
+    const first = TRACE_LENGTH - this.#rates.length;
+    const points = this.#rates.map((value, i) => `${first + i},${(24 * (1 - value / highest)).toFixed(2)}`);
+    this.#trace.setAttribute('d', points.length < 2 ? '' : `M${points.join('L')}`);
+  }
+}
