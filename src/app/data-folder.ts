@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync, linkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { MillraceError, messageOf } from '../core/index.ts';
+import { MillraceError, messageOf, systemCodeOf } from '../core/index.ts';
 
 /** The layout of the data folder; a higher number on disk was written by a newer version. */
 const FORMAT = 1;
@@ -61,7 +61,7 @@ function takeLock(lockFile: string, root: string): void {
         linkSync(draft, lockFile);
         return;
       } catch (error) {
-        if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+        if (systemCodeOf(error) !== 'EEXIST') throw error;
       }
       const [pid = '', started = ''] = (readIfThere(lockFile) ?? '').trim().split(' ');
       const alive = isAlive(Number(pid)) && startTime(Number(pid)) === started;
@@ -81,7 +81,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return systemCodeOf(error) === 'EPERM';
   }
 }
 

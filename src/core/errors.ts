@@ -117,7 +117,14 @@ export class MillraceError extends Error {
   }
 }
 
-/** The message of anything thrown. */
+/** The message of anything thrown; not by `instanceof`, since errors may come from another realm or thread. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (typeof error === 'object' && error !== null && 'message' in error) return String(error.message);
+  return String(error);
+}
+
+/** The `code` of a system error such as ENOENT; null where there is none. */
+export function systemCodeOf(error: unknown): string | null {
+  const coded = typeof error === 'object' && error !== null && 'code' in error;
+  return coded && typeof error.code === 'string' ? error.code : null;
 }

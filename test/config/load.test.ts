@@ -1,0 +1,87 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { isLoopback, loadConfig, SETTINGS } from '../../src/config/index.ts';
+import { temporaryFolder } from '../fixtures/folder.ts';
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+function file(text: string): string {
+  const path = join(folder.path, `${Math.random()}.yaml`);
+  writeFileSync(path, text);
+  return path;
+}
+
+describe('settings', () => {
+  test('have defaults when nobody says anything', () => {
+    const settings = loadConfig({ flags: {}, env: {} });
+    expect(settings).toMatchObject({
+      host: '127.0.0.1',
+      port: 8080,
+      store: 'duckdb',
+      'data-dir': './data',
+      auth: 'off',
+    });
+    expect(Object.keys(settings)).toEqual(Object.keys(SETTINGS));
+  });
+
+  test('come from flags before the environment before the file', () => {
+    const path = file('port: 1\nhost: localhost\nmax-unacked: 7\n');
+    const settings = loadConfig({
+      flags: { port: '3' },
+      env: { MILLRACE_PORT: '2', MILLRACE_HOST: '127.0.0.2' },
+      file: path,
+    });
+    expect(settings).toMatchObject({ port: 3, host: '127.0.0.2', 'max-unacked': 7 });
+  });
+
+  test('take sizes, durations and lists', () => {
+    const path = file(
+      'journal-max-bytes: 64MiB\ntail-retention: 15m\norigins: [http://a.example, http://b.example]\n',
+    );
+    expect(loadConfig({ flags: {}, env: {}, file: path })).toMatchObject({
+      'journal-max-bytes': 64 * 1024 ** 2,
+      'tail-retention': 900_000,
+      origins: ['http://a.example', 'http://b.example'],
+    });
+  });
+
+  test.each([
+    ['MILLRACE_PORT', '65536'],
+    ['MILLRACE_JOURNAL_MAX_BYTES', '1KiB'],
+    ['MILLRACE_TAIL_RETENTION', 'soon'],
+    ['MILLRACE_AUTH', 'on'],
+    ['MILLRACE_PROCESSES', '4'],
+  ])('%s=%s is refused by its name, with what was expected', (name, value) => {
+    expect(() => loadConfig({ flags: {}, env: { [name]: value } })).toThrow(
+      expect.objectContaining({
+        code: 'config_invalid',
+        message: `${name}: expected ${Object.values(SETTINGS).find((s) => s.env === name)?.expected}, got "${value}"`,
+      }),
+    );
+  });
+
+  test('an open host is refused without --insecure', () => {
+    expect(() => loadConfig({ flags: { host: '::' }, env: {} })).toThrow(/loopback/);
+    expect(loadConfig({ flags: { host: '::', insecure: 'true' }, env: {} }).host).toBe('::');
+  });
+
+  test('a file that is no list of settings, or not there, is refused', () => {
+    for (const path of [file('- 1\n'), file('a: [\n'), join(folder.path, 'missing.yaml')]) {
+      expect(() => loadConfig({ flags: {}, env: {}, file: path })).toThrow(/^--config: /);
+    }
+  });
+});
+
+test.each([
+  ['127.0.0.1', true],
+  ['127.9.9.9', true],
+  ['::1', true],
+  ['localhost', true],
+  ['0.0.0.0', false],
+  ['127.0.0.1.example.com', false],
+  ['10.0.0.1', false],
+])('%s reaches this machine alone: %p', (host, expected) => {
+  expect(isLoopback(host)).toBe(expected);
+});
