@@ -67,6 +67,8 @@ export interface TailData {
 export interface TailLive {
   type: 'live';
   id: string;
+  /** Where to go on from here, where the server says so. */
+  cursor: string | null;
 }
 export interface TailProgress {
   type: 'progress';
@@ -125,7 +127,7 @@ export function parseTailMessage(text: string): TailServerMessage | null {
     return { type, id, code: textOf(m['code']) ?? 'unknown', message: textOf(m['message']) ?? '' };
   }
   if (id === null) return null;
-  if (type === 'live') return { type, id };
+  if (type === 'live') return { type, id, cursor: textOf(cursor) };
   if (type === 'gap') return gapOf(m, id);
   if (typeof cursor !== 'string') return null;
   if (type === 'progress') return { type, id, cursor };

@@ -3,6 +3,7 @@ import type {
   TailClientMessage,
   TailData,
   TailGap,
+  TailLive,
   TailProgress,
   TailRequest,
 } from './protocol.ts';
@@ -54,8 +55,8 @@ export class Subscription {
     return true;
   }
 
-  progress(message: TailProgress): void {
-    this.#cursor = message.cursor;
+  progress(message: TailProgress | TailLive): void {
+    this.#cursor = message.cursor ?? this.#cursor;
   }
 
   gap(message: TailGap): void {

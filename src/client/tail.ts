@@ -137,6 +137,7 @@ export class TailClient {
         return;
       case 'live':
         this.#link.worked();
+        subscription.progress(message);
         handlers.onLive?.();
         return;
       case 'progress':

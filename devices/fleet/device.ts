@@ -1,0 +1,129 @@
+import { IngestClient } from '../../src/client/index.ts';
+import type { OutboxLimits, Timers, WebSocketConstructor } from '../../src/client/index.ts';
+import type { DeviceSource } from '../model.ts';
+import type { Random } from '../random.ts';
+import type { FrameEncoder } from './encoder.ts';
+import type { Tally } from './tally.ts';
+
+/** What the devices of a fleet share. */
+export interface FleetContext {
+  url: string;
+  WebSocket: WebSocketConstructor;
+  timers: Timers;
+  encoder: FrameEncoder;
+  tally: Tally;
+  outbox: OutboxLimits;
+  /** Between two frames of a device. */
+  periodMs: number;
+  readings: number;
+  /** Frames of a device in the whole run; infinite for an endless one. */
+  frames: number;
+  /** The wall clock at `timers.nowMs()` = 0. */
+  epochAtZeroMs: number;
+}
+
+/** Frames leave up to this share of the period after they are due. */
+const JITTER = 0.1;
+
+/** One simulated device: a source of readings, an outbox and a connection. */
+export class FleetDevice {
+  readonly #id: string;
+  readonly #source: DeviceSource;
+  readonly #random: Random;
+  readonly #context: FleetContext;
+  readonly #onDone: () => void;
+  #client: IngestClient | null = null;
+  #cancel: () => void = () => {};
+  #startMs = 0;
+  #startEpochMs = 0;
+  #frame = 0;
+  #welcomes = 0;
+  #isDone = false;
+
+  constructor(id: string, source: DeviceSource, random: Random, context: FleetContext, onDone: () => void) {
+    this.#id = id;
+    this.#source = source;
+    this.#random = random;
+    this.#context = context;
+    this.#onDone = onDone;
+  }
+
+  get connected(): boolean {
+    return this.#client?.state === 'open';
+  }
+
+  /** Connects after `delayMs` and begins to measure. */
+  start(delayMs: number): void {
+    this.#cancel = this.#context.timers.after(delayMs, () => {
+      this.#connect();
+      this.#startMs = this.#context.timers.nowMs();
+      this.#startEpochMs = Math.floor(this.#context.epochAtZeroMs + this.#startMs);
+      this.#schedule();
+    });
+  }
+
+  /** Measures nothing more; what is kept still goes out. */
+  finish(): void {
+    this.#cancel();
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#onDone();
+  }
+
+  async flushed(timeoutMs: number): Promise<void> {
+    await this.#client?.flushed(timeoutMs);
+  }
+
+  close(): void {
+    this.#client?.close();
+  }
+
+  #connect(): void {
+    const { url, WebSocket, timers, tally, outbox } = this.#context;
+    this.#client = new IngestClient({
+      url,
+      device: this.#id,
+      WebSocket,
+      timers,
+      outbox,
+      random: () => this.#random.uniform(),
+      onSettled: (frame, nowMs) => tally.settled(frame, nowMs),
+      onWelcome: () => {
+        this.#welcomes += 1;
+        if (this.#welcomes > 1) tally.reconnected();
+      },
+      onState: (state) => {
+        if (state.name !== 'stopped' || state.stop.cause === 'closed') return;
+        tally.stopped(state.stop.reason || `close code ${state.stop.closeCode ?? 1006}`);
+        this.finish();
+      },
+    });
+  }
+
+  #schedule(): void {
+    const { timers, periodMs, frames } = this.#context;
+    if (this.#isDone) return;
+    if (this.#frame >= frames) {
+      this.finish();
+      return;
+    }
+    const jitterMs = this.#random.uniform() * JITTER * periodMs;
+    const dueMs = this.#startMs + (this.#frame + 1) * periodMs;
+    const delayMs = dueMs + jitterMs - timers.nowMs();
+    this.#cancel = timers.after(Math.max(0, delayMs), () => this.#produce());
+  }
+
+  #produce(): void {
+    const { encoder, tally, readings, periodMs } = this.#context;
+    // Whole milliseconds from a whole start: every span has room for its readings, none overlaps.
+    const fromMs = this.#startEpochMs + Math.floor(this.#frame * periodMs);
+    this.#frame += 1;
+    const untilMs = this.#startEpochMs + Math.floor(this.#frame * periodMs);
+    const record = this.#source.next({ fromMs, untilMs, count: readings });
+    if (record !== null) {
+      if (this.#client?.send(encoder.encode(record), readings) === true) tally.sent(readings);
+      else if (!this.#isDone) tally.dropped();
+    }
+    this.#schedule();
+  }
+}
