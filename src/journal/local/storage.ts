@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, constants, fsyncSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { MillraceError, messageOf } from '../../core/index.ts';
 import type { DeadLetter } from '../journal.ts';
@@ -68,11 +69,16 @@ interface FormatEntry {
  * of these cases nothing was changed. `maxBytes` is the limit of the blocks' bytes.
  */
 export function openStorage(dir: string, maxBytes: number, nowMs: number): Storage {
+  const path = join(dir, 'journal.lmdb');
   let root: RootDatabase;
   try {
     mkdirSync(dir, { recursive: true });
+    checkFile(path);
+    // lmdb syncs its file, but a new file's name is only on disk when its folder is.
+    syncFolder(dir);
+    syncFolder(dirname(resolve(dir)));
     root = open({
-      path: join(dir, 'journal.lmdb'),
+      path,
       // A commit resolves after fdatasync of the data and a synchronous write of lmdb's meta page, and a
       // failure of either rejects it. With overlapping sync a failed sync would leave a promise for ever.
       overlappingSync: false,
@@ -112,12 +118,13 @@ function prepare(dir: string, root: RootDatabase, nowMs: number): Storage {
     void root.close();
     throw new MillraceError('journal_corrupt', `the journal in ${dir} has lost its state record`);
   }
-  return new LmdbStorage(root, meta, format.epoch, state, writer);
+  return new LmdbStorage(dir, root, meta, format.epoch, state, writer);
 }
 
 class LmdbStorage implements Storage {
   readonly epoch: string;
   readonly state: JournalState;
+  readonly #dir: string;
   readonly #root: RootDatabase;
   readonly #meta: Database<unknown, string>;
   readonly #blocks: Database<Buffer, number>;
@@ -127,12 +134,14 @@ class LmdbStorage implements Storage {
   readonly #writer: number;
 
   constructor(
+    dir: string,
     root: RootDatabase,
     meta: Database<unknown, string>,
     epoch: string,
     state: JournalState,
     writer: number,
   ) {
+    this.#dir = dir;
     this.#root = root;
     this.#meta = meta;
     this.epoch = epoch;
@@ -150,7 +159,7 @@ class LmdbStorage implements Storage {
       // Another process that opened this journal has made itself the writer: then nothing here applies.
       written = await this.#meta.ifVersion('writer', this.#writer, () => this.#write(change));
     } catch (error) {
-      throw await commitCause(error);
+      throw await this.#commitError(error);
     }
     if (!written) throw new MillraceError('data_dir_in_use', 'another process has opened this journal');
   }
@@ -218,6 +227,13 @@ class LmdbStorage implements Storage {
   async close(): Promise<void> {
     await this.#root.close();
   }
+
+  async #commitError(error: unknown): Promise<Error> {
+    const cause = await commitCause(error);
+    const { bavail, bsize } = await statfs(this.#dir);
+    // lmdb calls a short write an I/O error, so only the free space tells a full disk.
+    return new Error(`${messageOf(cause)} (${Math.floor((bavail * bsize) / 1024 ** 2)} MB free)`, { cause });
+  }
 }
 
 /** lmdb-js rejects with a general error and keeps the reason in a second promise. */
@@ -231,12 +247,35 @@ async function commitCause(error: unknown): Promise<unknown> {
   }
 }
 
-function openingError(dir: string, cause: unknown): MillraceError {
-  const message = messageOf(cause);
-  if (/MDB_INVALID|MDB_VERSION_MISMATCH|MDB_CORRUPTED|not an LMDB file/i.test(message)) {
-    return new MillraceError('journal_corrupt', `${dir} holds no journal that can be read: ${message}`, {
-      cause,
-    });
+/** lmdb crashes the process when it is given a file that it cannot use, so it is tried first. */
+function checkFile(path: string): void {
+  const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644);
+  try {
+    const start = Buffer.alloc(LMDB_MAGIC_OFFSET + 4);
+    const size = readSync(file, start, 0, start.length, 0);
+    if (size > 0 && start.readUInt32LE(LMDB_MAGIC_OFFSET) !== LMDB_MAGIC) {
+      throw new MillraceError('journal_corrupt', `${path} is no journal: it does not begin as an lmdb file`);
+    }
+  } finally {
+    closeSync(file);
   }
+}
+
+function syncFolder(dir: string): void {
+  const folder = openSync(dir, constants.O_RDONLY);
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** Of the first page: behind lmdb-js's page header of 24 bytes comes the magic number of lmdb. */
+const LMDB_MAGIC = 0xbeefc0de;
+const LMDB_MAGIC_OFFSET = 24;
+
+function openingError(dir: string, cause: unknown): MillraceError {
+  if (cause instanceof MillraceError) return cause;
+  const message = messageOf(cause);
   return new MillraceError('data_dir_unwritable', `cannot open the journal in ${dir}: ${message}`, { cause });
 }

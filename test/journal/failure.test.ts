@@ -1,0 +1,158 @@
+import { describe, expect, test } from '@jest/globals';
+import { openJournalOn } from '../../src/journal/local/open.ts';
+import { type Change, openStorage, type Storage } from '../../src/journal/local/storage.ts';
+import { Connection, folder, framesFrom, letter, open, text } from './harness.ts';
+
+/** Real files, whose next commits can be held back or made to fail before they reach them. */
+class FaultyStorage implements Storage {
+  readonly commits: Change[] = [];
+  readonly epoch: string;
+  readonly state: Storage['state'];
+  readonly #files: Storage;
+  #fault: Error | null = null;
+  #gate: Promise<void> = Promise.resolve();
+
+  constructor(files: Storage) {
+    this.#files = files;
+    this.epoch = files.epoch;
+    this.state = files.state;
+  }
+
+  /** Commits wait until the answer is called. */
+  hold(): () => void {
+    const { promise, resolve } = deferred();
+    this.#gate = promise;
+    return resolve;
+  }
+
+  failWith(fault: Error): void {
+    this.#fault = fault;
+  }
+
+  async commit(change: Change): Promise<void> {
+    this.commits.push(change);
+    await this.#gate;
+    if (this.#fault !== null) throw this.#fault;
+    await this.#files.commit(change);
+  }
+
+  blockAt(position: number) {
+    return this.#files.blockAt(position);
+  }
+  infos(position: number) {
+    return this.#files.infos(position);
+  }
+  snapshot() {
+    return this.#files.snapshot();
+  }
+  cursors() {
+    return this.#files.cursors();
+  }
+  letter(id: number) {
+    return this.#files.letter(id);
+  }
+  letters(before: number, limit: number) {
+    return this.#files.letters(before, limit);
+  }
+  close() {
+    return this.#files.close();
+  }
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let settle: (() => void) | undefined;
+  const promise = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  return { promise, resolve: () => settle?.() };
+}
+
+async function faulty(dir: string) {
+  const storage = new FaultyStorage(openStorage(dir, 1e9, Date.now()));
+  return { storage, journal: await openJournalOn(storage, { blockBytes: 1_000 }) };
+}
+
+describe('a commit that fails', () => {
+  test('is told to every connection in flight, acknowledges nothing, and leaves what was durable', async () => {
+    const dir = await folder();
+    const { journal, storage } = await faulty(dir);
+    const [under, sealed, waiting, done] = ['under', 'sealed', 'waiting', 'done'].map(
+      (id) => new Connection(id),
+    );
+    if (!under || !sealed || !waiting || !done) throw new Error('four connections');
+    journal.append(done, 1, text('done'), 1, 1);
+    await journal.flush();
+
+    const release = storage.hold();
+    storage.failWith(new Error('No space left on device'));
+    journal.append(under, 1, text('under way'), 1, 1);
+    const flushed = journal.flush();
+    journal.append(sealed, 1, Buffer.alloc(2_000), 1, 1);
+    journal.reject(waiting, 1, letter('waiting'));
+    const settled = journal.settle({ position: 1, stored: 1, deadLetters: [], deadLettered: 0 });
+    release();
+    await expect(flushed).rejects.toMatchObject({ code: 'journal_failed' });
+    await expect(settled).rejects.toMatchObject({ code: 'journal_failed' });
+
+    for (const connection of [under, sealed, waiting]) {
+      expect(connection).toMatchObject({ durable: [], failures: 1 });
+      expect(journal.deviceSeq(connection.device)).toBe(0);
+    }
+    expect(done).toMatchObject({ durable: [1], failures: 0 });
+    expect(journal.stats()).toMatchObject({
+      state: 'failed',
+      queuedBytes: 0,
+      reason: expect.stringContaining('No space left'),
+    });
+    expect(journal.accepting()).toBe(false);
+    expect(journal.ledger()).toMatchObject({ received: 1, pending: 1, stored: 0 });
+    expect(framesFrom(journal)).toMatchObject([{ device: 'done' }]);
+
+    journal.append(done, 2, text('later'), 1, 1);
+    expect(done.failures).toBe(1);
+    await expect(journal.flush()).rejects.toMatchObject({ code: 'journal_failed' });
+    await expect(
+      journal.settle({ position: 1, stored: 1, deadLetters: [], deadLettered: 0 }),
+    ).rejects.toMatchObject({ code: 'journal_failed' });
+    await journal.close();
+
+    const again = await open(dir);
+    expect(framesFrom(again)).toMatchObject([{ device: 'done', position: 0 }]);
+    expect(['under', 'done'].map((device) => again.deviceSeq(device))).toEqual([0, 1]);
+  });
+});
+
+describe('group commit', () => {
+  test('one transaction takes along everything that gathered during the one before', async () => {
+    const { journal, storage } = await faulty(await folder());
+    const devices = Array.from({ length: 100 }, (_, i) => new Connection(`d${i}`));
+    const release = storage.hold();
+    for (const device of devices.slice(0, 1)) journal.append(device, 1, text('first'), 1, 1);
+    const flushed = journal.flush();
+    for (const device of devices.slice(1)) journal.append(device, 1, Buffer.alloc(300), 1, 1);
+    const all = journal.flush();
+    expect(storage.commits).toHaveLength(1);
+    expect(devices.some((device) => device.acked > 0)).toBe(false);
+    release();
+    await Promise.all([flushed, all]);
+    expect(storage.commits).toHaveLength(2);
+    expect(storage.commits[1]?.blocks.length).toBeGreaterThan(10);
+    expect(devices.every((device) => device.durable.length === 1)).toBe(true);
+    await journal.close();
+  });
+
+  test('frames, numbers, books and dead letters go in the same transaction', async () => {
+    const { journal, storage } = await faulty(await folder());
+    const device = new Connection('a');
+    journal.append(device, 1, text('one'), 5, 1);
+    journal.reject(device, 2, letter('a'));
+    await journal.flush();
+    expect(storage.commits).toHaveLength(1);
+    expect(storage.commits[0]).toMatchObject({
+      blocks: [{ first: 0 }],
+      letters: [{ id: 0, letter: { device: 'a', kind: 'rejected' } }],
+      state: { head: 1, counts: { received: { ws: 6 }, rejected: { ws: 1 } } },
+    });
+    await journal.close();
+  });
+});
