@@ -7,8 +7,15 @@ export function asMillraceError(error: unknown): MillraceError {
   return new MillraceError('internal', 'an unexpected error; the log has the details', { cause: error });
 }
 
-/** An error as RFC 9457 `application/problem+json`, with our stable `code` and, for frames, the `path`. */
-export function problem(error: MillraceError, headers: Record<string, string> = {}): HttpAnswer {
+/**
+ * An error as RFC 9457 `application/problem+json`, with our stable `code`, for frames the `path`, and
+ * `members` of its own where the error has more to tell.
+ */
+export function problem(
+  error: MillraceError,
+  headers: Record<string, string> = {},
+  members: object = {},
+): HttpAnswer {
   const { status, help, retry } = error.row;
   return {
     status,
@@ -25,6 +32,7 @@ export function problem(error: MillraceError, headers: Record<string, string> = 
       code: error.code,
       detail: messageOf(error),
       ...(error.path === undefined ? {} : { path: error.path }),
+      ...members,
     }),
   };
 }
