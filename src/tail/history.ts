@@ -7,7 +7,7 @@ import {
   type SelectedColumns,
 } from '../core/index.ts';
 import type { Journal } from '../journal/index.ts';
-import type { Store } from '../store/index.ts';
+import type { Answer, Store } from '../store/index.ts';
 import type { BlockReader } from './blocks.ts';
 import type { TailFilter } from './filter.ts';
 import { JoinKeys, rowKeys } from './join.ts';
@@ -26,6 +26,8 @@ export interface HistorySources {
   blocks: BlockReader;
   messageRows: number;
   joinRows: number;
+  /** The journal's head when this process began: an earlier one may have written any frame before it. */
+  inherited: number;
 }
 
 export interface HistoryRequest {
@@ -83,8 +85,7 @@ export async function* readHistory(
   const message = new HistoryMessage(journal.epoch, liveFrom, sources.messageRows, place);
   let toSkip = place.skip;
   for await (const rows of answer.chunks) {
-    // Whatever the store shows by now was in the journal before.
-    await keys.extend(exact ? seen : journal.head(), place.timeNs);
+    await keys.extend(exact ? seen : Math.max(sources.inherited, upperOf(answer, journal)), place.timeNs);
     for (const row of rows) {
       const timeNs = timeOf(row);
       if (keys.size > 0 && keys.has(keyOf(row))) continue;
@@ -150,6 +151,11 @@ class HistoryMessage {
     const cursor = { epoch: this.#epoch, position: this.#liveFrom, history };
     return { rows: rows.length, rowsJson: rows.join(','), cursor, minTimeNs: this.#minTimeNs };
   }
+}
+
+/** No frame at or after this can be among the rows read so far: all that the store shows was journaled before. */
+function upperOf(answer: Answer, journal: Journal): number {
+  return answer.view().upper ?? journal.head();
 }
 
 function timeOf(row: readonly Cell[]): bigint {

@@ -46,6 +46,7 @@ export class TailHub implements SubscriptionHost {
   readonly slots: Slots;
   readonly messageRows: number;
   readonly joinRows: number;
+  readonly inherited: number;
   readonly counts: TailCounts = { rows: 0, messages: 0, gaps: 0, lags: 0 };
   readonly onDefect: (error: unknown) => void;
   readonly #registry: Registry;
@@ -80,7 +81,8 @@ export class TailHub implements SubscriptionHost {
     );
     this.slots = new Slots(parts.limits.historyReads);
     this.#encoded = new EncodedCache(parts.limits.encodedChars);
-    this.#position = parts.journal.head();
+    this.inherited = parts.journal.head();
+    this.#position = this.inherited;
     const timer = setInterval(() => this.#tick(), parts.limits.progressMs / TICKS_PER_PROGRESS);
     timer.unref();
     this.#stops = [
