@@ -86,7 +86,7 @@ export const ERRORS = {
     retry: true,
   }),
   query_timeout: row(503, 'Ask for less: a shorter range, fewer fields, a larger "every".', { retry: true }),
-  answer_too_large: row(400, 'Ask for less: fewer fields or devices, or format=csv, which is streamed.'),
+  answer_too_large: row(400, 'Ask for less: name fewer fields or devices.'),
   too_many_queries: row(503, 'Try again in a moment.', { retry: true }),
   // starting
   config_invalid: row(500, 'Correct the setting that the message names.'),

@@ -1,0 +1,133 @@
+import { LIMITS, MillraceError } from '../core/index.ts';
+import {
+  asMillraceError,
+  isOriginAllowed,
+  problem,
+  type HttpAnswer,
+  type HttpExchange,
+} from '../net/index.ts';
+import { z } from 'zod';
+import { conditional } from './conditional.ts';
+import type { ApiContext } from './context.ts';
+import { isLoopbackHost } from './host.ts';
+import { openApiDocument } from './openapi.ts';
+import { MethodNotAllowed, Router, dispatch } from './router.ts';
+import { defineRoute, json, type Route } from './route.ts';
+import { catalogRoutes } from './routes/catalog.ts';
+import { latestRoute } from './routes/latest.ts';
+import { operationsRoutes } from './routes/operations.ts';
+import { queryRoutes } from './routes/query.ts';
+import { QuerySlots } from './slots.ts';
+import { loadStaticFiles } from './static-files.ts';
+
+export interface ApiOptions extends Omit<ApiContext, 'slots' | 'queryTimeoutMs'> {
+  version: string;
+  queryTimeoutMs?: number;
+  /** Folder of the built page; without it `/` is unknown. */
+  pageDir?: string;
+  /** Origins of other pages that may send requests other than reads. */
+  origins?: readonly string[];
+  /** Answer only under loopback names and those of `origins`: for a server on loopback without authentication. */
+  loopbackOnly?: boolean;
+  /** Hears of every answer: the route's pattern (never the path, which has no bound), status and time. */
+  onAnswer?: (route: string, status: number, ms: number) => void;
+}
+
+/** The route that an answer is counted under when no declared one matched. */
+const PAGE = 'page';
+const UNKNOWN = 'unknown';
+
+/**
+ * The HTTP API as one function. It never rejects for what a client did: that is answered as problem+json. A
+ * defect is thrown on, for the edge to log and answer.
+ */
+export function createApi(options: ApiOptions): (exchange: HttpExchange) => Promise<HttpAnswer> {
+  const { version, pageDir, origins = [], loopbackOnly = false, onAnswer } = options;
+  const context: ApiContext = {
+    ...options,
+    slots: new QuerySlots(LIMITS.maxQueries, LIMITS.maxQueriesWaiting),
+    queryTimeoutMs: options.queryTimeoutMs ?? LIMITS.queryTimeoutMs,
+  };
+  const router = new Router(apiRoutes(context, version));
+  const files = pageDir === undefined ? new Map<string, HttpAnswer>() : loadStaticFiles(pageDir);
+
+  const find = (exchange: HttpExchange): { name: string; answer: () => Promise<HttpAnswer> } => {
+    const match = router.match(exchange.path);
+    if (match !== null) return { name: match.pattern, answer: () => dispatch(exchange, match) };
+    const file = files.get(exchange.path);
+    if (file !== undefined) return { name: PAGE, answer: () => sendFile(exchange, file) };
+    const message = `there is no route ${exchange.path.slice(0, 100)}`;
+    return { name: UNKNOWN, answer: () => Promise.reject(new MillraceError('route_unknown', message)) };
+  };
+
+  return async (exchange) => {
+    const startMs = performance.now();
+    const { name, answer } = find(exchange);
+    let status = 500;
+    try {
+      if (loopbackOnly && !isLoopbackHost(exchange.header('host'), origins)) {
+        throw new MillraceError('origin_forbidden', 'the Host header names no loopback address');
+      }
+      if (!isRead(exchange) && !isOriginAllowed((header) => exchange.header(header), origins)) {
+        throw new MillraceError('origin_forbidden', 'pages of other origins may not send this');
+      }
+      const made = conditional(exchange, await answer());
+      if (exchange.method === 'HEAD') await leaveBody(made);
+      status = made.status;
+      return withSecurity(made);
+    } catch (error) {
+      const known = asMillraceError(error);
+      if (known.code === 'internal') throw error;
+      const refusal = problem(known, known instanceof MethodNotAllowed ? { Allow: known.allow } : {});
+      status = refusal.status;
+      return withSecurity(refusal);
+    } finally {
+      onAnswer?.(name, status, performance.now() - startMs);
+    }
+  };
+}
+
+/** All routes, /openapi.json that describes them included. */
+function apiRoutes(context: ApiContext, version: string): Route[] {
+  const routes: Route[] = [
+    ...queryRoutes(context),
+    latestRoute(context),
+    ...catalogRoutes(context),
+    ...operationsRoutes(context),
+  ];
+  let document: string | null = null;
+  routes.push(
+    defineRoute({
+      method: 'GET',
+      path: '/openapi.json',
+      summary: 'Read this description of the routes',
+      input: z.object({}),
+      output: { 'application/json': z.object({ openapi: z.string() }).catchall(z.unknown()) },
+      handler() {
+        document ??= JSON.stringify(openApiDocument(routes, version));
+        return { ...json(null), body: document };
+      },
+    }),
+  );
+  return routes;
+}
+
+function isRead(exchange: HttpExchange): boolean {
+  return exchange.method === 'GET' || exchange.method === 'HEAD';
+}
+
+async function sendFile(exchange: HttpExchange, file: HttpAnswer): Promise<HttpAnswer> {
+  if (!isRead(exchange)) throw new MethodNotAllowed(exchange.method, 'GET, HEAD');
+  return file;
+}
+
+/** A body that HEAD does not send holds a query: it is let go. */
+async function leaveBody({ body }: HttpAnswer): Promise<void> {
+  if (body !== null && typeof body === 'object' && Symbol.asyncIterator in body) {
+    await body[Symbol.asyncIterator]().return?.();
+  }
+}
+
+function withSecurity(answer: HttpAnswer): HttpAnswer {
+  return { ...answer, headers: { ...answer.headers, 'X-Content-Type-Options': 'nosniff' } };
+}

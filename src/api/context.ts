@@ -1,0 +1,50 @@
+import type { Clock, ErrorCode } from '../core/index.ts';
+import type { Journal } from '../journal/index.ts';
+import type { Registry } from '../registry/index.ts';
+import type { Store } from '../store/index.ts';
+import type { QuerySlots } from './slots.ts';
+
+/** What /readyz tells. */
+export interface ReadyReport {
+  /** Why frames are not taken now; null while they are. */
+  ingest: ErrorCode | null;
+  /** Why queries are not answered now; null while they are. */
+  query: ErrorCode | null;
+  /** By part: journal, store … */
+  parts: Readonly<Record<string, PartState>>;
+}
+
+/** The state of one part: `state` is a word for programs, the rest its figures. */
+export interface PartState {
+  state: string;
+  [figure: string]: string | number | boolean | null;
+}
+
+/** What streams now, for the page. Rates are of the last seconds, latencies of the last acks. */
+export interface ServerStats {
+  devices: { connected: number };
+  tails: number;
+  readings: { perSecond: number; total: number };
+  /** Milliseconds; null before the first ack. */
+  ackMs: { p50: number | null; p99: number | null };
+  store: { kind: string; state: string; reason: string | null };
+  journal: { state: string; pendingBytes: number; pendingReadings: number; maxBytes: number };
+  version: string;
+  uptimeS: number;
+}
+
+/** What the routes read from. */
+export interface ApiContext {
+  journal: Pick<Journal, 'epoch' | 'settledPosition' | 'ledger' | 'deadLetters'>;
+  registry: Pick<Registry, 'measurements' | 'measurement'>;
+  store: Pick<Store, 'rows' | 'aggregate' | 'latest' | 'devices' | 'device'>;
+  clock: Clock;
+  slots: QuerySlots;
+  /** The store's time for one query. */
+  queryTimeoutMs: number;
+  status: () => ReadyReport;
+  stats: () => ServerStats;
+  metrics: () => Promise<{ contentType: string; body: string }>;
+  /** Whether a device has a connection now. */
+  connected: (device: string) => boolean;
+}

@@ -1,0 +1,171 @@
+import { z } from 'zod';
+import {
+  LIMITS,
+  MAX_TIME_NS,
+  MillraceError,
+  parseDurationNs,
+  parseTimeNs,
+  selectColumns,
+  type ColumnDef,
+  type Measurement,
+} from '../core/index.ts';
+import type { Registry } from '../registry/index.ts';
+import {
+  FUNCTIONS,
+  type AggregateColumn,
+  type AggregateFunction,
+  type AggregateQuery,
+  type RowsQuery,
+} from '../store/index.ts';
+import { choose, formatInput, selectionInput, several } from './selection.ts';
+
+const time = z.string().min(1).max(64);
+const timeForms = 'RFC 3339, now, a duration back such as -15m, or epoch milliseconds';
+
+/** The parameters of /v1/query. */
+export const queryInput = z.object({
+  ...selectionInput,
+  from: time.default('-1h').describe(`Start, inclusive: ${timeForms}`),
+  to: time.default('now').describe(`End, exclusive: ${timeForms}`),
+  every: z.string().max(16).optional().describe('Length of the time buckets, such as 10s; needs fn'),
+  fn: several(z.enum(FUNCTIONS)).optional().describe('Aggregate by these functions instead of raw rows'),
+  group: several(z.string().min(1).max(LIMITS.maxParameterLength))
+    .optional()
+    .describe(
+      'Tags (device among them) that aggregates are kept apart by; * for all, without it all series merge',
+    ),
+  order: z.enum(['asc', 'desc']).default('asc').describe('By time'),
+  limit: z.int().min(1).max(LIMITS.queryMaxRows).optional().describe('Rows at most; more rows give a cursor'),
+  cursor: z.string().max(2_048).optional().describe('Where the page before ended'),
+  format: formatInput,
+});
+export type QueryInput = z.infer<typeof queryInput>;
+
+/** How a column of the answer is written. */
+export type OutputColumn = Pick<ColumnDef, 'name' | 'float32'>;
+
+/** A checked query. `columns` are those behind `time`. */
+export type Plan =
+  | { kind: 'rows'; query: Omit<RowsQuery, 'limit' | 'after'>; columns: readonly OutputColumn[] }
+  | { kind: 'aggregate'; query: Omit<AggregateQuery, 'limit'>; columns: readonly OutputColumn[] };
+
+/** Checks what the parameters mean. Throws `measurement_unknown`, `field_unknown`, `function_unsuitable`, `parameter_*`. */
+export function planQuery(
+  registry: Pick<Registry, 'measurement'>,
+  input: QueryInput,
+  { fromNs, toNs }: TimeRange,
+): Plan {
+  const chosen = choose(registry, input);
+  const selected = selectColumns(chosen.measurement, input.field ?? []);
+  const selection = { ...chosen, fields: selected.fields.map((field) => field.name), fromNs, toNs };
+  if (input.fn === undefined) {
+    for (const name of ['every', 'group'] as const) {
+      if (input[name] !== undefined) throw invalid(name, 'it needs fn, such as fn=mean');
+    }
+    const columns = [{ name: 'device', float32: false }, ...selected.defs];
+    return { kind: 'rows', query: { ...selection, order: input.order }, columns };
+  }
+  const functions = [...new Set(input.fn)];
+  const everyNs = input.every === undefined ? null : bucketLength(input.every, fromNs, toNs);
+  const group = groupTags(chosen.measurement, input.group);
+  const fields = suitableFields(selected.fields, functions, input.field !== undefined);
+  const aggregates = fields.flatMap((field) => functions.map((fn) => aggregateColumn(field, fn, functions)));
+  const columns = [
+    ...group.map((name) => ({ name, float32: false })),
+    ...aggregates.map(({ name, field, fn }) => ({
+      name,
+      float32: KEEPS_VALUES.has(fn) && fields.some((each) => each.name === field && each.float32),
+    })),
+  ];
+  return {
+    kind: 'aggregate',
+    query: { ...selection, aggregates, everyNs, group, order: input.order },
+    columns,
+  };
+}
+
+/** Functions that give back one of the values that went in. */
+const KEEPS_VALUES: ReadonlySet<AggregateFunction> = new Set(['min', 'max', 'first', 'last']);
+/** Functions that any type has; the others are for numbers. */
+const OF_ANY_TYPE: ReadonlySet<AggregateFunction> = new Set(['count', 'first', 'last']);
+
+/** [fromNs, toNs), within the times that a store can hold. */
+export interface TimeRange {
+  fromNs: bigint;
+  toNs: bigint;
+}
+
+/** Throws `parameter_invalid` for what is no time, and for a reversed range. */
+export function timeRange(input: Pick<QueryInput, 'from' | 'to'>, nowNs: bigint): TimeRange {
+  const fromNs = parseTime(input.from, 'from', nowNs);
+  const toNs = parseTime(input.to, 'to', nowNs);
+  if (fromNs > toNs) throw invalid('from', `it lies after to (${input.from} and ${input.to})`);
+  return { fromNs, toNs };
+}
+
+function parseTime(text: string, name: string, nowNs: bigint): bigint {
+  // A plus sign that nobody encoded arrives as a space.
+  const ns = parseTimeNs(text.replace(/ (\d{2}:\d{2})$/, '+$1'), name, nowNs);
+  return ns < 0n ? 0n : ns > MAX_TIME_NS ? MAX_TIME_NS : ns;
+}
+
+function bucketLength(text: string, fromNs: bigint, toNs: bigint): bigint {
+  const everyNs = parseDurationNs(text);
+  if (everyNs === null || everyNs === 0n)
+    throw invalid('every', `expected a duration such as 10s, got "${text}"`);
+  const buckets = toNs > fromNs ? (toNs - 1n) / everyNs - fromNs / everyNs + 1n : 0n;
+  if (buckets > BigInt(LIMITS.queryMaxBuckets)) {
+    throw invalid(
+      'every',
+      `it makes ${buckets} buckets of this range, the limit is ${LIMITS.queryMaxBuckets}`,
+    );
+  }
+  return everyNs;
+}
+
+function groupTags(measurement: Measurement, asked: readonly string[] | undefined): string[] {
+  if (asked === undefined) return [];
+  const known = ['device', ...measurement.tags.map((tag) => tag.name)];
+  if (asked.length === 1 && asked[0] === '*') return known;
+  if (asked.length === 1 && asked[0] === 'none' && !known.includes('none')) return [];
+  for (const name of asked) {
+    if (!known.includes(name)) {
+      throw invalid('group', `expected * or tags of ${known.join(', ')}, got "${name.slice(0, 60)}"`);
+    }
+  }
+  return [...new Set(asked)];
+}
+
+function suitableFields(
+  fields: readonly ColumnDef[],
+  functions: readonly AggregateFunction[],
+  named: boolean,
+): readonly ColumnDef[] {
+  const suits = (field: ColumnDef): boolean =>
+    functions.every((fn) => OF_ANY_TYPE.has(fn) || field.type === 'float' || field.type === 'integer');
+  if (fields.length === 0) {
+    throw new MillraceError('function_unsuitable', `${functions.join(', ')}: there is no field to aggregate`);
+  }
+  const unsuitable = fields.find((field) => !suits(field));
+  if (unsuitable === undefined) return fields;
+  const rest = fields.filter(suits);
+  if (named || rest.length === 0) {
+    throw new MillraceError(
+      'function_unsuitable',
+      `${functions.join(', ')}: ${unsuitable.name} is of type ${unsuitable.type}, which has count, first and last`,
+    );
+  }
+  return rest;
+}
+
+function aggregateColumn(
+  field: ColumnDef,
+  fn: AggregateFunction,
+  functions: readonly AggregateFunction[],
+): AggregateColumn {
+  return { field: field.name, fn, name: functions.length === 1 ? field.name : `${field.name}_${fn}` };
+}
+
+function invalid(name: string, message: string): MillraceError {
+  return new MillraceError('parameter_invalid', `${name}: ${message}`);
+}

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import type { HttpAnswer, HttpExchange } from '../net/index.ts';
+import { bindParameters, readBody, readQuery } from './parameters.ts';
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** What an answer's body is, by content type: a schema for JSON, null for text and bytes. */
+export type Outputs = Readonly<Record<string, z.ZodType | null>>;
+
+/** A route, declared once: routing, checking, errors and OpenAPI all come from this. */
+export interface RouteDefinition<Input extends z.ZodObject> {
+  method: 'GET' | 'POST';
+  /** With `{name}` for one path segment; the segment is the parameter of that name. */
+  path: string;
+  summary: string;
+  /** Parameters of path and query, or for POST the members of the JSON body. */
+  input: Input;
+  /** Parameters that also take several values in one, between commas. */
+  commaSeparated?: readonly string[];
+  /** Of the answer with status 200. */
+  output: Outputs;
+  /** Problem answers that this route is known for, by status. */
+  problems?: readonly number[];
+  handler(input: z.infer<Input>, exchange: HttpExchange): Promise<HttpAnswer> | HttpAnswer;
+}
+
+/** A route as the router and the OpenAPI document see it. */
+export interface Route {
+  method: 'GET' | 'POST';
+  path: string;
+  summary: string;
+  /** JSON Schema 2020-12 of the input, an object. */
+  inputSchema: JsonSchema;
+  output: Outputs;
+  problems: readonly number[];
+  /** Checks the input (`parameter_*`, `body_*`) and answers. `segments` are the decoded path parameters. */
+  answer(exchange: HttpExchange, segments: Readonly<Record<string, string>>): Promise<HttpAnswer>;
+}
+
+export function defineRoute<Input extends z.ZodObject>(definition: RouteDefinition<Input>): Route {
+  const inputSchema = inputJsonSchema(definition.input);
+  const commas = definition.commaSeparated ?? [];
+  return {
+    method: definition.method,
+    path: definition.path,
+    summary: definition.summary,
+    inputSchema,
+    output: definition.output,
+    problems: definition.problems ?? [],
+    async answer(exchange, segments) {
+      const raw =
+        definition.method === 'POST' ? await readBody(exchange) : readQuery(exchange.query, segments, commas);
+      return definition.handler(bindParameters(raw, definition.input, inputSchema), exchange);
+    },
+  };
+}
+
+/** The input as JSON Schema: what a caller may send, so defaults are optional. */
+export function inputJsonSchema(input: z.ZodObject): JsonSchema {
+  const { $schema: _, ...schema } = z.toJSONSchema(input, { io: 'input' });
+  return schema;
+}
+
+/** A JSON answer. `no-store` is for answers about this very moment; the others get their headers by the router. */
+export function json(value: unknown, options: { status?: number; noStore?: boolean } = {}): HttpAnswer {
+  return {
+    status: options.status ?? 200,
+    headers: {
+      'Content-Type': 'application/json',
+      ...(options.noStore === true ? { 'Cache-Control': 'no-store' } : {}),
+    },
+    body: JSON.stringify(value),
+  };
+}

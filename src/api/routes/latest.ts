@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { LIMITS, MillraceError, encodeCursor, selectColumns } from '../../core/index.ts';
+import type { ApiContext } from '../context.ts';
+import { negotiate } from '../negotiate.ts';
+import { readPage } from '../page.ts';
+import { Reading } from '../reading.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { csvAnswer, jsonAnswer, rowsOutputs } from '../rows-answer.ts';
+import { csvRowWriter, describeColumns, jsonRowWriter } from '../rows-text.ts';
+import { choose, formatInput, selectionInput } from '../selection.ts';
+
+/** The newest of each device. */
+export function latestRoute(context: ApiContext): Route {
+  return defineRoute({
+    method: 'GET',
+    path: '/v1/latest',
+    summary: 'Read one row per device: its newest time and the newest value of each field',
+    input: z.object({ ...selectionInput, format: formatInput }),
+    output: rowsOutputs,
+    problems: [400, 404, 406, 503],
+    async handler(input, exchange) {
+      const form = negotiate(input.format, exchange.header('accept'));
+      const chosen = choose(context.registry, input);
+      const selected = selectColumns(chosen.measurement, input.field ?? []);
+      const selection = { ...chosen, fields: selected.fields.map((field) => field.name) };
+      const reading = await Reading.open(context, exchange.signal, (signal) =>
+        context.store.latest(selection, signal),
+      );
+      const columns = describeColumns(reading.columns, selected.defs);
+      const write = form === 'json' ? jsonRowWriter(columns) : csvRowWriter(columns);
+      const { rows, more } = await readPage(reading, write, { skip: 0, limit: LIMITS.queryMaxRows });
+      if (more) {
+        throw new MillraceError(
+          'answer_too_large',
+          'the newest rows of so many devices do not fit one answer',
+        );
+      }
+      const { position } = reading.view();
+      const tail = encodeCursor({ epoch: context.journal.epoch, position, history: null });
+      return form === 'json'
+        ? jsonAnswer({ measurement: input.measurement, columns, rows, cursor: null, tail })
+        : csvAnswer({ columns, rows, cursor: null, tail });
+    },
+  });
+}

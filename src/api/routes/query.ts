@@ -1,0 +1,107 @@
+import { LIMITS, NS_PER_MS, encodeCursor } from '../../core/index.ts';
+import type { HttpAnswer, HttpExchange } from '../../net/index.ts';
+import type { Answer } from '../../store/index.ts';
+import type { ApiContext } from '../context.ts';
+import { negotiate } from '../negotiate.ts';
+import { bindingOf, decodeRowsPage, encodeRowsPage, type RowsPage } from '../page-cursor.ts';
+import { readPage } from '../page.ts';
+import { planQuery, queryInput, timeRange, type Plan, type QueryInput } from '../plan.ts';
+import { Reading } from '../reading.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { csvAnswer, csvStream, jsonAnswer, rowsOutputs } from '../rows-answer.ts';
+import { csvRowWriter, describeColumns, jsonRowWriter } from '../rows-text.ts';
+
+/** History: raw rows, or aggregates by time bucket and group. */
+export function queryRoutes(context: ApiContext): Route[] {
+  const definition = {
+    path: '/v1/query',
+    input: queryInput,
+    output: rowsOutputs,
+    problems: [400, 404, 406, 503],
+    handler: (input: QueryInput, exchange: HttpExchange) => answerQuery(context, input, exchange),
+  };
+  return [
+    defineRoute({
+      ...definition,
+      method: 'GET',
+      summary: 'Read history: raw rows, or aggregates by time and group',
+      commaSeparated: ['fn', 'group'],
+    }),
+    defineRoute({ ...definition, method: 'POST', summary: 'Read history, with the parameters as JSON' }),
+  ];
+}
+
+async function answerQuery(
+  context: ApiContext,
+  input: QueryInput,
+  exchange: HttpExchange,
+): Promise<HttpAnswer> {
+  const form = negotiate(input.format, exchange.header('accept'));
+  const { limit: _limit, cursor: _cursor, format: _format, ...bound } = input;
+  const binding = bindingOf(bound);
+  const page = input.cursor === undefined ? null : decodeRowsPage(binding, input.cursor);
+  const plan = planQuery(
+    context.registry,
+    input,
+    page ?? timeRange(input, BigInt(context.clock.nowMs()) * NS_PER_MS),
+  );
+  const limit = input.limit ?? (form === 'json' ? LIMITS.queryDefaultRows : null);
+  // Taken before the store is asked: all frames before it are stored, so a tail from here misses none.
+  const settled = context.journal.settledPosition();
+  const reading = await Reading.open(context, exchange.signal, (signal) =>
+    ask(context, plan, page, limit, signal),
+  );
+  const columns = describeColumns(reading.columns, plan.columns);
+  const skip = plan.kind === 'aggregate' && page !== null ? page.skip : 0;
+  const tailAt = (position: number): string =>
+    page?.tail ?? encodeCursor({ epoch: context.journal.epoch, position, history: null });
+  if (limit === null) {
+    return csvStream(reading, columns, skip, (view) => tailAt(view.exact ? view.position : settled));
+  }
+
+  const write = form === 'json' ? jsonRowWriter(columns) : csvRowWriter(columns);
+  const { rows, more, end } = await readPage(reading, write, { skip, limit });
+  // A store that is not exact may have shown rows of frames behind this position. A tail from here gives
+  // them again; it never leaves one out.
+  const tail = tailAt(reading.view().position);
+  const cursor = more && end !== null ? encodeRowsPage(binding, nextPage(plan, page, end, tail)) : null;
+  return form === 'json'
+    ? jsonAnswer({ measurement: input.measurement, columns, rows, cursor, tail })
+    : csvAnswer({ columns, rows, cursor, tail });
+}
+
+/** One row more than the page has tells whether there are more. */
+function ask(
+  { store }: ApiContext,
+  plan: Plan,
+  page: RowsPage | null,
+  limit: number | null,
+  signal: AbortSignal,
+): Promise<Answer> {
+  if (plan.kind === 'rows') {
+    const after = page === null ? null : { timeNs: page.timeNs, skip: page.skip };
+    return store.rows({ ...plan.query, limit: limit === null ? null : limit + 1, after }, signal);
+  }
+  const { query } = plan;
+  if (page === null) return store.aggregate({ ...query, limit: limit === null ? null : limit + 1 }, signal);
+  // Buckets depend on nothing outside of them: those that were given whole need not be asked for again.
+  const { timeNs } = page;
+  const fromNs = query.order === 'asc' && timeNs > query.fromNs ? timeNs : query.fromNs;
+  const endNs = query.everyNs === null ? query.toNs : timeNs + query.everyNs;
+  const toNs = query.order === 'desc' && endNs < query.toNs ? endNs : query.toNs;
+  return store.aggregate(
+    { ...query, fromNs, toNs, limit: limit === null ? null : page.skip + limit + 1 },
+    signal,
+  );
+}
+
+function nextPage(
+  plan: Plan,
+  page: RowsPage | null,
+  end: { timeNs: bigint; count: number },
+  tail: string,
+): RowsPage {
+  const before = page !== null && page.timeNs === end.timeNs ? page.skip : 0;
+  const { fromNs, toNs } = plan.query;
+  return { fromNs, toNs, timeNs: end.timeNs, skip: before + end.count, tail };
+}
