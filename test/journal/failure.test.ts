@@ -155,4 +155,18 @@ describe('group commit', () => {
     });
     await journal.close();
   });
+
+  test('the numbers of all devices are written once per so many bytes of blocks, not with every commit', async () => {
+    const storage = new FaultyStorage(openStorage(await folder(), 1e9, Date.now()));
+    const journal = await openJournalOn(storage, { snapshotBytes: 10_000 });
+    const device = new Connection('a');
+    for (let seq = 1; seq <= 100; seq++) {
+      journal.append(device, seq, Buffer.alloc(900), 1, 1);
+      await journal.flush();
+    }
+    const snapshots = storage.commits.filter(({ snapshot }) => snapshot !== null);
+    expect(snapshots.length).toBeGreaterThanOrEqual(9);
+    expect(snapshots.length).toBeLessThanOrEqual(10);
+    await journal.close();
+  });
 });

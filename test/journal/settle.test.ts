@@ -1,3 +1,4 @@
+import { cp } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import type { LocalJournal } from '../../src/journal/index.ts';
 import { Connection, folder, framesFrom, letter, open, text } from './harness.ts';
@@ -118,8 +119,10 @@ describe('trimming', () => {
     await blocks(journal, new Connection('b'), 4);
     await journal.settle(stored(7, 7));
     expect(journal.tail()).toBe(7);
-    await journal.close();
-    const again = await open(dir);
+    // As after a crash: a close would write the numbers once more.
+    const copy = await folder();
+    await cp(dir, copy, { recursive: true, filter: (path) => !path.endsWith('-lock') });
+    const again = await open(copy);
     expect([again.deviceSeq('a'), again.deviceSeq('b'), again.deviceSeq('c')]).toEqual([3, 4, 0]);
     expect([again.head(), again.tail()]).toEqual([7, 7]);
     await blocks(again, new Connection('a'), 1);

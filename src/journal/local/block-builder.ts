@@ -18,8 +18,8 @@ export interface BuilderDevice extends BlockDevice {
 }
 
 const MAX_FRAME_OVERHEAD = 5 * MAX_VARINT_BYTES;
-/** Transport, three varints, the id's length and an id of at most 128 characters. */
-const MAX_DEVICE_BYTES = 2 + 3 * MAX_VARINT_BYTES + 128;
+/** Transport, three varints and the id's length. */
+const MAX_DEVICE_OVERHEAD = 2 + 3 * MAX_VARINT_BYTES;
 
 /** Fills one block (block.ts describes the format). One growing buffer, nothing allocated per frame. */
 export class BlockBuilder {
@@ -30,6 +30,7 @@ export class BlockBuilder {
   /** Bytes so far, without the device table. */
   length = BLOCK_HEADER_BYTES;
   #baseArrivalMs = 0;
+  #maxTableBytes = 0;
   #buffer: Buffer;
 
   /** `capacity` is a guess of the final size in bytes; the buffer grows as needed. */
@@ -51,6 +52,7 @@ export class BlockBuilder {
       nextSeq: firstSeq,
     };
     this.devices.push(entry);
+    this.#maxTableBytes += MAX_DEVICE_OVERHEAD + device.length;
     return entry;
   }
 
@@ -80,7 +82,7 @@ export class BlockBuilder {
   /** The finished block. The builder must not be used any more. */
   finish(): Buffer {
     const tableOffset = this.length;
-    this.#grow(this.devices.length * MAX_DEVICE_BYTES);
+    this.#grow(this.#maxTableBytes);
     const buffer = this.#buffer;
     let at = tableOffset;
     for (const device of this.devices) {

@@ -50,11 +50,6 @@ export class DeviceCursors {
     if (seq > cursor.durable) cursor.durable = cursor.committing = cursor.taken = seq;
   }
 
-  /** Forgets everything that is not on disk. */
-  dropUndurable(): void {
-    for (const cursor of this.#byDevice.values()) cursor.committing = cursor.taken = cursor.durable;
-  }
-
   /** The cursors as the transaction under way leaves them. */
   encodeSnapshot(position: number): Buffer {
     let size = SNAPSHOT_HEADER_BYTES;

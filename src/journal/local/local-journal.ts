@@ -325,8 +325,6 @@ export class LmdbJournal implements LocalJournal {
     this.#settlements = [];
     this.#flushes = [];
     this.#sealedBytes = 0;
-    this.#nextFirst = this.#state.head;
-    this.#cursors.dropUndurable();
     this.#updateAdmission();
     for (const pending of waiting) pending.reject(this.#failure);
     for (const origin of lost) guard(() => origin.onFailed());

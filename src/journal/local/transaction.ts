@@ -60,6 +60,7 @@ export function buildTransaction(
     }
   }
   for (const settlement of settlements) {
+    // Done before, and asked again after a crash: it must not count twice.
     if (settlement.position <= state.settled) continue;
     state = settleState(state, settlement, storage.infos(state.settled));
     for (const letter of settlement.deadLetters) letters.push(storedLetter(letter, 'deadLettered'));
