@@ -6,6 +6,11 @@ export interface CompiledSchema {
   readonly fingerprint: string;
   readonly canonicalForm: string;
   readonly mapping: Mapping;
+  /**
+   * Text that decides how bytes become points: schemas of one fingerprint may differ in docs, units and
+   * defaults, but then not in this.
+   */
+  readonly shape: string;
 
   /**
    * Checks one record without building objects and returns its number of readings (points).
@@ -15,7 +20,8 @@ export interface CompiledSchema {
   check(bytes: Uint8Array, start: number, end: number, device: string, nowMs: number): number;
 
   /**
-   * Appends the points of a record that `check` took. `position` is the frame's place in the journal;
+   * Appends the points of a record that `check` took to a batch made for this very `mapping`. An empty tag
+   * is a missing one. Either all points are appended or, when it throws, none. `position` is the frame's place in the journal;
    * `arrivalMs` is the time of points that carry none.
    */
   decode(

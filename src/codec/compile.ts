@@ -1,0 +1,68 @@
+import { LIMITS, MillraceError, type ColumnBatch } from '../core/index.ts';
+import { parseAvroSchema } from './avro-schema.ts';
+import type { CompiledSchema } from './compiled.ts';
+import { canonicalFormOf, crc64Avro } from './fingerprint.ts';
+import { generateCheck } from './generate-check.ts';
+import { generateDecode } from './generate-decode.ts';
+import { mapSchema } from './mapping.ts';
+import { shapeOf } from './plan.ts';
+import { LAST_MS } from './time-units.ts';
+
+/** `maxTimeAheadMs`: how far ahead of the time of receipt a reading's time may lie. */
+export interface CompileOptions {
+  maxTimeAheadMs?: number;
+}
+
+/**
+ * Parses a record schema (Avro's JSON), maps it to time series and makes it ready for frames. The code for
+ * the bytes is generated at the first frame. Throws `schema_invalid` or `schema_unmappable`, whose message
+ * and path name the field.
+ */
+export function compileSchema(text: string, options: CompileOptions = {}): CompiledSchema {
+  const type = parseAvroSchema(text, { defaults: true });
+  const plan = mapSchema(type);
+  const { mapping } = plan;
+  const canonicalForm = canonicalFormOf(type);
+  const maxTimeAheadMs = options.maxTimeAheadMs ?? LIMITS.maxTimeAheadMs;
+  let checkRecord = (...args: Parameters<typeof checkFirst>): number => checkFirst(...args);
+  let decodeRecord = (...args: Parameters<typeof decodeFirst>): void => decodeFirst(...args);
+
+  function checkFirst(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    device: string,
+    latestMs: number,
+  ): number {
+    checkRecord = generateCheck(plan.root, plan.hasReadings);
+    return checkRecord(bytes, start, end, device, latestMs);
+  }
+
+  function decodeFirst(
+    bytes: Uint8Array,
+    start: number,
+    into: ColumnBatch,
+    device: string,
+    arrivalMs: number,
+    position: number,
+  ): void {
+    decodeRecord = generateDecode(plan);
+    decodeRecord(bytes, start, into, device, arrivalMs, position);
+  }
+
+  return {
+    fingerprint: crc64Avro(Buffer.from(canonicalForm)),
+    canonicalForm,
+    mapping,
+    shape: shapeOf(plan),
+    check(bytes, start, end, device, nowMs) {
+      return checkRecord(bytes, start, end, device, Math.min(nowMs + maxTimeAheadMs, LAST_MS));
+    },
+    decode(bytes, start, _end, into, device, arrivalMs, position) {
+      if (into.mapping !== mapping) {
+        throw new MillraceError('internal', `the batch is of another schema than ${mapping.measurement}`);
+      }
+      decodeRecord(bytes, start, into, device, arrivalMs, position);
+    },
+  };
+}

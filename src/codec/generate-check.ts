@@ -1,0 +1,174 @@
+import { LIMITS } from '../core/index.ts';
+import * as values from './check-values.ts';
+import { minBytes, type PlanNode, type Target } from './plan.ts';
+import { REFUSED, refusal } from './refusal.ts';
+import { UNITS_PER_MS } from './time-units.ts';
+
+/** Returns the number of readings; throws the refusal. `latestMs` bounds every time. */
+export type CheckFunction = (
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  device: string,
+  latestMs: number,
+) => number;
+
+/**
+ * Writes the guard of one schema: straight code over the bytes, in which a field is known by its number
+ * alone. Nothing of a schema's names or values gets into the source text.
+ */
+export function generateCheck(root: PlanNode, hasReadings: boolean): CheckFunction {
+  const writer = new CheckWriter();
+  writer.node(root);
+  const source = `'use strict';
+const { checkLong, checkInt, checkTime, checkIndex, checkBytes, checkText, checkDevice, checkBlock, words, block } = values;
+return function check(b, p, e, device, latestMs) {
+let readings = ${hasReadings ? 0 : 1}, at = -1, t = 0;
+${writer.lines.join('\n')}
+if (p !== e) throw refuse(${REFUSED.trailing}, ${writer.path('')}, -1);
+return readings;
+};`;
+  const refuse = (number: number, path: number, reading: number): Error =>
+    refusal(number, writer.paths[path] ?? '', reading);
+  // Code by hand-written templates and integers only: see the test with hostile names.
+  // oxlint-disable-next-line typescript/no-implied-eval
+  return (new Function('values', 'refuse', source) as (...parts: unknown[]) => CheckFunction)(values, refuse);
+}
+
+class CheckWriter {
+  readonly lines: string[] = [];
+  readonly paths: string[] = [];
+  readonly #numbers = new Map<string, number>();
+  #loops = 0;
+
+  path(path: string): number {
+    let number = this.#numbers.get(path);
+    if (number === undefined) {
+      number = this.paths.push(path) - 1;
+      this.#numbers.set(path, number);
+    }
+    return number;
+  }
+
+  node(node: PlanNode): void {
+    switch (node.kind) {
+      case 'leaf':
+        return this.#leaf(node);
+      case 'record':
+        for (const field of node.fields) this.node(field);
+        return;
+      case 'union':
+        return this.#union(node.branches, this.path(node.path));
+      case 'array':
+        return this.#blocks(node.path, minBytes(node.item), node.readings, () => this.node(node.item));
+      case 'map':
+        return this.#blocks(node.path, 1 + minBytes(node.value), false, () => {
+          this.#step(`checkText(b, p, e, ${values.TEXT_USE.ignored})`, this.path(node.path));
+          this.node(node.value);
+        });
+    }
+  }
+
+  #emit(line: string): void {
+    this.lines.push(line);
+  }
+
+  #step(call: string, path: number): void {
+    this.#emit(`if ((p = ${call}) < 0) throw refuse(p, ${path}, at);`);
+  }
+
+  #leaf({ type, target, path }: Extract<PlanNode, { kind: 'leaf' }>): void {
+    const k = this.path(path);
+    const truncated = `throw refuse(${REFUSED.truncated}, ${k}, at);`;
+    const stored = target.to === 'column';
+    switch (type.name) {
+      case 'null':
+        return;
+      case 'boolean':
+        this.#emit(`if (p >= e) ${truncated}`);
+        this.#emit(`if (b[p++] > 1) throw refuse(${REFUSED.index}, ${k}, at);`);
+        return;
+      case 'int':
+      case 'long':
+        if (target.to === 'time') {
+          return this.#step(`checkTime(b, p, e, ${UNITS_PER_MS[target.unit]}, latestMs)`, k);
+        }
+        this.#emit(`if (p < e && b[p] < 128) p++; else`);
+        return this.#step(`${type.name === 'int' ? 'checkInt' : 'checkLong'}(b, p, e)`, k);
+      case 'float':
+        this.#emit(`if (p + 4 > e) ${truncated}`);
+        if (stored)
+          this.#infinity('b[p + 2] === 128 && (b[p + 3] & 127) === 127 && (b[p] | b[p + 1]) === 0', k);
+        this.#emit('p += 4;');
+        return;
+      case 'double':
+        this.#emit(`if (p + 8 > e) ${truncated}`);
+        if (stored) {
+          const mantissa = [0, 1, 2, 3, 4, 5].map((n) => `b[p + ${n}]`).join(' | ');
+          this.#infinity(`b[p + 6] === 240 && (b[p + 7] & 127) === 127 && (${mantissa}) === 0`, k);
+        }
+        this.#emit('p += 8;');
+        return;
+      case 'bytes':
+        return this.#step('checkBytes(b, p, e)', k);
+      case 'string':
+        if (target.to === 'device') return this.#step('checkDevice(b, p, e, device)', k);
+        return this.#step(`checkText(b, p, e, ${textUse(target)})`, k);
+      case 'enum':
+        return this.#step(`checkIndex(b, p, e, ${type.symbols.length})`, k);
+      case 'fixed':
+        this.#emit(`if (${type.size} > e - p) ${truncated}`);
+        this.#emit(`p += ${type.size};`);
+    }
+  }
+
+  #infinity(condition: string, path: number): void {
+    this.#emit(`if (${condition}) throw refuse(${REFUSED.infinite}, ${path}, at);`);
+  }
+
+  #union(branches: readonly PlanNode[], path: number): void {
+    this.#emit(
+      `if (p < e && (t = b[p]) < 128 && (t & 1) === 0 && t < ${branches.length * 2}) { p++; t >>= 1; }`,
+    );
+    this.#emit(`else if ((p = checkIndex(b, p, e, ${branches.length})) < 0) throw refuse(p, ${path}, at);`);
+    this.#emit('else t = words[0];');
+    this.#emit('switch (t) {');
+    for (const [index, branch] of branches.entries()) {
+      if (branch.kind === 'leaf' && branch.type.name === 'null') continue;
+      this.#emit(`case ${index}: {`);
+      this.node(branch);
+      this.#emit('break; }');
+    }
+    this.#emit('}');
+  }
+
+  #blocks(path: string, itemBytes: number, readings: boolean, item: () => void): void {
+    const k = this.path(path);
+    const n = this.#loops++;
+    if (readings) this.#emit('at = 0;');
+    else this.#emit(`let all${n} = 0;`);
+    this.#emit('for (;;) {');
+    this.#step(`checkBlock(b, p, e, ${itemBytes})`, k);
+    this.#emit(`const count${n} = block[0], end${n} = block[1];`);
+    this.#emit(`if (count${n} === 0) break;`);
+    const total = readings ? 'readings' : `all${n}`;
+    // Bytes bound the items that have some; the rest, and readings, are bounded by number.
+    if (readings || itemBytes === 0) {
+      this.#emit(`if ((${total} += count${n}) > ${LIMITS.maxReadingsPerFrame})`);
+      this.#emit(`throw refuse(${REFUSED.tooMany}, ${k}, -1);`);
+    }
+    if (itemBytes > 0) {
+      this.#emit(`for (let i${n} = 0; i${n} < count${n}; i${n}++) {`);
+      item();
+      if (readings) this.#emit('at++;');
+      this.#emit('}');
+    }
+    this.#emit(`if (end${n} >= 0 && p !== end${n}) throw refuse(${REFUSED.block}, ${k}, -1);`);
+    this.#emit('}');
+    if (readings) this.#emit('at = -1;');
+  }
+}
+
+function textUse(target: Target): number {
+  return target.to === 'column' ? values.TEXT_USE[target.role] : values.TEXT_USE.ignored;
+}

@@ -1,0 +1,140 @@
+import { BOOLEAN_MISSING, shortestFloat32, type Column, type ColumnBatch } from '../core/index.ts';
+import { block, readLong, words, wordsAsNumber } from './check-values.ts';
+
+/**
+ * Reading of single values whose bytes were checked before, for the generated decoder. Places and `words`
+ * as in check-values.ts.
+ */
+export { block, readLong, words };
+
+/** The place behind a varint. */
+export function skipLong(b: Uint8Array, p: number): number {
+  while ((b[p++] as number) > 127);
+  return p;
+}
+
+/** The place behind a string or bytes. */
+export function skipBytes(b: Uint8Array, p: number): number {
+  const from = readLong(b, p);
+  return from + (words[0] as number);
+}
+
+/** A block header: leaves the count in block[0]. */
+export function readBlock(b: Uint8Array, p: number): number {
+  let next = readLong(b, p);
+  const count = wordsAsNumber();
+  if (count < 0) next = skipLong(b, next);
+  block[0] = Math.abs(count);
+  return next;
+}
+
+/** Strings repeat from frame to frame: the last one of a column is kept, and found again by its bytes. */
+export class TextMemory {
+  text = '';
+  length = 0;
+  readonly bytes = new Uint8Array(64);
+}
+
+/** Reads a string; leaves it in `memory.text`. */
+export function readText(b: Uint8Array, p: number, memory: TextMemory): number {
+  const from = readLong(b, p);
+  const length = words[0] as number;
+  const to = from + length;
+  if (length === memory.length) {
+    let n = 0;
+    while (n < length && b[from + n] === memory.bytes[n]) n++;
+    if (n === length) return to;
+  }
+  memory.text = Buffer.from(b.buffer, b.byteOffset + from, length).toString('utf8');
+  if (length <= memory.bytes.length) {
+    memory.length = length;
+    for (let n = 0; n < length; n++) memory.bytes[n] = b[from + n] as number;
+  } else {
+    memory.length = -1;
+  }
+  return to;
+}
+
+/** What readLong found, in decimal digits. */
+export function wordsAsText(): string {
+  const high = words[1] as number;
+  const low = (words[0] as number) >>> 0;
+  if (high === 0) return String(low);
+  return ((BigInt(high) << 32n) | BigInt(low)).toString();
+}
+
+/** A float as a tag's text; null for NaN, which is a missing value. */
+export function floatAsText(value: number): string | null {
+  return Number.isNaN(value) ? null : String(shortestFloat32(value));
+}
+
+/** A double as a tag's text; null for NaN. */
+export function doubleAsText(value: number): string | null {
+  return Number.isNaN(value) ? null : String(value);
+}
+
+/** Turns what readLong found into nanoseconds, `nsPerUnit` of them each, in `words` again. */
+export function scaleWords(nsPerUnit: number): void {
+  if (nsPerUnit === 1) return;
+  // Both products stay below 2^53: times are not negative and end in 2262.
+  const low = ((words[0] as number) >>> 0) * nsPerUnit;
+  const high = (words[1] as number) * nsPerUnit + Math.floor(low / 4294967296);
+  words[0] = low;
+  words[1] = high;
+}
+
+/** A time of receipt in nanoseconds, in `words`. */
+export function arrivalWords(arrivalMs: number): void {
+  const whole = Math.max(0, Math.floor(arrivalMs));
+  words[0] = whole;
+  words[1] = Math.floor(whole / 4294967296);
+  scaleWords(1_000_000);
+}
+
+/**
+ * Writes `words` as the time of the rows [from, to): of all of them, or only of those whose own time is
+ * missing, which a negative high word marks.
+ */
+export function fillTime(timeWords: Int32Array, from: number, to: number, onlyMissing: boolean): void {
+  const low = words[0] as number;
+  const high = words[1] as number;
+  for (let row = from; row < to; row++) {
+    if (onlyMissing && (timeWords[row * 2 + 1] as number) >= 0) continue;
+    timeWords[row * 2] = low;
+    timeWords[row * 2 + 1] = high;
+  }
+}
+
+/** Repeats the frame's value, which stands in row `from`, down to row `to` (exclusive). */
+export function repeatValue(column: Column, from: number, to: number): void {
+  switch (column.type) {
+    case 'float':
+      column.values.fill(column.values[from] as number, from + 1, to);
+      return;
+    case 'boolean':
+      column.values.fill(column.values[from] ?? BOOLEAN_MISSING, from + 1, to);
+      return;
+    case 'integer': {
+      const low = column.words[from * 2] as number;
+      const high = column.words[from * 2 + 1] as number;
+      for (let row = from + 1; row < to; row++) {
+        column.words[row * 2] = low;
+        column.words[row * 2 + 1] = high;
+      }
+      column.present.fill(column.present[from] as number, from + 1, to);
+      return;
+    }
+    case 'string': {
+      const value = column.values[from] ?? null;
+      for (let row = from + 1; row < to; row++) column.values[row] = value;
+    }
+  }
+}
+
+/** Counts `rows` more points as written, all of one frame. */
+export function finishRows(into: ColumnBatch, rows: number, device: string, position: number): void {
+  const to = into.rows + rows;
+  for (let row = into.rows; row < to; row++) into.device[row] = device;
+  into.position.fill(position, into.rows, to);
+  into.rows = to;
+}

@@ -1,0 +1,7 @@
+import type { TimeUnit } from './plan.ts';
+
+/** How many of each unit make a millisecond, and how many nanoseconds one of each has. */
+export const UNITS_PER_MS: Readonly<Record<TimeUnit, number>> = { ms: 1, us: 1_000, ns: 1_000_000 };
+export const NS_PER_UNIT: Readonly<Record<TimeUnit, number>> = { ms: 1_000_000, us: 1_000, ns: 1 };
+/** The last whole millisecond that nanoseconds in 64 bits can say, in the year 2262. */
+export const LAST_MS = 9_223_372_036_854;
