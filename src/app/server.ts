@@ -1,6 +1,6 @@
 import { createApi, type ReadyReport, type ServerStats } from '../api/index.ts';
-import { LIMITS, messageOf, systemClock } from '../core/index.ts';
-import type { Settings } from '../config/index.ts';
+import { LIMITS, MillraceError, messageOf, systemClock } from '../core/index.ts';
+import { isLoopback, type Settings } from '../config/index.ts';
 import { IngestHub } from '../ingest/index.ts';
 import { openLocalJournal, type Journal } from '../journal/index.ts';
 import { isOriginAllowed, NetServer } from '../net/index.ts';
@@ -118,8 +118,12 @@ async function startIn(
     registry,
     store,
     clock,
-    isOriginAllowed: (request) => isOriginAllowed((name) => request.header(name), settings.origins),
-    onError,
+    authorize: (request) => {
+      if (!isOriginAllowed((name) => request.header(name), settings.origins)) {
+        throw new MillraceError('origin_forbidden', 'this web origin may not connect');
+      }
+    },
+    onDefect: onError,
   });
 
   let draining = false;
@@ -162,10 +166,12 @@ async function startIn(
       version,
       pageDir,
       queryTimeoutMs: settings['query-timeout'],
-      ready: () => readyReport(draining, journal, store),
+      origins: settings.origins,
+      loopbackOnly: isLoopback(settings.host),
+      status: () => readyReport(draining, journal, store),
       stats,
       metrics: () => metrics.expose(),
-      isConnected: (device) => ingest.isConnected(device),
+      connected: (device) => ingest.isConnected(device),
       onAnswer: (route, status, ms) =>
         metrics.httpSeconds.observe({ route, status: String(status) }, ms / 1000),
     }),
@@ -196,13 +202,20 @@ async function startIn(
 }
 
 function readyReport(draining: boolean, journal: Journal, store: Store): ReadyReport {
-  const { state } = journal.stats();
+  const { state, bytes, pendingBytes, maxBytes } = journal.stats();
+  const storeState = store.state();
   return {
-    ready: !draining && journal.accepting(),
-    draining,
+    ingest: draining
+      ? 'draining'
+      : journal.accepting()
+        ? null
+        : state === 'failed'
+          ? 'journal_failed'
+          : 'journal_full',
+    query: draining ? 'draining' : storeState.state === 'up' ? null : 'store_unavailable',
     parts: {
-      journal: { ready: journal.accepting(), state },
-      store: { ready: store.state().state === 'up', kind: store.kind, ...store.state() },
+      journal: { state, bytes, pendingBytes, maxBytes },
+      store: { kind: store.kind, ...storeState },
     },
   };
 }
