@@ -7,6 +7,8 @@ export const LIMITS = {
   maxFrameBytes: 256 * 1024,
   /** Readings of one frame: bounds the rows that a few bytes of an all-optional record can claim. */
   maxReadingsPerFrame: 65_536,
+  /** How far ahead of the time of receipt a reading's time may lie (setting), in milliseconds: one day. */
+  maxTimeAheadMs: 86_400_000,
   /** Frames of one connection that may be unacknowledged (setting). */
   maxUnacked: 4_096,
   /** Bytes of one connection that may be unacknowledged (setting). */
@@ -64,6 +66,8 @@ export const LIMITS = {
   queryMaxAnswerBytes: 128 * 1024 ** 2,
   /** Buckets of one aggregate answer, all groups together. */
   queryMaxBuckets: 1_000_000,
+  /** Values that the percentiles of one aggregate answer may hold at once: 8 bytes each. */
+  queryMaxHeldValues: 10_000_000,
   /** Longest query, in milliseconds (setting). */
   queryTimeoutMs: 30_000,
   /** Queries at once; the next ones wait … */

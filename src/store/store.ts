@@ -23,6 +23,8 @@ export interface RefusedPoint {
 export interface View {
   position: number;
   exact: boolean;
+  /** Where not exact: no frame at or behind this position is among the rows. Read it after the last chunk. */
+  upper?: number;
 }
 
 /** Rows to choose: empty lists choose all. Times are [fromNs, toNs). Tags by name, any of the values. */

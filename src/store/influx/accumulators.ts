@@ -1,0 +1,234 @@
+import { MillraceError, type Cell, type StoredType } from '../../core/index.ts';
+import type { AggregateFunction } from '../store.ts';
+
+type Value = Exclude<Cell, null>;
+
+/** One function over the values of one field in one bucket and group, fed in the order of rows. */
+export interface Accumulator {
+  add(value: Value, timeNs: bigint): void;
+  result(): Cell;
+}
+
+/** Bounds the values that the percentiles of one answer hold at once. */
+export interface ValueBudget {
+  left: number;
+}
+
+/** Makes the accumulator of a function over a field of `type`. */
+export function accumulator(fn: AggregateFunction, type: StoredType, budget: ValueBudget): Accumulator {
+  const integer = type === 'integer';
+  switch (fn) {
+    case 'count':
+      return new Count();
+    case 'sum':
+      return integer ? new IntegerSum() : new FloatSum();
+    case 'min':
+      return new Extreme((value, best) => value < best);
+    case 'max':
+      return new Extreme((value, best) => value > best);
+    case 'mean':
+      return new Mean(integer ? new IntegerSum() : new FloatSum());
+    case 'first':
+      return new First();
+    case 'last':
+      return new Last();
+    case 'stddev':
+      return new StandardDeviation();
+    case 'median':
+      return new Percentile(0.5, budget);
+    case 'p95':
+      return new Percentile(0.95, budget);
+    case 'p99':
+      return new Percentile(0.99, budget);
+    case 'delta':
+      return new Increase(integer ? new IntegerSum() : new FloatSum());
+    case 'rate':
+      return new Rate(integer ? new IntegerSum() : new FloatSum());
+  }
+}
+
+class Count implements Accumulator {
+  #count = 0n;
+  add(): void {
+    this.#count++;
+  }
+  result(): Cell {
+    return this.#count;
+  }
+}
+
+const MAX_INT64 = 2n ** 63n - 1n;
+
+/** An exact sum of integers; beyond 64 bits it is told as a float. */
+class IntegerSum implements Accumulator {
+  #sum = 0n;
+  #any = false;
+  add(value: Value): void {
+    this.#sum += BigInt(value);
+    this.#any = true;
+  }
+  result(): Cell {
+    if (!this.#any) return null;
+    return this.#sum > MAX_INT64 || this.#sum < -MAX_INT64 - 1n ? Number(this.#sum) : this.#sum;
+  }
+}
+
+/** A sum that carries the digits which each addition loses (Neumaier's variant of Kahan summation). */
+class FloatSum implements Accumulator {
+  #sum = 0;
+  #lost = 0;
+  #any = false;
+  add(value: Value): void {
+    const x = Number(value);
+    const sum = this.#sum + x;
+    this.#lost += Math.abs(this.#sum) >= Math.abs(x) ? this.#sum - sum + x : x - sum + this.#sum;
+    this.#sum = sum;
+    this.#any = true;
+  }
+  result(): Cell {
+    if (!this.#any) return null;
+    const total = this.#sum + this.#lost;
+    // An overflowed sum has infinite losses too, of the other sign.
+    return Number.isNaN(total) ? this.#sum : total;
+  }
+}
+
+class Extreme implements Accumulator {
+  readonly #better: (value: Value, best: Value) => boolean;
+  #best: Cell = null;
+  constructor(better: (value: Value, best: Value) => boolean) {
+    this.#better = better;
+  }
+  add(value: Value): void {
+    if (this.#best === null || this.#better(value, this.#best)) this.#best = value;
+  }
+  result(): Cell {
+    return this.#best;
+  }
+}
+
+class Mean implements Accumulator {
+  readonly #sum: Accumulator;
+  #count = 0;
+  constructor(sum: Accumulator) {
+    this.#sum = sum;
+  }
+  add(value: Value, timeNs: bigint): void {
+    this.#sum.add(value, timeNs);
+    this.#count++;
+  }
+  result(): Cell {
+    return this.#count === 0 ? null : Number(this.#sum.result()) / this.#count;
+  }
+}
+
+class First implements Accumulator {
+  #first: Cell = null;
+  add(value: Value): void {
+    this.#first ??= value;
+  }
+  result(): Cell {
+    return this.#first;
+  }
+}
+
+class Last implements Accumulator {
+  #last: Cell = null;
+  add(value: Value): void {
+    this.#last = value;
+  }
+  result(): Cell {
+    return this.#last;
+  }
+}
+
+/** The sample's standard deviation, by Welford's recurrence. Null with fewer than two values. */
+class StandardDeviation implements Accumulator {
+  #count = 0;
+  #mean = 0;
+  #squares = 0;
+  add(value: Value): void {
+    const x = Number(value);
+    this.#count++;
+    const before = x - this.#mean;
+    this.#mean += before / this.#count;
+    this.#squares += before * (x - this.#mean);
+  }
+  result(): Cell {
+    return this.#count < 2 ? null : Math.sqrt(this.#squares / (this.#count - 1));
+  }
+}
+
+/** A quantile with linear interpolation between the two nearest ranks. */
+class Percentile implements Accumulator {
+  readonly #quantile: number;
+  readonly #budget: ValueBudget;
+  readonly #values: number[] = [];
+  constructor(quantile: number, budget: ValueBudget) {
+    this.#quantile = quantile;
+    this.#budget = budget;
+  }
+  add(value: Value): void {
+    if (--this.#budget.left < 0) {
+      throw new MillraceError(
+        'query_timeout',
+        'the percentiles of this query would hold too many values at once',
+      );
+    }
+    this.#values.push(Number(value));
+  }
+  result(): Cell {
+    if (this.#values.length === 0) return null;
+    const sorted = Float64Array.from(this.#values).sort();
+    this.#budget.left += sorted.length;
+    const rank = this.#quantile * (sorted.length - 1);
+    const low = sorted[Math.floor(rank)] ?? 0;
+    const high = sorted[Math.ceil(rank)] ?? low;
+    return low + (high - low) * (rank - Math.floor(rank));
+  }
+}
+
+/** The sum of increases; a value below the one before counts whole. Null with fewer than two values. */
+class Increase implements Accumulator {
+  readonly #sum: Accumulator;
+  #previous: Cell = null;
+  constructor(sum: Accumulator) {
+    this.#sum = sum;
+  }
+  add(value: Value, timeNs: bigint): void {
+    if (this.#previous !== null) this.#sum.add(increase(this.#previous, value), timeNs);
+    this.#previous = value;
+  }
+  result(): Cell {
+    return this.#sum.result();
+  }
+}
+
+function increase(previous: Value, value: Value): Value {
+  if (value < previous) return value;
+  return typeof value === 'bigint' && typeof previous === 'bigint'
+    ? value - previous
+    : Number(value) - Number(previous);
+}
+
+const NS_PER_S = 1e9;
+
+/** The increase by the seconds from the first to the last value; null where no time passed. */
+class Rate implements Accumulator {
+  readonly #increase: Increase;
+  #firstNs: bigint | null = null;
+  #lastNs = 0n;
+  constructor(sum: Accumulator) {
+    this.#increase = new Increase(sum);
+  }
+  add(value: Value, timeNs: bigint): void {
+    this.#increase.add(value, timeNs);
+    this.#firstNs ??= timeNs;
+    this.#lastNs = timeNs;
+  }
+  result(): Cell {
+    const total = this.#increase.result();
+    const elapsedNs = Number(this.#lastNs - (this.#firstNs ?? 0n));
+    return total === null || elapsedNs === 0 ? null : (Number(total) / elapsedNs) * NS_PER_S;
+  }
+}

@@ -1,0 +1,122 @@
+import { selectColumns, type Cell, type ColumnDef, type SelectedColumns } from '../../core/index.ts';
+import type { RowsQuery } from '../store.ts';
+import type { WireValue } from './answer.ts';
+import { condition, rawColumns, source } from './influxql.ts';
+import type { RunStatements } from './reader.ts';
+
+/** The statement of raw rows, or null when none can match. */
+function rawStatement(query: RowsQuery, selected: SelectedColumns): string | null {
+  let { fromNs, toNs } = query;
+  if (query.after !== null) {
+    if (query.order === 'asc') fromNs = max(fromNs, query.after.timeNs);
+    else toNs = min(toNs, query.after.timeNs + 1n);
+  }
+  const where = condition({ ...query, fromNs, toNs });
+  if (where === null || selected.fields.length === 0) return null;
+  const order = query.order === 'asc' ? '' : ' ORDER BY time DESC';
+  return `SELECT ${rawColumns(selected)} FROM ${source(query.measurement)} WHERE ${where}${order}`;
+}
+
+const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+const min = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+
+/**
+ * Raw rows in the contract's order, in chunks. InfluxDB gives them by time, but in no stated order within one
+ * time: rows of one time are held until they are complete, then sorted.
+ */
+export async function* readRows(
+  query: RowsQuery,
+  run: RunStatements,
+): AsyncGenerator<Cell[][], void, undefined> {
+  const selected = selectColumns(query.measurement, query.fields);
+  const statement = rawStatement(query, selected);
+  let left = query.limit ?? Infinity;
+  if (statement === null || left <= 0) return;
+  const converters = [toTime, toTag, ...selected.defs.map(converterOf)];
+  const compare = compareRows(selected.tags.length + 2, query.order);
+  const { after } = query;
+
+  let sameTime: Cell[][] = [];
+  /** The rows of one time are complete: into `chunk`, as far as they are asked for. */
+  const settle = (chunk: Cell[][]): void => {
+    if (sameTime.length > 1) sameTime.sort(compare);
+    const skip = after !== null && sameTime[0]?.[0] === after.timeNs ? after.skip : 0;
+    for (let i = skip; i < sameTime.length && left > 0; i++, left--) chunk.push(sameTime[i] ?? []);
+  };
+  for await (const piece of run([statement])) {
+    const chunk: Cell[][] = [];
+    for (const values of piece.values) {
+      const row = convertRow(values, converters);
+      if (sameTime.length > 0 && sameTime[0]?.[0] !== row[0]) {
+        settle(chunk);
+        sameTime = [];
+        if (left <= 0) break;
+      }
+      sameTime.push(row);
+    }
+    if (chunk.length > 0) yield chunk;
+    if (left <= 0) return;
+  }
+  const chunk: Cell[][] = [];
+  settle(chunk);
+  if (chunk.length > 0) yield chunk;
+}
+
+export type Converter = (value: WireValue) => Cell;
+
+function convertRow(values: readonly WireValue[], converters: readonly Converter[]): Cell[] {
+  const row: Cell[] = [];
+  for (let i = 0; i < converters.length; i++) {
+    const value = values[i] ?? null;
+    row.push(value === null ? null : (converters[i]?.(value) ?? null));
+  }
+  return row;
+}
+
+const toInteger: Converter = (value) => (typeof value === 'boolean' ? null : BigInt(value ?? 0));
+const toTime = toInteger;
+const toTag: Converter = (value) => (value === '' ? null : String(value));
+const toText: Converter = String;
+const toBoolean: Converter = (value) => value === true;
+const toFloat: Converter = Number;
+/** Stored as the shortest decimal, handed out as the float32 itself, as the embedded store has it. */
+const toFloat32: Converter = (value) => Math.fround(Number(value));
+
+/** Reads a column's values, nulls aside, from InfluxQL's JSON. */
+export function converterOf(def: Pick<ColumnDef, 'role' | 'type' | 'float32'>): Converter {
+  if (def.role === 'tag') return toTag;
+  switch (def.type) {
+    case 'integer':
+      return toInteger;
+    case 'float':
+      return def.float32 ? toFloat32 : toFloat;
+    case 'boolean':
+      return toBoolean;
+    case 'string':
+      return toText;
+  }
+}
+
+/** Orders rows of one time by device and tags, the cells from the second up to `end`; desc is the reverse. */
+function compareRows(end: number, order: 'asc' | 'desc'): (a: readonly Cell[], b: readonly Cell[]) => number {
+  const sign = order === 'asc' ? 1 : -1;
+  return (a, b) => {
+    for (let i = 1; i < end; i++) {
+      const by = compareText(a[i] ?? null, b[i] ?? null);
+      if (by !== 0) return sign * by;
+    }
+    return 0;
+  };
+}
+
+/** Null first, then by the bytes of UTF-8, as DuckDB compares text. */
+export function compareText(a: Cell, b: Cell): number {
+  if (a === b) return 0;
+  if (typeof a !== 'string') return -1;
+  if (typeof b !== 'string') return 1;
+  // UTF-16 order differs from UTF-8's only where surrogates are involved.
+  const simple = a < b ? -1 : 1;
+  return SURROGATE.test(a) || SURROGATE.test(b) ? Buffer.compare(Buffer.from(a), Buffer.from(b)) : simple;
+}
+
+const SURROGATE = /[\uD800-\uDFFF]/;
