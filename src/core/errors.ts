@@ -44,6 +44,7 @@ export const ERRORS = {
     422,
     'Give the measurement or the field another name: the old one has another meaning.',
   ),
+  registry_full: row(507, 'The registry holds as many schemas as it may; reuse subjects and schemas.'),
   // connections
   device_missing: row(400, 'Name the device with ?device=ID.'),
   device_invalid: row(400, 'Device ids match [A-Za-z0-9][A-Za-z0-9._:-]{0,127}.'),

@@ -1,7 +1,9 @@
 /**
- * Schemas by subject, id and fingerprint, kept on disk; what they say together of each measurement. A
- * schema that has no form as time series, or contradicts another, is refused when it is registered.
+ * Schemas by subject, id and fingerprint, kept on disk; what they say together of each measurement.
+ *
+ * It promises that an id, once given, always names the same schema; that a registration which resolved
+ * survives a crash; and that all schemas of a measurement agree on role and type of every column.
  */
-export type { Registry, RegisteredSchema, ResolvedFrame } from './registry.ts';
-export { openRegistry } from './open.ts';
-export { loadSchemaFolder } from './folder.ts';
+export type { Registry, RegisteredSchema, ResolvedFrame, SubjectVersion } from './registry.ts';
+export { openRegistry, type RegistryOptions } from './open.ts';
+export { loadSchemaFolder } from './schema-folder.ts';

@@ -1,72 +1,53 @@
-import { mkdirSync } from 'node:fs';
-import { open, type Database } from 'lmdb';
 import { compileSchema } from '../codec/index.ts';
-import { LIMITS, MillraceError, type Measurement } from '../core/index.ts';
-import { Measurements } from './measurements.ts';
-import type { RegisteredSchema, Registry, ResolvedFrame } from './registry.ts';
+import { LIMITS, MillraceError, messageOf, type Measurement } from '../core/index.ts';
+import { MergedMeasurements } from './measurement-merge.ts';
+import type { RegisteredSchema, Registry, ResolvedFrame, SubjectVersion } from './registry.ts';
+import { SchemaFiles } from './schema-files.ts';
 import { SchemaIndex } from './schema-index.ts';
 
-/** The layout of the registry's lmdb environment. */
-const FORMAT = 1;
+/** `maxTimeAheadMs`: how far ahead of receipt a reading's time may lie; LIMITS.maxTimeAheadMs by default. */
+export interface RegistryOptions {
+  dir: string;
+  maxTimeAheadMs?: number;
+}
 
 /**
- * Opens the registry in `dir`, creating it when there is none. Three tables: `meta` (format, next id),
- * `schemas` (id → the text as registered), `versions` ([subject, version] → id). Every change is one
- * transaction, synced before `register` resolves. Throws `data_dir_version`.
+ * Opens the registry in a folder of its own (made when it is not there). What was registered stays, with
+ * its ids, over restarts and crashes. Throws `data_dir_version`.
  */
-export async function openRegistry({ dir }: { dir: string }): Promise<Registry> {
-  mkdirSync(dir, { recursive: true });
-  const root = open({ path: dir, maxDbs: 4 });
-  const tables = {
-    meta: root.openDB<number, string>('meta', {}),
-    schemas: root.openDB<string, number>('schemas', {}),
-    versions: root.openDB<number, [string, number]>('versions', {}),
-  };
-  const format = tables.meta.get('format') ?? FORMAT;
-  if (format > FORMAT) {
-    await root.close();
-    throw new MillraceError(
-      'data_dir_version',
-      `the registry has format ${format}, this version knows up to ${FORMAT}`,
-    );
+export async function openRegistry(options: RegistryOptions): Promise<Registry> {
+  const files = await SchemaFiles.open(options.dir);
+  try {
+    return new DiskRegistry(files, options.maxTimeAheadMs ?? LIMITS.maxTimeAheadMs);
+  } catch (error) {
+    await files.close();
+    throw error;
   }
-  return new LmdbRegistry(
-    tables,
-    () => root.close(),
-    () => root.flushed,
-  );
 }
 
-interface Tables {
-  meta: Database<number, string>;
-  schemas: Database<string, number>;
-  versions: Database<number, [string, number]>;
-}
-
-class LmdbRegistry implements Registry {
-  readonly #tables: Tables;
-  readonly #close: () => Promise<void>;
-  readonly #flushed: () => Promise<boolean>;
+class DiskRegistry implements Registry {
+  readonly #files: SchemaFiles;
+  readonly #maxTimeAheadMs: number;
   readonly #index = new SchemaIndex();
-  readonly #measurements = new Measurements();
+  readonly #idByText = new Map<string, number>();
+  readonly #subjects = new Map<string, SubjectVersion[]>();
+  readonly #measurements = new MergedMeasurements();
   readonly #listeners = new Set<() => void>();
-  #listed: readonly Measurement[] | null = null;
-  /** Registrations happen one after another. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** Registrations go one by one: each is checked against what those before it left. */
+  #last: Promise<unknown> = Promise.resolve();
+  #nextId: number;
 
-  constructor(tables: Tables, close: () => Promise<void>, flushed: () => Promise<boolean>) {
-    this.#tables = tables;
-    this.#close = close;
-    this.#flushed = flushed;
-    for (const { key: id, value: text } of tables.schemas.getRange({})) {
-      this.#index.add({ id, text, compiled: compileSchema(text) });
+  constructor(files: SchemaFiles, maxTimeAheadMs: number) {
+    this.#files = files;
+    this.#maxTimeAheadMs = maxTimeAheadMs;
+    this.#nextId = files.nextId();
+    for (const { id, text } of files.schemas()) {
+      this.#index.add(this.#compile(id, text));
+      this.#idByText.set(withoutSpaces(text), id);
     }
-    // Columns stand in the order in which the schemas that brought them were registered.
-    const versions = [...tables.versions.getRange({})].toSorted((a, b) => a.value - b.value);
-    for (const { key, value: id } of versions) {
-      const schema = this.#index.byId(id);
-      if (schema !== undefined) this.#measurements.add(schema.compiled.mapping, key[0]);
-    }
+    // In order of id, as they were registered: the order of a measurement's columns comes from it.
+    for (const version of [...files.versions()].sort((a, b) => a.id - b.id)) this.#remember(version);
+    for (const versions of this.#subjects.values()) versions.sort((a, b) => a.version - b.version);
   }
 
   resolve(bytes: Uint8Array, start: number, end: number): ResolvedFrame {
@@ -78,64 +59,26 @@ class LmdbRegistry implements Registry {
   }
 
   measurements(): readonly Measurement[] {
-    this.#listed ??= this.#measurements.list();
-    return this.#listed;
+    return this.#measurements.all();
   }
 
   measurement(name: string): Measurement | undefined {
-    return this.measurements().find((measurement) => measurement.name === name);
+    return this.#measurements.get(name);
   }
 
-  register(subject: string, text: string): Promise<{ id: number; version: number }> {
-    const done = this.#turn.then(() => this.#register(subject, text));
-    this.#turn = done.catch(() => undefined);
-    return done;
+  subjects(): readonly string[] {
+    const live = [...this.#subjects].filter(([, versions]) => versions.some(({ deleted }) => !deleted));
+    return live.map(([subject]) => subject).sort();
   }
 
-  async #register(subject: string, text: string): Promise<{ id: number; version: number }> {
-    if (Buffer.byteLength(text) > LIMITS.maxSchemaBytes) {
-      throw new MillraceError('schema_invalid', `the schema has more than ${LIMITS.maxSchemaBytes} bytes`);
-    }
-    const compiled = compileSchema(text);
-    const { meta, schemas, versions } = this.#tables;
-    const earlier = [...versions.getRange({ start: [subject, 0], end: [subject, Number.MAX_SAFE_INTEGER] })];
-    const normal = normalText(text);
-    const same = earlier.find(({ value: id }) => normalText(this.#index.byId(id)?.text ?? '') === normal);
-    if (same !== undefined) return { id: same.value, version: same.key[1] };
+  versions(subject: string): readonly SubjectVersion[] {
+    return this.#subjects.get(subject) ?? [];
+  }
 
-    const twin = this.#index.byFingerprint(compiled.fingerprint);
-    if (twin !== undefined && twin.compiled.shape !== compiled.shape) {
-      throw new MillraceError(
-        'schema_conflict',
-        `schema ${twin.id} has the same fingerprint ${compiled.fingerprint} but becomes other points ` +
-          '(roles or the measurement differ): a frame could not tell which one wrote it',
-      );
-    }
-    this.#measurements.check(compiled.mapping);
-    const id = twin !== undefined && normalText(twin.text) === normal ? twin.id : (meta.get('nextId') ?? 1);
-    const isNew = this.#index.byId(id) === undefined;
-    if (isNew && this.#index.size >= LIMITS.maxSchemas) {
-      throw new MillraceError(
-        'schema_invalid',
-        `the registry holds its limit of ${LIMITS.maxSchemas} schemas`,
-      );
-    }
-    const version = (earlier.at(-1)?.key[1] ?? 0) + 1;
-    await meta.transaction(() => {
-      void meta.put('format', FORMAT);
-      if (isNew) {
-        void meta.put('nextId', id + 1);
-        void schemas.put(id, text);
-      }
-      void versions.put([subject, version], id);
-    });
-    await this.#flushed();
-
-    if (isNew) this.#index.add({ id, text, compiled });
-    this.#measurements.add(compiled.mapping, subject);
-    this.#listed = null;
-    for (const listener of this.#listeners) listener();
-    return { id, version };
+  async register(subject: string, text: string): Promise<{ id: number; version: number }> {
+    const registration = this.#last.then(async () => this.#register(subject, text));
+    this.#last = registration.catch(() => undefined);
+    return registration;
   }
 
   onChange(listener: () => void): () => void {
@@ -144,12 +87,69 @@ class LmdbRegistry implements Registry {
   }
 
   async close(): Promise<void> {
-    await this.#turn;
-    await this.#close();
+    await this.#last;
+    await this.#files.close();
+  }
+
+  async #register(subject: string, text: string): Promise<{ id: number; version: number }> {
+    const candidate = this.#compile(this.#nextId, text);
+    const plain = withoutSpaces(text);
+    const knownId = this.#idByText.get(plain);
+    const versions = this.#subjects.get(subject) ?? [];
+    const same = versions.find((version) => version.id === knownId && !version.deleted);
+    if (same !== undefined) return { id: same.id, version: same.version };
+    if (knownId === undefined) this.#refuse(candidate);
+
+    const id = knownId ?? candidate.id;
+    const version = { subject, version: (versions.at(-1)?.version ?? 0) + 1, id, deleted: false };
+    await this.#files.add(version, knownId === undefined ? text : null);
+    if (knownId === undefined) {
+      this.#nextId = id + 1;
+      this.#index.add(candidate);
+      this.#idByText.set(plain, id);
+    }
+    this.#remember(version);
+    for (const listener of this.#listeners) listener();
+    return { id, version: version.version };
+  }
+
+  /** Throws when a new schema may not join those that are there. */
+  #refuse({ compiled }: RegisteredSchema): void {
+    if (this.#index.size >= LIMITS.maxSchemas) {
+      throw new MillraceError('registry_full', `the registry holds ${LIMITS.maxSchemas} schemas`);
+    }
+    const twin = this.#index.byFingerprint(compiled.fingerprint);
+    if (twin !== undefined && twin.compiled.shape !== compiled.shape) {
+      throw new MillraceError(
+        'schema_conflict',
+        `the schema has the fingerprint ${compiled.fingerprint} of schema ${twin.id} but maps to other points ` +
+          '(measurement, roles or times differ): its frames could not be told apart',
+      );
+    }
+    this.#measurements.check(compiled.mapping);
+  }
+
+  #compile(id: number, text: string): RegisteredSchema {
+    return { id, text, compiled: compileSchema(text, { maxTimeAheadMs: this.#maxTimeAheadMs }) };
+  }
+
+  #remember(version: SubjectVersion): void {
+    const schema = this.#index.byId(version.id);
+    if (schema === undefined) {
+      throw new MillraceError('internal', `${version.subject} names the schema ${version.id}, which is lost`);
+    }
+    const versions = this.#subjects.get(version.subject) ?? [];
+    versions.push(version);
+    this.#subjects.set(version.subject, versions);
+    this.#measurements.add(schema.compiled.mapping, version.subject);
   }
 }
 
-/** White space does not make another schema. */
-function normalText(text: string): string {
-  return text === '' ? '' : JSON.stringify(JSON.parse(text));
+/** The schema without spaces and line breaks that mean nothing. */
+function withoutSpaces(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text));
+  } catch (error) {
+    throw new MillraceError('schema_invalid', messageOf(error), { cause: error });
+  }
 }

@@ -15,6 +15,15 @@ export interface ResolvedFrame {
   bodyStart: number;
 }
 
+/** One version of a subject. A deleted one is hidden, but its id still resolves: data was written with it. */
+export interface SubjectVersion {
+  subject: string;
+  /** Counts from 1 within the subject. */
+  version: number;
+  id: number;
+  deleted: boolean;
+}
+
 export interface Registry {
   /**
    * Finds the writer's schema from a frame's first bytes (`bytes[start..end)`), single-object or Confluent.
@@ -25,9 +34,13 @@ export interface Registry {
   /** Sorted by name. */
   measurements(): readonly Measurement[];
   measurement(name: string): Measurement | undefined;
+  /** Names of subjects that have a version which is not deleted, sorted. */
+  subjects(): readonly string[];
+  /** All versions of a subject, deleted ones included, oldest first; empty for an unknown one. */
+  versions(subject: string): readonly SubjectVersion[];
   /**
-   * Registers a schema under a subject, durably; the same text again is no new version. Throws
-   * `schema_invalid`, `schema_unmappable` or `schema_conflict`.
+   * Registers a schema under a subject, durably; the same text again is no new version (spaces and line
+   * breaks apart). Throws `schema_invalid`, `schema_unmappable`, `schema_conflict` or `registry_full`.
    */
   register(subject: string, text: string): Promise<{ id: number; version: number }>;
   /** Called after every registration that changed something. Returns the way to stop it. */

@@ -1,70 +1,84 @@
-import { confluentIdAt, framingOf, wordLE } from '../codec/index.ts';
-import { CONFLUENT_HEADER_BYTES, SINGLE_OBJECT_HEADER_BYTES } from '../codec/index.ts';
+import {
+  CONFLUENT_HEADER_BYTES,
+  SINGLE_OBJECT_HEADER_BYTES,
+  confluentIdAt,
+  encodeSingleObjectHeader,
+  framingOf,
+  wordLE,
+} from '../codec/index.ts';
 import { MillraceError } from '../core/index.ts';
 import type { RegisteredSchema, ResolvedFrame } from './registry.ts';
 
-interface Fingerprinted {
-  /** The upper 32 bits of the fingerprint. */
+interface Entry {
+  low: number;
   high: number;
-  resolved: ResolvedFrame;
+  schema: RegisteredSchema;
 }
 
 /**
- * Schemas in memory, by id and by fingerprint. A frame finds its schema by two 32-bit words: nothing is
- * built on the way.
+ * Schemas by id and by fingerprint. A frame's fingerprint is compared as two 32-bit words in a hash table,
+ * so that finding a schema costs the same among one and among thousands and builds neither string nor bigint.
  */
 export class SchemaIndex {
-  readonly #byId = new Map<number, ResolvedFrame>();
-  /** By the lower 32 bits of the fingerprint; nearly always one entry each. */
-  readonly #byLow = new Map<number, Fingerprinted[]>();
-
-  add(schema: RegisteredSchema): void {
-    this.#byId.set(schema.id, { schema, bodyStart: CONFLUENT_HEADER_BYTES });
-    const { fingerprint } = schema.compiled;
-    const high = Number.parseInt(fingerprint.slice(0, 8), 16) | 0;
-    const low = Number.parseInt(fingerprint.slice(8), 16) | 0;
-    const entries = this.#byLow.get(low) ?? [];
-    // Schemas of one fingerprint have one mapping, so the first one serves them all.
-    if (!entries.some((entry) => entry.high === high)) {
-      entries.push({ high, resolved: { schema, bodyStart: SINGLE_OBJECT_HEADER_BYTES } });
-    }
-    this.#byLow.set(low, entries);
-  }
+  readonly #byId = new Map<number, RegisteredSchema>();
+  /** By the lower 30 bits of the fingerprint, which are a small integer for the engine. */
+  readonly #byFingerprint = new Map<number, Entry[]>();
 
   get size(): number {
     return this.#byId.size;
   }
 
   byId(id: number): RegisteredSchema | undefined {
-    return this.#byId.get(id)?.schema;
+    return this.#byId.get(id);
   }
 
+  all(): Iterable<RegisteredSchema> {
+    return this.#byId.values();
+  }
+
+  /** The newest schema of a fingerprint in hex. */
   byFingerprint(fingerprint: string): RegisteredSchema | undefined {
-    const high = Number.parseInt(fingerprint.slice(0, 8), 16) | 0;
-    const low = Number.parseInt(fingerprint.slice(8), 16) | 0;
-    return this.#byLow.get(low)?.find((entry) => entry.high === high)?.resolved.schema;
+    const header = encodeSingleObjectHeader(fingerprint);
+    return this.#find(wordLE(header, 2), wordLE(header, 6));
+  }
+
+  /** Adds a schema; of two with one fingerprint the newer is found by it. */
+  add(schema: RegisteredSchema): void {
+    this.#byId.set(schema.id, schema);
+    const header = encodeSingleObjectHeader(schema.compiled.fingerprint);
+    const low = wordLE(header, 2);
+    const high = wordLE(header, 6);
+    const entries = this.#byFingerprint.get(low & 0x3fffffff) ?? [];
+    const same = entries.find((entry) => entry.low === low && entry.high === high);
+    if (same === undefined) entries.push({ low, high, schema });
+    else same.schema = schema;
+    this.#byFingerprint.set(low & 0x3fffffff, entries);
   }
 
   /** See Registry.resolve. */
   resolve(bytes: Uint8Array, start: number, end: number): ResolvedFrame {
-    let found: ResolvedFrame | undefined;
     if (framingOf(bytes, start, end) === 'single-object') {
+      const low = wordLE(bytes, start + 2);
       const high = wordLE(bytes, start + 6);
-      found = this.#byLow.get(wordLE(bytes, start + 2))?.find((entry) => entry.high === high)?.resolved;
-    } else {
-      found = this.#byId.get(confluentIdAt(bytes, start));
-    }
-    if (found === undefined) throw unknownSchema(bytes, start);
-    return start === 0 ? found : { schema: found.schema, bodyStart: start + found.bodyStart };
-  }
-}
-
-function unknownSchema(bytes: Uint8Array, start: number): MillraceError {
-  const name =
-    bytes[start] === 0
-      ? `id ${confluentIdAt(bytes, start)}`
-      : `fingerprint ${Buffer.from(bytes.subarray(start + 2, start + SINGLE_OBJECT_HEADER_BYTES))
+      const schema = this.#find(low, high);
+      if (schema === undefined) {
+        const fingerprint = Buffer.from(bytes.slice(start + 2, start + 10))
           .reverse()
-          .toString('hex')}`;
-  return new MillraceError('schema_unknown', `no schema with ${name} is registered`);
+          .toString('hex');
+        throw new MillraceError('schema_unknown', `no schema has the fingerprint ${fingerprint}`);
+      }
+      return { schema, bodyStart: start + SINGLE_OBJECT_HEADER_BYTES };
+    }
+    const id = confluentIdAt(bytes, start);
+    const schema = this.#byId.get(id);
+    if (schema === undefined) throw new MillraceError('schema_unknown', `no schema has the id ${id}`);
+    return { schema, bodyStart: start + CONFLUENT_HEADER_BYTES };
+  }
+
+  #find(low: number, high: number): RegisteredSchema | undefined {
+    const entries = this.#byFingerprint.get(low & 0x3fffffff);
+    if (entries === undefined) return undefined;
+    for (const entry of entries) if (entry.low === low && entry.high === high) return entry.schema;
+    return undefined;
+  }
 }
