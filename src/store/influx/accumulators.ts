@@ -142,20 +142,38 @@ class Last implements Accumulator {
   }
 }
 
-/** The sample's standard deviation, by Welford's recurrence. Null with fewer than two values. */
+/** Brings the squares of all doubles into range, and is exact as a power of two. */
+const SMALLER = 2 ** -600;
+
+/** The sample's standard deviation. Null with fewer than two values. */
 class StandardDeviation implements Accumulator {
   #count = 0;
-  #mean = 0;
-  #squares = 0;
+  readonly #plain = new Welford();
+  /** The same of scaled values, for values whose squares overflow. */
+  readonly #scaled = new Welford();
   add(value: Value): void {
     const x = Number(value);
     this.#count++;
-    const before = x - this.#mean;
-    this.#mean += before / this.#count;
-    this.#squares += before * (x - this.#mean);
+    this.#plain.add(x, this.#count);
+    this.#scaled.add(x * SMALLER, this.#count);
   }
   result(): Cell {
-    return this.#count < 2 ? null : Math.sqrt(this.#squares / (this.#count - 1));
+    if (this.#count < 2) return null;
+    const { squares } = this.#plain;
+    return Number.isFinite(squares)
+      ? Math.sqrt(squares / (this.#count - 1))
+      : Math.sqrt(this.#scaled.squares / (this.#count - 1)) / SMALLER;
+  }
+}
+
+/** The sum of squared differences from the mean in one pass, by Welford's recurrence. */
+class Welford {
+  squares = 0;
+  #mean = 0;
+  add(x: number, count: number): void {
+    const before = x - this.#mean;
+    this.#mean += before / count;
+    this.squares += before * (x - this.#mean);
   }
 }
 

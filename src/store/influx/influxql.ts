@@ -12,8 +12,8 @@ export function literal(text: string): string {
 }
 
 /**
- * The condition of a selection for WHERE; null when it cannot match anything. An empty tag value chooses the
- * points without that tag, as InfluxQL has it too.
+ * The condition of a selection for WHERE; null when it cannot match anything. An empty tag is a missing one and
+ * never matches.
  */
 export function condition(
   selection: Pick<Selection, 'measurement' | 'devices' | 'tags'> &
@@ -27,15 +27,11 @@ export function condition(
   const isTag = (name: string): boolean => selection.measurement.tags.some((tag) => tag.name === name);
   for (const [name, values] of [['device', selection.devices] as const, ...Object.entries(selection.tags)]) {
     if (values.length === 0) continue;
-    if (name === 'device' || isTag(name)) {
-      // No stored tag holds a NUL, and InfluxQL has no form for it.
-      const possible = values.filter((value) => !value.includes('\0'));
-      if (possible.length === 0) return null;
-      parts.push(anyOf(name, possible));
-    } else if (!values.includes('')) {
-      // No tag of that name: InfluxQL would compare a field.
-      return null;
-    }
+    // No stored tag is empty or holds a NUL; InfluxQL takes '' for a missing tag and has no form for NUL. Asked
+    // for a name that is no tag, it would compare a field.
+    const possible = values.filter((value) => value !== '' && !value.includes('\0'));
+    if (possible.length === 0 || (name !== 'device' && !isTag(name))) return null;
+    parts.push(anyOf(name, possible));
   }
   return parts.length === 0 ? 'true' : parts.join(' AND ');
 }
