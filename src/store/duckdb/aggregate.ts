@@ -1,8 +1,17 @@
 import { MillraceError, type ColumnDef } from '../../core/index.ts';
 import type { AggregateColumn, AggregateFunction, AggregateQuery } from '../store.ts';
-import { columnSql, fieldOf, whereSql } from './select.ts';
+import { columnSql, DEVICE, limitSql, ROWS, TIME, whereSql } from './select.ts';
 import { Parameters, type Statement } from './sql.ts';
 import type { Table } from './tables.ts';
+
+/** The measurement's field of a name. Throws `field_unknown`. */
+function fieldOf({ measurement }: AggregateQuery, name: string): ColumnDef {
+  const field = measurement.fields.find((candidate) => candidate.name === name);
+  if (field === undefined) {
+    throw new MillraceError('field_unknown', `${measurement.name} has no field "${name}"`);
+  }
+  return field;
+}
 
 const FOR_EVERY_TYPE: readonly AggregateFunction[] = ['count', 'first', 'last'];
 
@@ -39,16 +48,16 @@ export function aggregateSql(table: Table, query: AggregateQuery): Statement {
   const bucket =
     query.everyNs === null
       ? `${query.fromNs}::BIGINT`
-      : `epoch_ns("time") // ${query.everyNs}::BIGINT * ${query.everyNs}::BIGINT`;
+      : `epoch_ns(${TIME}) // ${query.everyNs}::BIGINT * ${query.everyNs}::BIGINT`;
 
   const inner = [
     `${bucket} AS b`,
-    'epoch_ns("time") AS t',
-    '"device" AS d',
+    `epoch_ns(${TIME}) AS t`,
+    `${DEVICE} AS d`,
     ...tags.map((tag, i) => `${columnSql(table, tag)} AS k${i}`),
     ...fields.map((field, i) => `${columnSql(table, field)} AS f${i}`),
   ];
-  const rows = `SELECT ${inner.join(', ')} FROM ${table.sql} WHERE ${whereSql(table, query, parameters)}`;
+  const rows = `SELECT ${inner.join(', ')} FROM ${table.sql} AS ${ROWS} WHERE ${whereSql(table, query, fields, parameters)}`;
   const source = withPrevious(rows, query, fields, ['b', ...group], tags.length);
 
   // what tells rows of one group and one time apart; a series has each time once
@@ -61,11 +70,10 @@ export function aggregateSql(table: Table, query: AggregateQuery): Statement {
   const order = ['b', ...group].map(
     (sql) => `${sql} ${query.order === 'asc' ? 'ASC NULLS FIRST' : 'DESC NULLS LAST'}`,
   );
-  const limit = query.limit === null ? '' : ` LIMIT ${Math.max(0, Math.trunc(query.limit))}`;
   return {
     text:
       `SELECT ${['b', ...group, ...values].join(', ')} FROM (${source}) ` +
-      `GROUP BY ${['b', ...group].join(', ')} ORDER BY ${order.join(', ')}${limit}`,
+      `GROUP BY ${['b', ...group].join(', ')} ORDER BY ${order.join(', ')}${limitSql(query.limit)}`,
     values: parameters.values,
   };
 }

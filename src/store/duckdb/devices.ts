@@ -1,6 +1,7 @@
 import type { Cell } from '../../core/index.ts';
 import type { StoredDevice } from '../store.ts';
-import type { Statement } from './sql.ts';
+import { limitSql } from './select.ts';
+import { OWN, type Statement } from './sql.ts';
 
 /** Joins the names of a device's measurements: no name in Avro has a line break. */
 const SEPARATOR = 'chr(10)';
@@ -11,14 +12,14 @@ const COLUMNS = `device, min(first_ns), max(last_ns), string_agg(measurement, ${
 export function devicesSql(after: string | null, limit: number): Statement {
   const where = after === null ? '' : 'WHERE device > $1 ';
   return {
-    text: `SELECT ${COLUMNS} FROM main.millrace_devices ${where}GROUP BY device ORDER BY device LIMIT ${Math.max(0, Math.trunc(limit))}`,
+    text: `SELECT ${COLUMNS} FROM ${OWN}.devices ${where}GROUP BY device ORDER BY device${limitSql(limit)}`,
     values: after === null ? [] : [after],
   };
 }
 
 export function deviceSql(id: string): Statement {
   return {
-    text: `SELECT ${COLUMNS} FROM main.millrace_devices WHERE device = $1 GROUP BY device`,
+    text: `SELECT ${COLUMNS} FROM ${OWN}.devices WHERE device = $1 GROUP BY device`,
     values: [id],
   };
 }

@@ -1,5 +1,6 @@
+import { selectColumns } from '../../core/index.ts';
 import type { Selection } from '../store.ts';
-import { columnSql, filterSql, selectedFields } from './select.ts';
+import { columnSql, DEVICE, ROWS, TIME, whereSql } from './select.ts';
 import { Parameters, type Statement } from './sql.ts';
 import type { Table } from './tables.ts';
 
@@ -12,23 +13,23 @@ export function latestSql(
   selection: Pick<Selection, 'measurement' | 'fields' | 'devices' | 'tags'>,
 ): Statement {
   const parameters = new Parameters();
-  const tags = selection.measurement.tags.map((tag) => columnSql(table, tag));
-  const fields = selectedFields(selection).map((field) => columnSql(table, field));
-  const conditions = filterSql(table, selection, parameters);
-  const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
+  const selected = selectColumns(selection.measurement, selection.fields);
+  const tags = selected.tags.map((tag) => columnSql(table, tag));
+  const fields = selected.fields.map((field) => columnSql(table, field));
+  const where = whereSql(table, selection, selected.fields, parameters);
 
   const perSeries = [
-    'epoch_ns(max("time")) AS t',
-    '"device" AS d',
+    `epoch_ns(max(${TIME})) AS t`,
+    `${DEVICE} AS d`,
     ...tags.map((sql, i) => `${sql} AS k${i}`),
     ...fields.flatMap((sql, i) => [
-      `arg_max(${sql}, "time") AS f${i}`,
-      `epoch_ns(max("time") FILTER (${sql} IS NOT NULL)) AS t${i}`,
+      `arg_max(${sql}, ${TIME}) AS f${i}`,
+      `epoch_ns(max(${TIME}) FILTER (${sql} IS NOT NULL)) AS t${i}`,
     ]),
   ];
   const series =
-    `SELECT ${perSeries.join(', ')} FROM ${table.sql}${where} ` +
-    `GROUP BY ${['"device"', ...tags.map((_, i) => `k${i}`)].join(', ')}`;
+    `SELECT ${perSeries.join(', ')} FROM ${table.sql} AS ${ROWS} WHERE ${where} ` +
+    `GROUP BY ${[DEVICE, ...tags].join(', ')}`;
   const ties = tags.map((_, i) => `, coalesce(k${i}, '')`).join('');
   const perDevice = [
     'max(t)',

@@ -4,7 +4,8 @@ import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 import { LIMITS, MillraceError, messageOf } from '../../core/index.ts';
 import { readRows } from './cells.ts';
 import { DuckDbStore } from './store.ts';
-import { POINTS, Tables } from './tables.ts';
+import { CATALOG, OWN, POINTS } from './sql.ts';
+import { Tables } from './tables.ts';
 import type { Store } from '../store.ts';
 
 /** The version of the tables below. A higher one on disk was written by a newer program. */
@@ -75,17 +76,23 @@ async function absolute(file: string): Promise<string> {
 }
 
 async function openInstance(file: string, options: DuckDbOptions): Promise<DuckDBInstance> {
+  const instance = await DuckDBInstance.create(':memory:', {
+    memory_limit: `${options.memoryLimitMb ?? DEFAULT_MEMORY_MB}MB`,
+    threads: String(options.threads ?? DEFAULT_THREADS),
+    temp_directory: `${file}.tmp`,
+    autoload_known_extensions: 'false',
+    autoinstall_known_extensions: 'false',
+  });
   try {
-    return await DuckDBInstance.create(file, {
-      memory_limit: `${options.memoryLimitMb ?? DEFAULT_MEMORY_MB}MB`,
-      threads: String(options.threads ?? DEFAULT_THREADS),
-      temp_directory: `${file}.tmp`,
-      // no statement of ours reads other files or loads code: so none can be made to
-      enable_external_access: 'false',
-      autoload_known_extensions: 'false',
-      autoinstall_known_extensions: 'false',
-    });
+    const connection = await instance.connect();
+    await connection.run(`ATTACH '${file.replaceAll("'", "''")}' AS ${CATALOG} (TYPE duckdb)`);
+    // no statement of ours reads other files: from here on none can be made to
+    await connection.run('SET enable_external_access = false');
+    await connection.run('SET lock_configuration = true');
+    connection.disconnectSync();
+    return instance;
   } catch (error) {
+    instance.closeSync();
     throw openError(file, error);
   }
 }
@@ -108,10 +115,10 @@ function openError(file: string, error: unknown): MillraceError {
 async function prepare(connection: DuckDBConnection, file: string): Promise<void> {
   const existing = await readRows(
     connection,
-    "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'main' AND table_name = 'millrace_format'",
+    `SELECT 1 FROM duckdb_tables() WHERE database_name = '${CATALOG}' AND table_name = 'format'`,
   );
   if (existing.length > 0) {
-    const [row] = await readRows(connection, 'SELECT version FROM main.millrace_format');
+    const [row] = await readRows(connection, `SELECT version FROM ${OWN}.format`);
     const version = Number(row?.[0] ?? 0);
     if (version > FORMAT_VERSION) {
       throw new MillraceError(
@@ -123,17 +130,17 @@ async function prepare(connection: DuckDBConnection, file: string): Promise<void
   }
   await connection.run(`
     BEGIN TRANSACTION;
-    CREATE SCHEMA ${POINTS};
-    CREATE TABLE main.millrace_format (version INTEGER NOT NULL);
-    INSERT INTO main.millrace_format VALUES (${FORMAT_VERSION});
-    CREATE TABLE main.millrace_position (
+    CREATE SCHEMA ${CATALOG}.${POINTS};
+    CREATE TABLE ${OWN}.format (version INTEGER NOT NULL);
+    INSERT INTO ${OWN}.format VALUES (${FORMAT_VERSION});
+    CREATE TABLE ${OWN}.position (
       epoch VARCHAR NOT NULL, position BIGINT NOT NULL, stored BIGINT NOT NULL, dead_lettered BIGINT NOT NULL);
-    CREATE TABLE main.millrace_measurements (
+    CREATE TABLE ${OWN}.measurements (
       measurement VARCHAR NOT NULL, table_name VARCHAR NOT NULL, ordinal INTEGER NOT NULL);
-    CREATE TABLE main.millrace_columns (
+    CREATE TABLE ${OWN}.columns (
       measurement VARCHAR NOT NULL, name VARCHAR NOT NULL, role VARCHAR NOT NULL, type VARCHAR NOT NULL,
       column_name VARCHAR NOT NULL, ordinal INTEGER NOT NULL);
-    CREATE TABLE main.millrace_devices (
+    CREATE TABLE ${OWN}.devices (
       device VARCHAR NOT NULL, measurement VARCHAR NOT NULL, first_ns BIGINT NOT NULL, last_ns BIGINT NOT NULL);
     COMMIT;
   `);

@@ -1,4 +1,5 @@
 import { BIGINT, DuckDBDataChunk, VARCHAR, type DuckDBConnection } from '@duckdb/node-api';
+import { OWN } from './sql.ts';
 
 interface Seen {
   device: string;
@@ -57,7 +58,7 @@ export async function mergeSeen(connection: DuckDBConnection, devices: SeenDevic
   }
   appender.closeSync();
   await connection.run(
-    'MERGE INTO main.millrace_devices AS t USING temp.seen AS s ' +
+    `MERGE INTO ${OWN}.devices AS t USING temp.seen AS s ` +
       'ON t.device = s.device AND t.measurement = s.measurement ' +
       'WHEN MATCHED THEN UPDATE SET first_ns = least(t.first_ns, s.first_ns), last_ns = greatest(t.last_ns, s.last_ns) ' +
       'WHEN NOT MATCHED THEN INSERT',

@@ -1,86 +1,70 @@
-import { MillraceError, type ColumnDef } from '../../core/index.ts';
+import { selectColumns, type ColumnDef } from '../../core/index.ts';
 import type { RowsQuery, Selection } from '../store.ts';
 import { Parameters, SQL_TYPES, timeLiteral, type Statement } from './sql.ts';
 import type { Table } from './tables.ts';
 
-/** The fields that a selection names, in the measurement's order. Throws `field_unknown`. */
-export function selectedFields(selection: Pick<Selection, 'measurement' | 'fields'>): readonly ColumnDef[] {
-  const { measurement, fields } = selection;
-  for (const name of fields) fieldOf(selection, name);
-  return fields.length === 0
-    ? measurement.fields
-    : measurement.fields.filter((field) => fields.includes(field.name));
-}
-
-/** The measurement's field of a name. Throws `field_unknown`. */
-export function fieldOf({ measurement }: Pick<Selection, 'measurement'>, name: string): ColumnDef {
-  const field = measurement.fields.find((candidate) => candidate.name === name);
-  if (field === undefined) {
-    throw new MillraceError('field_unknown', `${measurement.name} has no field "${name}"`);
-  }
-  return field;
-}
+/** Every read names its table so: qualified columns are never mistaken for an alias of the statement. */
+export const ROWS = 'r';
+export const TIME = `${ROWS}."time"`;
+export const DEVICE = `${ROWS}."device"`;
 
 /** A measurement's column in its table; a typed NULL where the table does not have it yet. */
 export function columnSql(table: Table, def: ColumnDef): string {
   const column = table.byName.get(def.name);
   const type = SQL_TYPES[def.type];
   if (column === undefined || column.role !== def.role) return `CAST(NULL AS ${type})`;
-  return column.type === def.type ? column.sql : `TRY_CAST(${column.sql} AS ${type})`;
+  const sql = `${ROWS}.${column.sql}`;
+  return column.type === def.type ? sql : `TRY_CAST(${sql} AS ${type})`;
 }
 
-/** The condition of a selection, without its times. */
-export function filterSql(
+/**
+ * The condition of a selection. A row without any of `fields` is left out: to InfluxDB and to a tail such a
+ * row does not exist. So no row matches when there are none.
+ */
+export function whereSql(
   table: Table,
-  selection: Pick<Selection, 'measurement' | 'devices' | 'tags'>,
+  selection: Pick<Selection, 'measurement' | 'devices' | 'tags'> &
+    Partial<Pick<Selection, 'fromNs' | 'toNs'>>,
+  fields: readonly ColumnDef[],
   parameters: Parameters,
-): string[] {
+): string {
   const conditions: string[] = [];
-  const oneOf = (sql: string, values: readonly string[]): string =>
-    `${sql} IN (${values.map((value) => parameters.add(value)).join(', ')})`;
-  if (selection.devices.length > 0) conditions.push(oneOf('"device"', selection.devices));
+  const oneOf = (sql: string, values: readonly string[]): void => {
+    conditions.push(`${sql} IN (${values.map((value) => parameters.add(value)).join(', ')})`);
+  };
+  if (selection.fromNs !== undefined) conditions.push(`${TIME} >= ${timeLiteral(selection.fromNs)}`);
+  if (selection.toNs !== undefined) conditions.push(`${TIME} < ${timeLiteral(selection.toNs)}`);
+  if (selection.devices.length > 0) oneOf(DEVICE, selection.devices);
   for (const [name, values] of Object.entries(selection.tags)) {
     if (values.length === 0) continue;
     const tag = selection.measurement.tags.find((candidate) => candidate.name === name);
-    // a missing tag and an empty one are the same
-    const sql = tag === undefined ? "''" : `coalesce(${columnSql(table, tag)}, '')`;
-    const plain = tag === undefined || values.includes('') ? sql : columnSql(table, tag);
-    conditions.push(oneOf(plain, values));
+    oneOf(tag === undefined ? 'CAST(NULL AS VARCHAR)' : columnSql(table, tag), values);
   }
-  return conditions;
-}
-
-export function whereSql(table: Table, selection: Selection, parameters: Parameters): string {
-  const conditions = [
-    `"time" >= ${timeLiteral(selection.fromNs)}`,
-    `"time" < ${timeLiteral(selection.toNs)}`,
-    ...filterSql(table, selection, parameters),
-  ];
+  const present = fields.map((field) => `${columnSql(table, field)} IS NOT NULL`);
+  conditions.push(present.length === 0 ? 'false' : `(${present.join(' OR ')})`);
   return conditions.join(' AND ');
-}
-
-/** The columns of a raw answer: time, device, tags, fields. */
-export function rawColumns(selection: Pick<Selection, 'measurement' | 'fields'>): string[] {
-  const fields = selectedFields(selection).map((field) => field.name);
-  return ['time', 'device', ...selection.measurement.tags.map((tag) => tag.name), ...fields];
 }
 
 /** Raw rows in the order of the interface: time, device, tags with null first, or the exact reverse. */
 export function rowsSql(table: Table, query: RowsQuery): Statement {
   const parameters = new Parameters();
+  const selected = selectColumns(query.measurement, query.fields);
   const range = continued(query);
-  const tags = query.measurement.tags.map((tag) => columnSql(table, tag));
-  const fields = selectedFields(query).map((field) => columnSql(table, field));
+  const columns = [DEVICE, ...selected.defs.map((def) => columnSql(table, def))];
   const direction = query.order === 'asc' ? 'ASC NULLS FIRST' : 'DESC NULLS LAST';
-  const order = ['"time"', '"device"', ...tags].map((sql) => `${sql} ${direction}`);
-  const limit = query.limit === null ? '' : ` LIMIT ${Math.max(0, Math.trunc(query.limit))}`;
+  const order = [TIME, ...columns.slice(0, 1 + selected.tags.length)].map((sql) => `${sql} ${direction}`);
   const offset = range.skip === 0 ? '' : ` OFFSET ${range.skip}`;
   return {
     text:
-      `SELECT epoch_ns("time"), ${['"device"', ...tags, ...fields].join(', ')} FROM ${table.sql} ` +
-      `WHERE ${whereSql(table, range.query, parameters)} ORDER BY ${order.join(', ')}${limit}${offset}`,
+      `SELECT epoch_ns(${TIME}), ${columns.join(', ')} FROM ${table.sql} AS ${ROWS} ` +
+      `WHERE ${whereSql(table, range.query, selected.fields, parameters)} ` +
+      `ORDER BY ${order.join(', ')}${limitSql(query.limit)}${offset}`,
     values: parameters.values,
   };
+}
+
+export function limitSql(limit: number | null): string {
+  return limit === null ? '' : ` LIMIT ${Math.max(0, Math.trunc(limit))}`;
 }
 
 /** Moves the end where reading starts up to `after`, and says how many rows to skip there. */

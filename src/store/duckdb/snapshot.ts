@@ -3,7 +3,7 @@ import { LIMITS, MillraceError, messageOf, type Cell } from '../../core/index.ts
 import type { Answer, View } from '../store.ts';
 import { readRows, rowsOf } from './cells.ts';
 import { Semaphore } from './semaphore.ts';
-import type { Statement } from './sql.ts';
+import { OWN, type Statement } from './sql.ts';
 
 /** An interrupt that comes before its statement has started is lost, so it is repeated until the call ends. */
 const INTERRUPT_EVERY_MS = 25;
@@ -103,7 +103,7 @@ class Snapshot {
   /** Begins the transaction; the position as its snapshot has it, 0 before the first write. */
   async position(): Promise<number> {
     const rows = await this.#call(() =>
-      readRows(this.#connection, 'BEGIN TRANSACTION READ ONLY; SELECT position FROM main.millrace_position'),
+      readRows(this.#connection, `BEGIN TRANSACTION READ ONLY; SELECT position FROM ${OWN}.position`),
     );
     return Number(rows[0]?.[0] ?? 0);
   }

@@ -9,6 +9,13 @@ export function quoted(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;
 }
 
+/** The name under which the file is attached: its own name could be that of a schema. */
+export const CATALOG = 'millrace';
+/** The schema of the store's own tables. */
+export const OWN = `${CATALOG}.main`;
+/** The name, within CATALOG, of the schema of the measurements: no name of theirs meets a table of the store's. */
+export const POINTS = 'points';
+
 export const SQL_TYPES: Record<StoredType, string> = {
   float: 'DOUBLE',
   integer: 'BIGINT',

@@ -1,5 +1,5 @@
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import { MillraceError, messageOf, type ColumnBatch } from '../../core/index.ts';
+import { MillraceError, messageOf, selectColumns, type ColumnBatch } from '../../core/index.ts';
 import type {
   AggregateQuery,
   Answer,
@@ -15,8 +15,9 @@ import { aggregateColumns, aggregateSql } from './aggregate.ts';
 import { readRows } from './cells.ts';
 import { deviceSql, devicesSql, storedDevice } from './devices.ts';
 import { latestSql } from './latest.ts';
-import { rawColumns, rowsSql } from './select.ts';
+import { rowsSql } from './select.ts';
 import { SnapshotReader } from './snapshot.ts';
+import { CATALOG, OWN, type Statement } from './sql.ts';
 import type { Tables } from './tables.ts';
 import { writeTransaction } from './transaction.ts';
 
@@ -66,7 +67,7 @@ export class DuckDbStore implements Store {
   ): Promise<DuckDbStore> {
     const [row] = await readRows(
       writer,
-      'SELECT epoch, position, stored, dead_lettered FROM main.millrace_position',
+      `SELECT epoch, position, stored, dead_lettered FROM ${OWN}.position`,
     );
     const position =
       row === undefined
@@ -109,7 +110,7 @@ export class DuckDbStore implements Store {
   async rows(query: RowsQuery, signal: AbortSignal): Promise<Answer> {
     const table = this.#tables.get(query.measurement.name);
     const statement = table === undefined ? null : rowsSql(table, query);
-    return this.#stream(statement, rawColumns(query), signal);
+    return this.#stream(statement, selectColumns(query.measurement, query.fields).names, signal);
   }
 
   async aggregate(query: AggregateQuery, signal: AbortSignal): Promise<Answer> {
@@ -123,7 +124,7 @@ export class DuckDbStore implements Store {
     selection: Pick<Selection, 'measurement' | 'fields' | 'devices' | 'tags'>,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const columns = rawColumns(selection);
+    const columns = selectColumns(selection.measurement, selection.fields).names;
     const table = this.#tables.get(selection.measurement.name);
     return this.#stream(table === undefined ? null : latestSql(table, selection), columns, signal);
   }
@@ -153,7 +154,7 @@ export class DuckDbStore implements Store {
     await this.#lastWrite;
     await this.#reader.close();
     // without a checkpoint the next start replays the log instead: slower, but nothing is lost
-    await this.#writer.run('CHECKPOINT').catch(() => undefined);
+    await this.#writer.run(`CHECKPOINT ${CATALOG}`).catch(() => undefined);
     this.#writer.disconnectSync();
     this.#instance.closeSync();
     this.#state = { state: 'down', reason: 'closed' };
@@ -161,7 +162,7 @@ export class DuckDbStore implements Store {
   }
 
   async #stream(
-    statement: ReturnType<typeof rowsSql> | null,
+    statement: Statement | null,
     columns: readonly string[],
     signal: AbortSignal,
   ): Promise<Answer> {

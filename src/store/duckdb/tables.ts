@@ -2,7 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { LIMITS, type ColumnDef, type Mapping, type StoredType } from '../../core/index.ts';
 import { readRows } from './cells.ts';
 import { seriesKey, SeriesIndex, type SeriesBudget } from './series.ts';
-import { quoted, SQL_TYPES } from './sql.ts';
+import { CATALOG, OWN, POINTS, quoted, SQL_TYPES } from './sql.ts';
 
 /** A column of a measurement's table. `sql` is its quoted identifier. */
 export interface TableColumn {
@@ -24,9 +24,6 @@ export interface Table {
   tags: TableColumn[];
   series: SeriesIndex;
 }
-
-/** Measurements live in a schema of their own, so that no name of theirs meets a table of the store's. */
-export const POINTS = 'points';
 
 /**
  * Which table and column holds what. Identifiers are case-insensitive in DuckDB while names in schemas are
@@ -53,14 +50,14 @@ export class Tables {
   async load(connection: DuckDBConnection): Promise<void> {
     const measurements = await readRows(
       connection,
-      'SELECT measurement, table_name FROM main.millrace_measurements ORDER BY ordinal',
+      `SELECT measurement, table_name FROM ${OWN}.measurements ORDER BY ordinal`,
     );
     for (const [measurement, tableName] of measurements) {
       this.#byMeasurement.set(String(measurement), this.#table(String(measurement), String(tableName)));
     }
     const columns = await readRows(
       connection,
-      'SELECT measurement, name, role, type, column_name FROM main.millrace_columns ORDER BY measurement, ordinal',
+      `SELECT measurement, name, role, type, column_name FROM ${OWN}.columns ORDER BY measurement, ordinal`,
     );
     for (const [measurement, name, role, type, columnName] of columns) {
       const table = this.#byMeasurement.get(String(measurement));
@@ -92,7 +89,7 @@ export class Tables {
         await connection.run(
           `CREATE TABLE ${table.sql} ("time" TIMESTAMP_NS NOT NULL, "device" VARCHAR NOT NULL)`,
         );
-        await connection.run('INSERT INTO main.millrace_measurements VALUES ($1, $2, $3)', [
+        await connection.run(`INSERT INTO ${OWN}.measurements VALUES ($1, $2, $3)`, [
           mapping.measurement,
           table.tableName,
           this.#byMeasurement.size,
@@ -100,7 +97,7 @@ export class Tables {
       }
       for (const [index, { column, columnName }] of added.entries()) {
         await connection.run(`ALTER TABLE ${table.sql} ADD COLUMN ${column.sql} ${SQL_TYPES[column.type]}`);
-        await connection.run('INSERT INTO main.millrace_columns VALUES ($1, $2, $3, $4, $5, $6)', [
+        await connection.run(`INSERT INTO ${OWN}.columns VALUES ($1, $2, $3, $4, $5, $6)`, [
           mapping.measurement,
           column.name,
           column.role,
@@ -123,7 +120,7 @@ export class Tables {
     return {
       measurement,
       tableName,
-      sql: `${POINTS}.${quoted(tableName)}`,
+      sql: `${CATALOG}.${POINTS}.${quoted(tableName)}`,
       columns: [],
       byName: new Map(),
       tags: [],

@@ -5,7 +5,7 @@ import { appendBatchRows, sourceOf } from './append.ts';
 import { LatePoints } from './late.ts';
 import { mergeSeen, SeenDevices } from './seen.ts';
 import { seriesKey, type Series } from './series.ts';
-import { storableTime } from './sql.ts';
+import { CATALOG, OWN, POINTS, storableTime } from './sql.ts';
 import type { Table, Tables } from './tables.ts';
 
 /**
@@ -33,8 +33,8 @@ export async function writeTransaction(
     const seen = new SeenDevices();
     for (const [table, ofTable] of byTable) await writeTable(connection, table, ofTable, seen, refused);
     await mergeSeen(connection, seen);
-    await connection.run('DELETE FROM main.millrace_position');
-    await connection.run('INSERT INTO main.millrace_position VALUES ($1, $2, $3, $4)', [
+    await connection.run(`DELETE FROM ${OWN}.position`);
+    await connection.run(`INSERT INTO ${OWN}.position VALUES ($1, $2, $3, $4)`, [
       position.epoch,
       BigInt(position.position),
       BigInt(position.stored),
@@ -58,7 +58,7 @@ async function writeTable(
   refused: RefusedPoint[],
 ): Promise<void> {
   const late = new LatePoints();
-  const appender = await connection.createAppender(table.tableName, 'points');
+  const appender = await connection.createAppender(table.tableName, POINTS, CATALOG);
   try {
     for (const batch of batches) {
       const fresh = sortRows(table, batch, late, seen, refused);

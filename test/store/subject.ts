@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, expect } from '@jest/globals';
+import type { Cell, Measurement } from '../../src/core/index.ts';
+import type { AggregateQuery, Answer, RefusedPoint, RowsQuery, Store } from '../../src/store/index.ts';
+import { BASE_NS, batchOf, SECOND_NS, type Point, type Shape } from './points.ts';
+
+export interface OpenedStore {
+  store: Store;
+  close: () => Promise<void>;
+}
+
+/** A range around all times of the tests. */
+export const ALL_TIMES = { fromNs: BASE_NS - 1_000_000n * SECOND_NS, toNs: BASE_NS + 1_000_000n * SECOND_NS };
+
+/** The store under test, opened once for a whole suite: its tests keep apart by measurement and device names. */
+export class Subject {
+  #opened: OpenedStore | null = null;
+  #position = 0;
+
+  constructor(open: () => Promise<OpenedStore>) {
+    beforeAll(async () => {
+      this.#opened = await open();
+    });
+    afterAll(() => this.#opened?.close());
+  }
+
+  get store(): Store {
+    if (this.#opened === null) throw new Error('the store is not open yet');
+    return this.#opened.store;
+  }
+
+  /** Writes each list of points as one batch, all in one write. */
+  async write(shape: Shape, ...batches: (readonly Point[])[]): Promise<RefusedPoint[]> {
+    this.#position += 1;
+    const position = { epoch: 'suite', position: this.#position, stored: this.#position, deadLettered: 0 };
+    const refused = await this.store.write(
+      batches.map((points) => batchOf(shape, points)),
+      position,
+    );
+    this.store.setPosition(position);
+    return refused;
+  }
+
+  async rows(measurement: Measurement, query: Partial<RowsQuery> = {}): Promise<Cell[][]> {
+    return cellsOf(await this.store.rows(rowsQuery(measurement, query), neverAborted()));
+  }
+
+  async aggregate(
+    measurement: Measurement,
+    query: Partial<AggregateQuery> & Pick<AggregateQuery, 'aggregates'>,
+  ): Promise<Cell[][]> {
+    return cellsOf(await this.store.aggregate(aggregateQuery(measurement, query), neverAborted()));
+  }
+}
+
+export function rowsQuery(measurement: Measurement, query: Partial<RowsQuery> = {}): RowsQuery {
+  return {
+    ...{ measurement, fields: [], devices: [], tags: {}, ...ALL_TIMES },
+    ...{ order: 'asc', limit: null, after: null },
+    ...query,
+  };
+}
+
+export function aggregateQuery(
+  measurement: Measurement,
+  query: Partial<AggregateQuery> & Pick<AggregateQuery, 'aggregates'>,
+): AggregateQuery {
+  return {
+    ...{ measurement, fields: [], devices: [], tags: {}, ...ALL_TIMES },
+    ...{ everyNs: null, group: [], order: 'asc', limit: null },
+    ...query,
+  };
+}
+
+export function neverAborted(): AbortSignal {
+  return new AbortController().signal;
+}
+
+export async function cellsOf(answer: Answer): Promise<Cell[][]> {
+  const rows: Cell[][] = [];
+  for await (const chunk of answer.chunks) rows.push(...chunk);
+  return rows;
+}
+
+/** Compares exactly, -0 apart from 0; on failure shows the first row that differs instead of thousands. */
+export function expectRows(actual: readonly Cell[][], expected: readonly Cell[][]): void {
+  const differs = expected.findIndex((row, i) => !sameCells(actual[i] ?? [], row));
+  if (differs >= 0)
+    expect({ index: differs, row: actual[differs] }).toEqual({ index: differs, row: expected[differs] });
+  expect(actual.length).toBe(expected.length);
+}
+
+function sameCells(a: readonly Cell[], b: readonly Cell[]): boolean {
+  return a.length === b.length && a.every((cell, i) => Object.is(cell, b[i]));
+}

@@ -1,0 +1,19 @@
+import { describe } from '@jest/globals';
+import { aggregateTests } from './suite-aggregates.ts';
+import { lookupTests } from './suite-lookups.ts';
+import { rawRowTests } from './suite-rows.ts';
+import { valueTests } from './suite-values.ts';
+import { writeTests } from './suite-writes.ts';
+import { Subject, type OpenedStore } from './subject.ts';
+
+/** What every store must do alike. `open` gives an empty one; it is opened once for the suite. */
+export function storeSuite(name: string, open: () => Promise<OpenedStore>): void {
+  describe(name, () => {
+    const subject = new Subject(open);
+    rawRowTests(subject);
+    writeTests(subject);
+    valueTests(subject);
+    aggregateTests(subject);
+    lookupTests(subject);
+  });
+}
