@@ -17,10 +17,9 @@ import { catalogRoutes } from './routes/catalog.ts';
 import { latestRoute } from './routes/latest.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { queryRoutes } from './routes/query.ts';
-import { QuerySlots } from './slots.ts';
 import { loadStaticFiles } from './static-files.ts';
 
-export interface ApiOptions extends Omit<ApiContext, 'slots' | 'queryTimeoutMs'> {
+export interface ApiOptions extends Omit<ApiContext, 'queryTimeoutMs'> {
   version: string;
   queryTimeoutMs?: number;
   /** Folder of the built page; without it `/` is unknown. */
@@ -45,7 +44,6 @@ export function createApi(options: ApiOptions): (exchange: HttpExchange) => Prom
   const { version, pageDir, origins = [], loopbackOnly = false, onAnswer } = options;
   const context: ApiContext = {
     ...options,
-    slots: new QuerySlots(LIMITS.maxQueries, LIMITS.maxQueriesWaiting),
     queryTimeoutMs: options.queryTimeoutMs ?? LIMITS.queryTimeoutMs,
   };
   const router = new Router(apiRoutes(context, version));

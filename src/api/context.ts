@@ -2,7 +2,6 @@ import type { Clock, ErrorCode } from '../core/index.ts';
 import type { Journal } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
-import type { QuerySlots } from './slots.ts';
 
 /** What /readyz tells. */
 export interface ReadyReport {
@@ -39,7 +38,6 @@ export interface ApiContext {
   registry: Pick<Registry, 'measurements' | 'measurement'>;
   store: Pick<Store, 'rows' | 'aggregate' | 'latest' | 'devices' | 'device'>;
   clock: Clock;
-  slots: QuerySlots;
   /** The store's time for one query. */
   queryTimeoutMs: number;
   status: () => ReadyReport;

@@ -3,41 +3,32 @@ import type { Answer, View } from '../store/index.ts';
 import type { ApiContext } from './context.ts';
 import { StoreTime } from './store-time.ts';
 
-/** An answer of the store being read: holds a query slot until closed, which the client's leaving does too. */
+/** An answer of the store being read. It is given back by its end, by `close`, or by the client's leaving. */
 export class Reading {
   readonly columns: readonly string[];
   readonly #answer: Answer;
   readonly #chunks: AsyncIterator<Cell[][]>;
   readonly #time: StoreTime;
-  readonly #release: () => void;
   #closed = false;
 
-  private constructor(answer: Answer, time: StoreTime, release: () => void) {
+  private constructor(answer: Answer, time: StoreTime) {
     this.columns = answer.columns;
     this.#answer = answer;
     this.#chunks = answer.chunks[Symbol.asyncIterator]();
     this.#time = time;
-    this.#release = release;
   }
 
-  /** Starts a query. Throws `too_many_queries`, `query_timeout`, or what the store throws. */
+  /** Starts a query. Throws `query_timeout`, or what the store throws. */
   static async open(
-    { slots, queryTimeoutMs }: Pick<ApiContext, 'slots' | 'queryTimeoutMs'>,
+    { queryTimeoutMs }: Pick<ApiContext, 'queryTimeoutMs'>,
     client: AbortSignal,
     start: (signal: AbortSignal) => Promise<Answer>,
   ): Promise<Reading> {
     const time = new StoreTime(client, queryTimeoutMs);
-    const release = await time.spend(() => slots.take(time.signal));
-    try {
-      const answer = await time.spend(() => start(time.signal));
-      const reading = new Reading(answer, time, release);
-      if (client.aborted) await reading.close();
-      else client.addEventListener('abort', () => void reading.close(), { once: true });
-      return reading;
-    } catch (error) {
-      release();
-      throw error;
-    }
+    const reading = new Reading(await time.spend(() => start(time.signal)), time);
+    if (client.aborted) await reading.close();
+    else client.addEventListener('abort', () => void reading.close(), { once: true });
+    return reading;
   }
 
   /** The next rows; null at the end. */
@@ -67,8 +58,6 @@ export class Reading {
       await this.#chunks.return?.();
     } catch {
       // The reader has all it wants, or the error that led here is the one to tell.
-    } finally {
-      this.#release();
     }
   }
 }

@@ -100,19 +100,14 @@ function deviceRoute(context: ApiContext): Route {
   });
 }
 
-/** Asks the store within a query slot and the query's time. */
-async function ask<T>(
-  { slots, queryTimeoutMs }: ApiContext,
+/** Asks the store within the query's time. */
+function ask<T>(
+  { queryTimeoutMs }: ApiContext,
   client: AbortSignal,
   step: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const time = new StoreTime(client, queryTimeoutMs);
-  const release = await time.spend(() => slots.take(time.signal));
-  try {
-    return await time.spend(() => step(time.signal));
-  } finally {
-    release();
-  }
+  return time.spend(() => step(time.signal));
 }
 
 function deviceJson(stored: StoredDevice, { connected }: ApiContext): z.infer<typeof deviceOutput> {
