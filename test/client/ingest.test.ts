@@ -38,6 +38,9 @@ describe('the ingest client', () => {
     return client;
   }
   const send = (...frames: string[]) => frames.map((frame) => client.send(Buffer.from(frame)));
+  const waits = () => states.flatMap((state) => (state.name === 'waiting' ? [state] : []));
+  const reasons = () => waits().map(({ end }) => end.reason);
+  const delays = () => waits().map(({ delayMs }) => delayMs);
   const stopped = () =>
     until('the client to stop', () => states.find((state) => state.name === 'stopped')?.stop);
 
@@ -218,8 +221,7 @@ describe('the ingest client', () => {
     gateway.refuse(503, 429, 401);
     connect();
     expect(await stopped()).toMatchObject({ cause: 'http_status', status: 401 });
-    const waits = states.filter((state) => state.name === 'waiting').map((state) => state.end.status);
-    expect(waits).toEqual([503, 429]);
+    expect(waits().map(({ end }) => end.status)).toEqual([503, 429]);
     expect(gateway.peers).toEqual([]);
   });
 
@@ -251,7 +253,6 @@ describe('the ingest client', () => {
   test('gives up a connection that brings no welcome, or no ack for what is in flight', async () => {
     const timers = new ManualTimers();
     connect({ timers });
-    const reasons = () => states.flatMap((state) => (state.name === 'waiting' ? [state.end.reason] : []));
     await gateway.peer(1);
     timers.move(15_000);
     expect(reasons()).toEqual(['no greeting in time']);
@@ -269,7 +270,6 @@ describe('the ingest client', () => {
   test('backs off further after each failure, and from the start after an ack', async () => {
     const timers = new ManualTimers();
     connect({ timers, random: () => 0.999 });
-    const delays = () => states.flatMap((state) => (state.name === 'waiting' ? [state.delayMs] : []));
     for (const n of [1, 2, 3]) {
       (await gateway.peer(n)).cut();
       await until('the end', () => delays().length === n);

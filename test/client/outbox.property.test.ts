@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { Outbox } from '../../src/client/index.ts';
 import type { IngestServerMessage, KeptFrame } from '../../src/client/index.ts';
 

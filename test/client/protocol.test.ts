@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseIngestMessage, parseTailMessage } from '../../src/client/protocol.ts';
 import { RECONNECT, backoffMs, verdictOfClose, verdictOfStatus } from '../../src/client/reconnect.ts';
 
