@@ -1,5 +1,6 @@
 import { MillraceError } from '../core/index.ts';
 import { Responder, readExchange, type HttpAnswer, type HttpExchange } from './http.ts';
+import { assertPortFree } from './port.ts';
 import { asMillraceError, problem } from './problem.ts';
 import { GuardedSocket, type Socket, type SocketHandler, type SocketSlot } from './socket.ts';
 import { uws, type TemplatedApp, type us_listen_socket } from './uws.ts';
@@ -32,16 +33,8 @@ export interface WebSocketRoute {
   upgrade(request: UpgradeRequest): Promise<UpgradeAccepted>;
 }
 
-/** Constants of uWebSockets.js that its typings leave out. */
+/** A constant of uWebSockets.js that its typings leave out. */
 const NO_COMPRESSION = 0;
-const LISTEN_EXCLUSIVE_PORT = 1;
-
-type Listen = (
-  host: string,
-  port: number,
-  options: number,
-  callback: (socket: us_listen_socket | false) => void,
-) => void;
 
 /** One listening port for HTTP and WebSockets. Routes are added before `listen`. */
 export class NetServer {
@@ -135,18 +128,12 @@ export class NetServer {
   }
 
   /** Opens the port (0 takes a free one) and resolves with its number. Rejects with `port_in_use`. */
-  listen(host: string, port: number): Promise<number> {
+  async listen(host: string, port: number): Promise<number> {
+    await assertPortFree(host, port);
     return new Promise((resolve, reject) => {
-      // The typings lack this overload; without the option a second server would share the port in silence.
-      const listen = this.#app.listen.bind(this.#app) as unknown as Listen;
-      listen(host, port, LISTEN_EXCLUSIVE_PORT, (socket) => {
+      this.#app.listen(host, port, (socket) => {
         if (socket === false) {
-          reject(
-            new MillraceError(
-              'port_in_use',
-              `cannot listen on ${host}:${port}: the address is taken or not ours`,
-            ),
-          );
+          reject(new MillraceError('port_in_use', `cannot listen on ${host}:${port}: the system refuses it`));
           return;
         }
         this.#listening = socket;
