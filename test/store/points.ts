@@ -24,20 +24,16 @@ export function shape(
   fields: Readonly<Record<string, StoredType>>,
   tags: readonly string[] = [],
 ): Shape {
-  const def = (column: string, role: 'tag' | 'field', type: StoredType): ColumnDef => ({
-    name: column,
-    role,
-    type,
-    float32: false,
-    unit: null,
-    doc: null,
-  });
-  const tagDefs = tags.map((tag) => def(tag, 'tag', 'string'));
-  const fieldDefs = Object.entries(fields).map(([field, type]) => def(field, 'field', type));
+  const tagDefs = tags.map((tag) => columnDef(tag, 'tag', 'string'));
+  const fieldDefs = Object.entries(fields).map(([field, type]) => columnDef(field, 'field', type));
   return {
     mapping: { measurement: name, doc: null, columns: [...tagDefs, ...fieldDefs] },
     measurement: { name, doc: null, tags: tagDefs, fields: fieldDefs, subjects: [name] },
   };
+}
+
+function columnDef(name: string, role: 'tag' | 'field', type: StoredType): ColumnDef {
+  return { name, role, type, float32: false, unit: null, doc: null };
 }
 
 /** The points in columns, in the order given. */

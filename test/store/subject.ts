@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, expect } from '@jest/globals';
 import type { Cell, Measurement } from '../../src/core/index.ts';
-import type { AggregateQuery, Answer, RefusedPoint, RowsQuery, Store } from '../../src/store/index.ts';
+import type {
+  AggregateQuery,
+  Answer,
+  RefusedPoint,
+  RowsQuery,
+  Selection,
+  Store,
+} from '../../src/store/index.ts';
 import { BASE_NS, batchOf, SECOND_NS, type Point, type Shape } from './points.ts';
 
 export interface OpenedStore {
@@ -52,10 +59,16 @@ export class Subject {
   }
 }
 
+function wholeSelection(measurement: Measurement): Selection {
+  return { measurement, fields: [], devices: [], tags: {}, ...ALL_TIMES };
+}
+
 export function rowsQuery(measurement: Measurement, query: Partial<RowsQuery> = {}): RowsQuery {
   return {
-    ...{ measurement, fields: [], devices: [], tags: {}, ...ALL_TIMES },
-    ...{ order: 'asc', limit: null, after: null },
+    ...wholeSelection(measurement),
+    order: 'asc',
+    limit: null,
+    after: null,
     ...query,
   };
 }
@@ -65,8 +78,11 @@ export function aggregateQuery(
   query: Partial<AggregateQuery> & Pick<AggregateQuery, 'aggregates'>,
 ): AggregateQuery {
   return {
-    ...{ measurement, fields: [], devices: [], tags: {}, ...ALL_TIMES },
-    ...{ everyNs: null, group: [], order: 'asc', limit: null },
+    ...wholeSelection(measurement),
+    everyNs: null,
+    group: [],
+    order: 'asc',
+    limit: null,
     ...query,
   };
 }
