@@ -214,8 +214,10 @@ class DecodeWriter {
   }
 
   #union(branches: readonly PlanNode[]): void {
-    this.#emit('p = readLong(b, p);');
-    this.#emit('switch (words[0]) {');
+    // The guard took only indexes in their shortest form: below 64 branches that is one byte.
+    const short = branches.length <= 64;
+    if (!short) this.#emit('p = readLong(b, p);');
+    this.#emit(short ? 'switch (b[p++] >> 1) {' : 'switch (words[0]) {');
     for (const [index, branch] of branches.entries()) {
       this.#emit(`case ${index}: {`);
       this.node(branch);
