@@ -118,6 +118,7 @@ class DiskRegistry implements Registry {
     if (this.#index.size >= LIMITS.maxSchemas) {
       throw new MillraceError('registry_full', `the registry holds ${LIMITS.maxSchemas} schemas`);
     }
+    this.#measurements.check(compiled.mapping);
     const twin = this.#index.byFingerprint(compiled.fingerprint);
     if (twin !== undefined && twin.compiled.shape !== compiled.shape) {
       throw new MillraceError(
@@ -126,7 +127,6 @@ class DiskRegistry implements Registry {
           '(measurement, roles or times differ): its frames could not be told apart',
       );
     }
-    this.#measurements.check(compiled.mapping);
   }
 
   #compile(id: number, text: string): RegisteredSchema {

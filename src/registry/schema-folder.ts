@@ -31,7 +31,7 @@ async function schemaFiles(dir: string): Promise<string[]> {
     const names = await readdir(dir);
     return names.filter((name) => name.endsWith(EXTENSION) && name !== EXTENSION).sort();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw new MillraceError('config_invalid', `schemas: cannot read ${dir}: ${messageOf(error)}`, {
       cause: error,
     });
