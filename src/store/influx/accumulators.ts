@@ -23,9 +23,9 @@ export function accumulator(fn: AggregateFunction, type: StoredType, budget: Val
     case 'sum':
       return integer ? new IntegerSum() : new FloatSum();
     case 'min':
-      return new Extreme((value, best) => value < best);
+      return new Minimum();
     case 'max':
-      return new Extreme((value, best) => value > best);
+      return new Maximum();
     case 'mean':
       return new Mean(integer ? new IntegerSum() : new FloatSum());
     case 'first':
@@ -60,7 +60,7 @@ class Count implements Accumulator {
 const MAX_INT64 = 2n ** 63n - 1n;
 
 /** An exact sum of integers; beyond 64 bits it is told as a float. */
-class IntegerSum implements Accumulator {
+export class IntegerSum implements Accumulator {
   #sum = 0n;
   #any = false;
   add(value: Value): void {
@@ -74,7 +74,7 @@ class IntegerSum implements Accumulator {
 }
 
 /** A sum that carries the digits which each addition loses (Neumaier's variant of Kahan summation). */
-class FloatSum implements Accumulator {
+export class FloatSum implements Accumulator {
   #sum = 0;
   #lost = 0;
   #any = false;
@@ -93,17 +93,23 @@ class FloatSum implements Accumulator {
   }
 }
 
-class Extreme implements Accumulator {
-  readonly #better: (value: Value, best: Value) => boolean;
-  #best: Cell = null;
-  constructor(better: (value: Value, best: Value) => boolean) {
-    this.#better = better;
-  }
+export class Minimum implements Accumulator {
+  #least: Cell = null;
   add(value: Value): void {
-    if (this.#best === null || this.#better(value, this.#best)) this.#best = value;
+    if (this.#least === null || value < this.#least) this.#least = value;
   }
   result(): Cell {
-    return this.#best;
+    return this.#least;
+  }
+}
+
+export class Maximum implements Accumulator {
+  #greatest: Cell = null;
+  add(value: Value): void {
+    if (this.#greatest === null || value > this.#greatest) this.#greatest = value;
+  }
+  result(): Cell {
+    return this.#greatest;
   }
 }
 

@@ -1,8 +1,10 @@
 import { LIMITS, MillraceError, type Cell } from '../../core/index.ts';
 import type { AggregateFunction, AggregateQuery } from '../store.ts';
 import { accumulator, type Accumulator, type ValueBudget } from './accumulators.ts';
+import { Buckets, bucketStart, tooManyBuckets } from './buckets.ts';
 import type { RunStatements } from './reader.ts';
-import { compareText, readRows } from './rows.ts';
+import { readRows } from './rows.ts';
+import { aggregateOnServer } from './server-aggregate.ts';
 
 const FOR_EVERY_TYPE: readonly AggregateFunction[] = ['count', 'first', 'last'];
 
@@ -27,54 +29,57 @@ export function aggregateColumns({ measurement, group, aggregates }: AggregateQu
   return ['time', ...group, ...aggregates.map(({ name }) => name)];
 }
 
-/** What a group of one bucket has gathered: its cells in the answer, and one accumulator per function. */
-interface Gathered {
-  cells: Cell[];
-  accumulators: Accumulator[];
-}
-
 /**
- * Aggregates computed here from the raw rows: they come in the contract's order, so each bucket is complete
- * when the next begins, and memory holds one bucket's groups. Only a descending answer is held whole. A
- * bucket is there when a row of it has any of the asked fields.
+ * Aggregates in chunks, by the server where that is exact, else from raw rows. A bucket is there when a row of it
+ * has any of the asked fields.
  */
 export async function* readAggregates(
   query: AggregateQuery,
   run: RunStatements,
 ): AsyncGenerator<Cell[][], void, undefined> {
   const limit = query.limit ?? Infinity;
-  if (limit <= 0) return;
-  let buckets = 0;
-  let sent = 0;
-  const held: Cell[][] = [];
-  for await (const rows of bucketRows(query, run)) {
-    buckets += rows.length;
-    if (buckets > LIMITS.queryMaxBuckets && buckets - rows.length < limit) {
-      throw new MillraceError(
-        'parameter_invalid',
-        `every: the answer would have more than ${LIMITS.queryMaxBuckets} buckets; ask for longer ones`,
-      );
-    }
-    if (query.order === 'desc') {
-      for (const row of rows) held.push(row);
-      continue;
-    }
-    const chunk = rows.slice(0, limit - sent);
-    sent += chunk.length;
-    yield chunk;
-    if (sent >= limit) return;
+  if (limit <= 0 || query.aggregates.length === 0) return;
+  const whole =
+    (await aggregateOnServer(query, run)) ?? (query.order === 'desc' ? await held(query, run) : null);
+  if (whole !== null) {
+    if (query.order === 'desc') whole.reverse();
+    yield limit < whole.length ? whole.slice(0, limit) : whole;
+    return;
   }
-  if (held.length > 0) yield held.reverse().slice(0, Math.min(limit, held.length));
+  let left = limit;
+  for await (const rows of aggregateRaw(query, run)) {
+    yield left < rows.length ? rows.slice(0, left) : rows;
+    left -= rows.length;
+    if (left <= 0) return;
+  }
 }
 
-/** The rows of each bucket, ascending, sorted by group. */
-async function* bucketRows(
+/** All rows of the answer in ascending order. */
+async function held(query: AggregateQuery, run: RunStatements): Promise<Cell[][]> {
+  const whole: Cell[][] = [];
+  for await (const rows of aggregateRaw(query, run)) {
+    for (const row of rows) whole.push(row);
+    if (whole.length > LIMITS.queryMaxBuckets) throw tooManyBuckets();
+  }
+  return whole;
+}
+
+function results(accumulators: readonly Accumulator[]): Cell[] {
+  return accumulators.map((each) => each.result());
+}
+
+/**
+ * Computes here, from the raw rows: they come by time, so each bucket is complete when the next begins, and memory
+ * holds the groups of one bucket. Gives the rows of each bucket, ascending.
+ */
+async function* aggregateRaw(
   query: AggregateQuery,
   run: RunStatements,
 ): AsyncGenerator<Cell[][], void, undefined> {
   const { measurement, everyNs } = query;
-  const wanted = new Set(query.aggregates.map(({ field }) => field));
-  const fields = measurement.fields.filter(({ name }) => wanted.has(name));
+  const fields = measurement.fields.filter(({ name }) =>
+    query.aggregates.some(({ field }) => field === name),
+  );
   const tags = measurement.tags.map(({ name }) => name);
   const groupIndexes = query.group.map((name) => (name === 'device' ? 1 : 2 + tags.indexOf(name)));
   const inputs = query.aggregates.map(({ field, fn }) => {
@@ -82,52 +87,37 @@ async function* bucketRows(
     return { cell: 2 + tags.length + index, fn, type: fields[index]?.type ?? 'float' };
   });
   const budget: ValueBudget = { left: LIMITS.queryMaxHeldValues };
+  const empty = (): Accumulator[] => inputs.map(({ fn, type }) => accumulator(fn, type, budget));
 
   let startNs = query.fromNs;
   let endNs = query.fromNs;
-  let groups = new Map<string, Gathered>();
+  let bucket = new Buckets(empty);
+  let rowsSoFar = 0;
   const rowsQuery = {
     ...query,
     fields: fields.map(({ name }) => name),
-    order: 'asc' as const,
+    order: 'asc',
     limit: null,
     after: null,
-  };
+  } as const;
   for await (const rows of readRows(rowsQuery, run)) {
     for (const row of rows) {
       const timeNs = BigInt(row[0] ?? 0);
       if (timeNs >= endNs) {
-        if (groups.size > 0) yield finish(groups, startNs);
-        groups = new Map();
-        startNs = everyNs === null ? query.fromNs : (timeNs / everyNs) * everyNs;
+        if (bucket.size > 0) yield bucket.rows(results);
+        rowsSoFar += bucket.size;
+        bucket = new Buckets(empty);
+        startNs = everyNs === null ? query.fromNs : bucketStart(timeNs, everyNs);
         endNs = everyNs === null ? query.toNs : startNs + everyNs;
       }
-      const cells = groupIndexes.map((index) => row[index] ?? null);
-      const key = JSON.stringify(cells);
-      let gathered = groups.get(key);
-      if (gathered === undefined) {
-        gathered = { cells, accumulators: inputs.map(({ fn, type }) => accumulator(fn, type, budget)) };
-        groups.set(key, gathered);
-      }
+      const group = groupIndexes.map((index) => row[index] ?? null);
+      const accumulators = bucket.at(startNs, group);
+      if (query.limit === null && rowsSoFar + bucket.size > LIMITS.queryMaxBuckets) throw tooManyBuckets();
       for (let i = 0; i < inputs.length; i++) {
         const value = row[inputs[i]?.cell ?? 0] ?? null;
-        if (value !== null) gathered.accumulators[i]?.add(value, timeNs);
+        if (value !== null) accumulators[i]?.add(value, timeNs);
       }
     }
   }
-  if (groups.size > 0) yield finish(groups, startNs);
-}
-
-function finish(groups: ReadonlyMap<string, Gathered>, startNs: bigint): Cell[][] {
-  return [...groups.values()]
-    .sort((a, b) => compareCells(a.cells, b.cells))
-    .map(({ cells, accumulators }) => [startNs, ...cells, ...accumulators.map((each) => each.result())]);
-}
-
-function compareCells(a: readonly Cell[], b: readonly Cell[]): number {
-  for (let i = 0; i < a.length; i++) {
-    const by = compareText(a[i] ?? null, b[i] ?? null);
-    if (by !== 0) return by;
-  }
-  return 0;
+  if (bucket.size > 0) yield bucket.rows(results);
 }

@@ -73,7 +73,7 @@ function convertRow(values: readonly WireValue[], converters: readonly Converter
   return row;
 }
 
-const toInteger: Converter = (value) => (typeof value === 'boolean' ? null : BigInt(value ?? 0));
+export const toInteger: Converter = (value) => (typeof value === 'boolean' ? null : BigInt(value ?? 0));
 const toTime = toInteger;
 const toTag: Converter = (value) => (value === '' ? null : String(value));
 const toText: Converter = String;
