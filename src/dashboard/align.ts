@@ -15,6 +15,7 @@ const SAMPLE = 200;
 export function align(lines: readonly (Points & { sliceMs: number })[]): Aligned {
   const broken = lines.map((line) => withBreaks(line, breakMs(line)));
   const heads = broken.map(() => 0);
+  const inBreak = broken.map(() => false);
   const times: number[] = [];
   const columns: (number | null | undefined)[][] = broken.map(() => []);
   for (;;) {
@@ -25,8 +26,12 @@ export function align(lines: readonly (Points & { sliceMs: number })[]): Aligned
     for (const [i, line] of broken.entries()) {
       const head = heads[i] ?? 0;
       const here = line.times[head] === next;
-      columns[i]?.push(here ? line.values[head] : undefined);
-      if (here) heads[i] = head + 1;
+      if (here) {
+        heads[i] = head + 1;
+        inBreak[i] = line.values[head] === null;
+      }
+      // A break goes on through the times of other lines, up to this line's next point.
+      columns[i]?.push(here ? line.values[head] : inBreak[i] === true ? null : undefined);
     }
   }
 }
@@ -48,7 +53,7 @@ function withBreaks(line: Points, limitMs: number): { times: number[]; values: (
   for (const [i, timeMs] of line.times.entries()) {
     const before = line.times[i - 1];
     if (before !== undefined && timeMs - before > limitMs) {
-      times.push((before + timeMs) / 2);
+      times.push(before + 1);
       values.push(null);
     }
     times.push(timeMs);

@@ -1,4 +1,4 @@
-import { emptyText, noteText, valueText } from './chart-text.ts';
+import { emptyText, noteText, valueText, viewFromMs } from './chart-text.ts';
 import { Chart } from './chart.ts';
 import type { ChartCursor, ChartLine } from './chart.ts';
 import { byId, setText } from './dom.ts';
@@ -85,13 +85,17 @@ export class ChartPanel {
       .map(({ device, points }) => ({ device, points, slot: slots.get(device) ?? 0 }));
     const points = this.#lines.reduce((sum, line) => sum + line.points.times.length, 0);
     const sliceMs = Math.max(0, ...this.#lines.map((line) => line.points.sliceMs));
+    const windowMs = WINDOWS[this.#selection.window];
+    const firstMs = this.#lines.flatMap((line) => line.points.times.slice(0, 1)).sort((a, b) => a - b)[0];
+    const fromMs = viewFromMs(toMs, windowMs, firstMs);
     this.#empty.hidden = points > 0;
     setText(this.#empty, emptyText(feed.phase, this.#selection.measurement, slots.size));
-    setText(this.#note, noteText({ phase: feed.phase, points, sliceMs, gaps: feed.gaps }));
+    const shownMs = toMs - fromMs;
+    setText(this.#note, noteText({ phase: feed.phase, points, sliceMs, shownMs, windowMs, gaps: feed.gaps }));
     this.#host.dataset['points'] = String(points);
     this.#chart.draw({
       lines: this.#lines,
-      fromMs: toMs - WINDOWS[this.#selection.window],
+      fromMs,
       toMs,
       isBoolean: this.#field?.type === 'boolean',
       liveSinceMs: feed.liveSinceMs,
@@ -102,13 +106,19 @@ export class ChartPanel {
 
   #showValues(): void {
     const cursor = this.#cursor;
-    const values = this.#lines.map(({ device, points }) => {
-      const value = cursor === null ? points.values.at(-1) : cursor.values.get(device);
-      return [device, valueText(value, this.#field)] as const;
-    });
+    const values = this.#texts(({ device, points }) =>
+      cursor === null ? points.values.at(-1) : cursor.values.get(device),
+    );
     this.#onValues(new Map(values));
     const spoken = this.#byKeys ? values.map(([device, text]) => `, ${device} ${text}`).join('') : '';
     setText(this.#readOut, cursor === null ? '' : formatClock(cursor.timeMs) + spoken);
+  }
+
+  /** A value of each line as text, all with the same number of digits. */
+  #texts(valueOf: (line: ChartLine) => number | undefined): [device: string, text: string][] {
+    const values = this.#lines.map((line) => [line.device, valueOf(line)] as const);
+    const largest = Math.max(0, ...values.map(([, value]) => Math.abs(value ?? 0)));
+    return values.map(([device, value]) => [device, valueText(value, this.#field, largest)]);
   }
 
   #announce(byKeys: boolean): void {
@@ -119,8 +129,8 @@ export class ChartPanel {
   #describe(nowMs: number): void {
     if (nowMs - this.#describedAtMs < DESCRIBE_MS) return;
     this.#describedAtMs = nowMs;
-    const newest = this.#lines.map(
-      (line) => `${line.device} ${valueText(line.points.values.at(-1), this.#field)}`,
+    const newest = this.#texts(({ points }) => points.values.at(-1)).map(
+      ([device, text]) => `${device} ${text}`,
     );
     const what = this.#field?.name.replaceAll('_', ' ') ?? 'nothing';
     const label = `Chart of ${what}, the last ${this.#selection.window}. Newest values: ${newest.join(', ') || 'none'}.`;

@@ -2,21 +2,28 @@ import type { FeedPhase } from './feed.ts';
 import { NOTHING, digitsFor, formatCount, formatDigits } from './format.ts';
 import type { FieldInfo } from './payloads.ts';
 
+/** The shortest time that the chart spans. */
+const MIN_VIEW_MS = 60_000;
+
 /** The words around the chart. */
 export interface Drawing {
   phase: FeedPhase;
   /** Points that are drawn, and the slice of time of which only the extremes are; 0 for every point. */
   points: number;
   sliceMs: number;
+  /** The time that the chart spans, and the time that was asked for. */
+  shownMs: number;
+  windowMs: number;
   /** Times that rows were skipped because this page was too slow. */
   gaps: number;
 }
 
 /** One line under the chart: where its points come from, and how faithful they are. */
-export function noteText({ phase, points, sliceMs, gaps }: Drawing): string {
+export function noteText({ phase, points, sliceMs, shownMs, windowMs, gaps }: Drawing): string {
   if (phase.name === 'idle') return '';
   const parts = [SOURCES[phase.name], `${formatCount(points)} points`];
   if (sliceMs > 0) parts.push(`down-sampled: lowest and highest of every ${sliceText(sliceMs)}`);
+  if (shownMs < windowMs) parts.push(`all there is of the last ${Math.round(windowMs / 60_000)} min`);
   if (gaps > 0) parts.push(`${formatCount(gaps)} ${gaps === 1 ? 'gap' : 'gaps'} in the stream`);
   return parts.join(' · ');
 }
@@ -37,11 +44,17 @@ export function emptyText(phase: FeedPhase, measurement: string | null, devices:
   return 'No readings in this window yet. They appear here as they arrive.';
 }
 
-/** A value of the field with as many digits as tell it apart. */
-export function valueText(value: number | undefined, field: FieldInfo | null): string {
+/** A value of the field among others of which `largest` has the greatest magnitude: all get its digits. */
+export function valueText(value: number | undefined, field: FieldInfo | null, largest: number): string {
   if (value === undefined) return NOTHING;
   if (field?.type === 'boolean') return value === 1 ? 'true' : 'false';
-  return formatDigits(value, field?.type === 'integer' ? 0 : digitsFor(Math.abs(value)));
+  return formatDigits(value, field?.type === 'integer' ? 0 : digitsFor(largest));
+}
+
+/** A young stream fills the chart instead of huddling at its edge: where the chart begins. */
+export function viewFromMs(toMs: number, windowMs: number, firstMs: number | undefined): number {
+  const youngest = toMs - Math.min(windowMs, MIN_VIEW_MS);
+  return Math.max(toMs - windowMs, Math.min(firstMs ?? youngest, youngest));
 }
 
 function sliceText(sliceMs: number): string {

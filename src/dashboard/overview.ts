@@ -29,6 +29,7 @@ export class Overview {
   readonly #journalNote = byId('journal-note', HTMLElement);
   readonly #meter = byId('journal-meter', HTMLElement);
   readonly #trace = byId('trace', SVGPathElement);
+  readonly #traceArea = byId('trace-area', SVGPathElement);
   readonly #about = byId('about', HTMLElement);
   #rates: number[] = [];
 
@@ -63,8 +64,13 @@ export class Overview {
   #draw(rate: number): void {
     this.#rates = [...this.#rates, rate].slice(-TRACE_LENGTH);
     const highest = Math.max(1, ...this.#rates) * 1.1;
-    const first = TRACE_LENGTH - this.#rates.length;
-    const points = this.#rates.map((value, i) => `${first + i},${(24 * (1 - value / highest)).toFixed(2)}`);
-    this.#trace.setAttribute('d', points.length < 2 ? '' : `M${points.join('L')}`);
+    const last = Math.max(1, this.#rates.length - 1);
+    const points = this.#rates.map((value, i) => {
+      const x = (100 * i) / last;
+      return `${x.toFixed(2)},${(24 * (1 - value / highest)).toFixed(2)}`;
+    });
+    const path = points.length < 2 ? '' : `M${points.join('L')}`;
+    this.#trace.setAttribute('d', path);
+    this.#traceArea.setAttribute('d', path === '' ? '' : `${path}L100,24L0,24Z`);
   }
 }

@@ -115,12 +115,8 @@ function digitsOf(
   measurement: MeasurementInfo,
 ): number | null {
   if (measurement.fields.find((field) => field.name === column)?.type !== 'float') return null;
-  let largest = 0;
-  for (const row of rows) {
-    const value = row[index];
-    if (typeof value === 'number') largest = Math.max(largest, Math.abs(value));
-  }
-  return digitsFor(largest);
+  const values = rows.map((row) => row[index]).filter((value) => typeof value === 'number');
+  return values.every(Number.isInteger) ? 0 : digitsFor(Math.max(...values.map(Math.abs)));
 }
 
 function newRow(cellCount: number): Row {

@@ -1,0 +1,71 @@
+import { describe, expect, test } from '@jest/globals';
+import { parseStats } from '../../src/dashboard/payloads.ts';
+import { statusOf } from '../../src/dashboard/status.ts';
+import type { StatusInputs } from '../../src/dashboard/status.ts';
+
+const BODY = {
+  devices: { connected: 4 },
+  tails: 1,
+  readings: { perSecond: 12.5, total: 100 },
+  ackMs: { p50: 2, p99: null },
+  store: { kind: 'influxdb', state: 'up', reason: null },
+  journal: { state: 'open', pendingBytes: 10, pendingReadings: 1_200, maxBytes: 1_048_576 },
+  version: '0.1.0',
+  uptimeS: 3,
+};
+const end = { closeCode: 1006, status: null, reason: '' };
+
+function statusWith(inputs: Partial<StatusInputs>, body: object = {}) {
+  const stats = parseStats({ ...BODY, ...body });
+  return statusOf({ link: { name: 'open' }, stats, problem: null, statsAtMs: 0, paused: false, ...inputs });
+}
+
+describe('the status of the page', () => {
+  test('is live when the server answers, the tail is open and the store is up', () => {
+    expect(statusWith({})).toEqual({ tone: 'live', label: 'Live', notice: null });
+  });
+
+  test('says that it is paused only when nothing is wrong', () => {
+    expect(statusWith({ paused: true }).label).toBe('Paused');
+    expect(statusWith({ paused: true, problem: 'The server does not answer' }).label).toBe('Reconnecting…');
+  });
+
+  test('is connecting before the first numbers', () => {
+    expect(statusWith({ stats: null }).label).toBe('Connecting…');
+    expect(statusWith({ link: { name: 'connecting' } }).label).toBe('Connecting…');
+  });
+
+  test('is reconnecting while the server or the tail is away, with why', () => {
+    const waiting = statusWith({ link: { name: 'waiting', delayMs: 500, end } });
+    expect(waiting).toMatchObject({ tone: 'down', label: 'Reconnecting…' });
+    expect(statusWith({ problem: 'The server does not answer' }).notice).toContain(
+      'The server does not answer.',
+    );
+  });
+
+  test('says that history cannot be read and live goes on while the store is away', () => {
+    const status = statusWith(
+      {},
+      { store: { kind: 'influxdb', state: 'down', reason: 'connection refused' } },
+    );
+    expect(status).toMatchObject({ tone: 'warn', label: 'Store away' });
+    expect(status.notice).toContain('history is not readable, live goes on; 1,200 readings wait');
+    expect(status.notice).toContain('connection refused');
+  });
+
+  test('names a full journal before a store that is away', () => {
+    const status = statusWith(
+      {},
+      { journal: { ...BODY.journal, state: 'full' }, store: { ...BODY.store, state: 'down' } },
+    );
+    expect(status).toMatchObject({ tone: 'down', label: 'Journal full' });
+    expect(status.notice).toContain('1 MiB');
+  });
+
+  test('ends with the reason when the server does not want it back', () => {
+    const stop = { cause: 'close_code', closeCode: 4503, status: null, reason: 'forbidden origin' } as const;
+    const status = statusWith({ link: { name: 'stopped', stop } });
+    expect(status.label).toBe('Disconnected');
+    expect(status.notice).toContain('forbidden origin');
+  });
+});
