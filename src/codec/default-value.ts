@@ -1,4 +1,4 @@
-import type { AvroType } from './avro-schema.ts';
+import type { AvroType } from './avro-types.ts';
 
 /**
  * Whether a field's default, as JSON, is of the type (Avro specification, "Complex Types: Records"). A

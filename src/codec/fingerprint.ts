@@ -1,4 +1,5 @@
-import { parseAvroSchema, type AvroType } from './avro-schema.ts';
+import { parseAvroSchema } from './avro-schema.ts';
+import type { AvroType } from './avro-types.ts';
 
 /** CRC-64-AVRO of nothing; also its polynomial (Avro specification, "Schema Fingerprints"). */
 const EMPTY_HIGH = 0xc15d213a;

@@ -1,5 +1,5 @@
 import { LIMITS, MillraceError, type ColumnDef, type StoredType } from '../core/index.ts';
-import type { AvroField, AvroType, JsonObject, RecordType } from './avro-schema.ts';
+import type { AvroField, AvroType, JsonObject, RecordType } from './avro-types.ts';
 import { snakeCase } from './names.ts';
 import type { LeafType, Level, Plan, PlanNode, Target, TimeUnit } from './plan.ts';
 

@@ -124,6 +124,16 @@ describe('what becomes of a record', () => {
     },
   );
 
+  test('the example in docs/schemas.md becomes the columns of its table', () => {
+    const page = readFileSync(new URL('../../docs/schemas.md', import.meta.url), 'utf8');
+    const example = /```json\n([^]*?)```/.exec(page)?.[1] ?? '';
+    const { mapping } = compileSchema(example);
+    expect(page.replace(/ +/g, ' ')).toContain(
+      `| time | device | ${mapping.columns.map(({ name }) => name).join(' | ')} |`,
+    );
+    expect(mapping.measurement).toBe('green_house');
+  });
+
   test("the meter's phases are flattened", () => {
     const text = readFileSync(new URL('../../schemas/power.avsc', import.meta.url), 'utf8');
     const names = compileSchema(text).mapping.columns.map(({ name }) => name);
