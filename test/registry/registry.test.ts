@@ -190,6 +190,16 @@ describe('frames', () => {
     expect([confluent.schema.id, confluent.bodyStart]).toEqual([1, 8]);
   });
 
+  test('whose fingerprint differs in any one bit are of another schema', async () => {
+    await registry.register('air', AIR);
+    const header = encodeSingleObjectHeader(fingerprintOf(AIR));
+    for (let bit = 0; bit < 64; bit++) {
+      const other = header.slice();
+      other[2 + (bit >> 3)] = (other[2 + (bit >> 3)] ?? 0) ^ (1 << (bit & 7));
+      expect(code(frame(other))).toBe('schema_unknown');
+    }
+  });
+
   test('of an unknown schema, or with no header, are refused as such', () => {
     expect(code(frame(encodeSingleObjectHeader('0123456789abcdef')))).toBe('schema_unknown');
     expect(() => resolve(frame(encodeSingleObjectHeader('0123456789abcdef')))).toThrow(/0123456789abcdef/);
