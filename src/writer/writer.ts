@@ -97,12 +97,16 @@ export class Writer {
   #fill(): boolean {
     const { journal, clock } = this.#options;
     const batch = this.#batch;
+    // What is written a second time is not counted a second time, so no batch mixes the two.
+    const settled = journal.settledPosition();
+    const end = batch.first < settled ? settled : Infinity;
     for (;;) {
       const block = journal.read(batch.next);
       if (block === undefined) return false;
       if (batch.empty) this.#batchSinceMs = clock.nowMs();
       for (const frame of block.frames(batch.next)) {
-        if (batch.readings >= LIMITS.storeBatchRows || !batch.add(frame)) return true;
+        if (batch.readings >= LIMITS.storeBatchRows || frame.position >= end || !batch.add(frame))
+          return true;
       }
     }
   }
