@@ -100,13 +100,17 @@ describe('reads beside writes', () => {
 
   test('closing waits for writes, ends reads, and refuses what comes after', async () => {
     const file = await folders.file();
-    const store = await folders.open(file);
+    const store = await folders.open(file, { maxQueries: 1 });
     await write(store, 0, 20_000);
     const open = await store.rows(ALL, neverAborted());
     const writing = write(store, 20_000, 20_100);
+    const waiting = Promise.allSettled([1, 2, 3].map(() => store.rows(ALL, neverAborted())));
     const closing = store.close();
     await writing;
     await closing;
+    for (const read of await waiting) {
+      expect(read).toMatchObject({ status: 'rejected', reason: { code: 'store_unavailable' } });
+    }
     await expect(cellsOf(open)).rejects.toMatchObject({ code: 'draining' });
     await expect(store.rows(ALL, neverAborted())).rejects.toMatchObject({ code: 'store_unavailable' });
     await expect(write(store, 0, 1)).rejects.toMatchObject({ code: 'store_unavailable' });

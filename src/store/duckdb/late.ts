@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import type { Cell, ColumnBatch } from '../../core/index.ts';
+import type { ColumnBatch } from '../../core/index.ts';
 import { appendPoints, sourceOf, type Point } from './append.ts';
 import { timeLiteral } from './sql.ts';
 import type { Table } from './tables.ts';
@@ -16,12 +16,15 @@ export class LatePoints {
     return this.#points.size;
   }
 
-  /** Takes a row of a batch. `key` is its series'. */
-  add(table: Table, key: string, batch: ColumnBatch, row: number): void {
+  /** Takes a row of a batch. `key` is its series', `sources` what sourcesOf() says of the batch. */
+  add(sources: readonly Source[], key: string, batch: ColumnBatch, row: number): void {
     const timeNs = batch.timeNs[row] ?? 0n;
     const id = `${timeNs} ${key}`;
     const known = this.#points.get(id);
-    const values = cellsOf(table, batch, row);
+    const values = sources.map(({ index, tag }) => {
+      const value = batch.cell(index, row);
+      return tag && value === '' ? null : value;
+    });
     if (known === undefined) {
       this.#points.set(id, { timeNs, device: batch.device[row] ?? '', values });
       return;
@@ -62,10 +65,16 @@ export class LatePoints {
   }
 }
 
-function cellsOf(table: Table, batch: ColumnBatch, row: number): Cell[] {
+/** Where a column of the table finds its values: an index into the batch's columns, -1 for none. */
+interface Source {
+  index: number;
+  tag: boolean;
+}
+
+/** The sources of a table's columns in a batch. */
+export function sourcesOf(table: Table, batch: ColumnBatch): Source[] {
   return table.columns.map((column) => {
     const source = sourceOf(batch, column);
-    const value = source === undefined ? null : batch.cell(batch.columns.indexOf(source), row);
-    return column.role === 'tag' && value === '' ? null : value;
+    return { index: source === undefined ? -1 : batch.columns.indexOf(source), tag: column.role === 'tag' };
   });
 }

@@ -18,6 +18,7 @@ export class SnapshotReader {
   /** Calls into DuckDB at once. Each holds a thread of libuv's pool, and the writer must find one free. */
   readonly #calls: Semaphore;
   readonly #open = new Set<Snapshot>();
+  #closed = false;
 
   constructor(instance: DuckDBInstance, maxQueries: number, maxWaiting: number, maxCalls: number) {
     this.#instance = instance;
@@ -54,6 +55,7 @@ export class SnapshotReader {
 
   /** Ends all open reads. */
   async close(): Promise<void> {
+    this.#closed = true;
     const reason = new MillraceError('draining', 'the store is closing');
     await Promise.all([...this.#open].map((snapshot) => snapshot.cancel(reason)));
   }
@@ -65,6 +67,8 @@ export class SnapshotReader {
       throw readError(error, signal.reason);
     }
     try {
+      // those who waited while the store closed come here one after another
+      if (this.#closed) throw new MillraceError('store_unavailable', 'the store is closed');
       const connection = await this.#instance.connect();
       const snapshot: Snapshot = new Snapshot(connection, this.#calls, signal, () => {
         this.#open.delete(snapshot);

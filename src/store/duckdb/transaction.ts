@@ -2,7 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import type { ColumnBatch } from '../../core/index.ts';
 import type { RefusedPoint, StorePosition } from '../store.ts';
 import { appendBatchRows, sourceOf } from './append.ts';
-import { LatePoints } from './late.ts';
+import { LatePoints, sourcesOf } from './late.ts';
 import { mergeSeen, SeenDevices } from './seen.ts';
 import { seriesKey, type Series } from './series.ts';
 import { CATALOG, OWN, POINTS, storableTime } from './sql.ts';
@@ -85,6 +85,7 @@ function sortRows(
     if (stored === undefined || (stored.type === def.type && stored.role === def.role)) return [];
     return [{ index, message: `${def.name} is stored as ${stored.role} of type ${stored.type}` }];
   });
+  const sources = sourcesOf(table, batch);
   const tagSources = table.tags.map((tag) => sourceOf(batch, tag));
   const tags: (string | null)[] = tagSources.map(() => null);
   let device: string | null = null;
@@ -117,7 +118,7 @@ function sortRows(
       table.series.advance(series, timeNs);
       fresh.push(row);
     } else {
-      late.add(table, key, batch, row);
+      late.add(sources, key, batch, row);
     }
   }
   return fresh;
