@@ -86,16 +86,22 @@ describe('reads beside writes', () => {
   test('an abort stops a statement at work', async () => {
     const store = await folders.open(await folders.file());
     for (let i = 0; i < 10; i++) await write(store, i * 20_000, (i + 1) * 20_000);
-    const controller = new AbortController();
     const aggregates = Array.from({ length: 200 }, (_, i) => ({
       field: 'n',
       fn: 'median' as const,
       name: `m${i}`,
     }));
     const query = { ...ALL, aggregates, everyNs: 7n, group: [] };
+    const started = performance.now();
+    await cellsOf(await store.aggregate({ ...query, limit: 1 }, neverAborted()));
+    const wholeMs = performance.now() - started;
+
+    const controller = new AbortController();
     const reading = store.aggregate(query, controller.signal);
-    setTimeout(() => controller.abort(), 30);
+    setTimeout(() => controller.abort(), wholeMs / 20);
+    const aborted = performance.now();
     await expect(reading).rejects.toMatchObject({ code: 'query_timeout' });
+    expect(performance.now() - aborted).toBeLessThan(wholeMs / 2);
   });
 
   test('closing waits for writes, ends reads, and refuses what comes after', async () => {
