@@ -21,6 +21,7 @@ export interface Drawing {
 /** One line under the chart: where its points come from, and how faithful they are. */
 export function noteText({ phase, points, sliceMs, shownMs, windowMs, gaps }: Drawing): string {
   if (phase.name === 'idle') return '';
+  if (points === 0) return SOURCES[phase.name];
   const parts = [SOURCES[phase.name], `${formatCount(points)} points`];
   if (sliceMs > 0) parts.push(`down-sampled: lowest and highest of every ${sliceText(sliceMs)}`);
   if (shownMs < windowMs) parts.push(`all there is of the last ${Math.round(windowMs / 60_000)} min`);
