@@ -38,6 +38,8 @@ export class Reading {
       const step = await this.#time.spend(() => this.#chunks.next());
       if (step.done !== true) return step.value;
     } catch (error) {
+      // Closed meanwhile, because the client left: how the store puts that is nobody's concern.
+      if (this.#closed) return null;
       await this.close();
       throw error;
     }

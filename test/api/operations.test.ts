@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Origin } from '../../src/journal/index.ts';
+import { NOW_MS, openApiFixture } from './fixture.ts';
+
+let api: Awaited<ReturnType<typeof openApiFixture>>;
+const origin: Origin = { device: 'a', transport: 'ws', onDurable: () => {}, onFailed: () => {} };
+
+beforeAll(async () => {
+  api = await openApiFixture();
+  api.journal.append(origin, 1, Buffer.from('frame'), 3, NOW_MS);
+  for (let seq = 2; seq <= 6; seq++) {
+    api.journal.reject(origin, seq, {
+      device: 'a',
+      transport: 'ws',
+      atMs: NOW_MS + seq,
+      code: 'frame_truncated',
+      message: `frame ${seq}`,
+      bytes: Buffer.from([0xc3, 0x01, seq]),
+    });
+  }
+  await api.journal.flush();
+});
+afterAll(() => api.close());
+
+describe('health', () => {
+  test('is alive', async () => {
+    const { status, headers } = await api.call('/healthz');
+    expect([status, headers['Cache-Control']]).toEqual([200, 'no-store']);
+  });
+
+  test('is ready with the state of each part', async () => {
+    const { status, json } = await api.call('/readyz');
+    expect(status).toBe(200);
+    expect(json).toEqual({
+      ready: true,
+      queryReady: true,
+      parts: { store: { state: 'up' }, journal: { state: 'open' } },
+    });
+  });
+
+  test('without the store takes frames and answers no queries', async () => {
+    const parts = { store: { state: 'down', reason: 'no route' } };
+    api.state.report = { ingest: null, query: 'store_unavailable', parts };
+    expect((await api.call('/readyz')).json).toMatchObject({ ready: true, queryReady: false, parts });
+    const { status, headers, json } = await api.call('/readyz?for=query');
+    expect(status).toBe(503);
+    expect(headers['Content-Type']).toBe('application/problem+json');
+    expect(json).toMatchObject({
+      code: 'store_unavailable',
+      status: 503,
+      ready: true,
+      queryReady: false,
+      parts,
+    });
+  });
+
+  test('while draining is not ready for anything', async () => {
+    api.state.report = { ingest: 'draining', query: 'draining', parts: {} };
+    for (const path of ['/readyz', '/readyz?for=query']) {
+      const { status, json } = await api.call(path);
+      expect([status, json['code']]).toEqual([503, 'draining']);
+    }
+    expect((await api.call('/readyz?for=lunch')).status).toBe(400);
+  });
+});
+
+describe('figures', () => {
+  test('/metrics is what the telemetry exposes', async () => {
+    const { text, headers } = await api.call('/metrics');
+    expect(text).toBe('millrace_up 1\n');
+    expect(headers['Content-Type']).toBe('text/plain; version=0.0.4');
+  });
+
+  test('/v1/stats has the figures of the page', async () => {
+    expect((await api.call('/v1/stats')).json).toMatchObject({ readings: { total: 100 }, version: '1.2.3' });
+  });
+
+  test('/v1/ledger balances', async () => {
+    expect((await api.call('/v1/ledger')).json).toEqual({
+      received: 8,
+      stored: 0,
+      duplicates: 0,
+      rejected: 5,
+      deadLettered: 0,
+      expired: 0,
+      pending: 3,
+    });
+  });
+});
+
+describe('/v1/dead-letters', () => {
+  test('lists refused frames, newest first, with their bytes', async () => {
+    const { json } = await api.call('/v1/dead-letters?limit=1');
+    expect(json['deadLetters']).toEqual([
+      {
+        id: expect.any(String),
+        at: new Date(NOW_MS + 6).toISOString(),
+        device: 'a',
+        transport: 'ws',
+        code: 'frame_truncated',
+        message: 'frame 6',
+        bytes: Buffer.from([0xc3, 0x01, 6]).toString('base64'),
+      },
+    ]);
+  });
+
+  test('goes on from page to page', async () => {
+    const seen: string[] = [];
+    let cursor: unknown = null;
+    do {
+      const next = typeof cursor === 'string' ? `&cursor=${cursor}` : '';
+      const { json } = await api.call(`/v1/dead-letters?limit=2${next}`);
+      seen.push(...(json['deadLetters'] as { message: string }[]).map((each) => each.message));
+      cursor = json['cursor'];
+    } while (cursor !== null && seen.length < 100);
+    expect(seen).toEqual(['frame 6', 'frame 5', 'frame 4', 'frame 3', 'frame 2']);
+  });
+
+  test('refuses the cursor of another list', async () => {
+    const devices = Buffer.from(JSON.stringify(['k', 'devices', 'a'])).toString('base64url');
+    expect((await api.call(`/v1/dead-letters?cursor=${devices}`)).json['code']).toBe('cursor_invalid');
+  });
+});
