@@ -199,6 +199,19 @@ describeWithInflux('the store on InfluxDB', () => {
     expect(await read()).toHaveLength(1 + 3_000 - 3);
   });
 
+  test('a line that the server cannot read is taken out, and the rest of its body is written', async () => {
+    const points = Array.from({ length: 200 }, (_, i) => ({
+      timeNs: BASE_NS + BigInt(i),
+      device: 'a',
+      tags: { zone: i === 70 || i === 140 ? "': ".repeat(25_000) : 'x' },
+      fields: { note: "unable to parse 'it': x\n" },
+    }));
+    const refused = await put(points);
+    expect(refused.map(({ row }) => row).sort((a, b) => a - b)).toEqual([70, 140]);
+    expect(refused[0]?.message).toMatch(/^max key length exceeded/);
+    expect(await read()).toHaveLength(198);
+  });
+
   test('of rows merged into one point only the bad one is refused', async () => {
     const asInteger = shape('room', { temperature: 'integer', ok: 'boolean' }, ['zone']);
     await put([{ timeNs: BASE_NS, device: 'a', fields: { temperature: 1.5 } }]);

@@ -49,8 +49,7 @@ export async function* readAnswer(
     const parsed = parseLine(line);
     if (parsed.error !== undefined) throw refusal(parsed.error);
     for (const result of parsed.results ?? []) {
-      if (result.error !== undefined)
-        throw new InfluxUnavailable(`InfluxDB refused a query: ${result.error}`);
+      if (result.error !== undefined) throw refusal(result.error);
       for (const series of result.series) yield { statement: result.statement_id, ...series };
       if (!result.partial) finished = Math.max(finished, result.statement_id + 1);
     }

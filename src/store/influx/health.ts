@@ -8,8 +8,8 @@ const PROBE_MAX_MS = 10_000;
 
 /**
  * Whether the server is there, from what writes and reads meet, and from a probe in the background while it
- * is not. A fault of writes that a probe cannot see, such as a token without that permission, ends only with a
- * write that succeeds.
+ * is not. What the server itself answers to a write a probe cannot see, such as a token without that permission:
+ * it ends only with a write that succeeds.
  */
 export class InfluxHealth {
   readonly #probe: () => Promise<void>;
@@ -44,6 +44,8 @@ export class InfluxHealth {
     if (error === null) {
       this.#writeFault = null;
       this.#found();
+    } else if (error instanceof InfluxUnavailable && error.status === null) {
+      this.#lost(error);
     } else {
       this.#writeFault = messageOf(error);
     }

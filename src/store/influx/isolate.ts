@@ -44,18 +44,21 @@ export async function writeIsolating(
   return refused;
 }
 
-const UNPARSED = "unable to parse '";
+/** How each entry of a 400 begins; `': ` ends the line in it. */
+const UNPARSED = /(?:^|\n)unable to parse '/;
+/** A line may hold what ends it, the short reason behind it hardly ever: so many ends are tried from behind. */
+const MAX_ENDS = 8;
 
 /** The points whose lines a 400 names, each with its reason. */
 function refusedLines(part: readonly Point[], message: string): Map<Point, string> {
   const byLine = new Map(part.map((point) => [point.line, point]));
   const bad = new Map<Point, string>();
-  for (const section of message.split(UNPARSED).slice(1)) {
-    // A line may itself hold what follows it here, so every possible end is looked up.
-    for (let end = section.indexOf("': "); end >= 0; end = section.indexOf("': ", end + 1)) {
-      const point = byLine.get(section.slice(0, end));
+  for (const entry of message.split(UNPARSED).slice(1)) {
+    let end = entry.lastIndexOf("': ");
+    for (let tries = 0; tries < MAX_ENDS && end > 0; tries++, end = entry.lastIndexOf("': ", end - 1)) {
+      const point = byLine.get(entry.slice(0, end));
       if (point === undefined) continue;
-      bad.set(point, section.slice(end + 3).trim());
+      bad.set(point, entry.slice(end + 3));
       break;
     }
   }
@@ -70,6 +73,7 @@ function droppedCount(message: string): number {
 /** The reason alone, with what it means where it is known. */
 function explain(message: string): string {
   const reason = message
+    .replace(/^unable to parse '.*': /s, '')
     .replace(/^.*partial write: /s, '')
     .replace(/ dropped=\d+$/, '')
     .slice(0, 500);

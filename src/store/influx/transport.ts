@@ -66,7 +66,7 @@ export class InfluxTransport {
     const path = `/api/v2/write?org=${encodeURIComponent(org)}&bucket=${encodeURIComponent(bucket)}&precision=ns`;
     const status = await this.#post(path, body);
     if (typeof status !== 'number') return verdict(status);
-    if (status !== 204) throw new InfluxUnavailable(`InfluxDB answered a write with ${status}`);
+    if (status !== 204) throw new InfluxUnavailable(`InfluxDB answered a write with ${status}`, { status });
     return { status, message: '' };
   }
 
@@ -175,6 +175,7 @@ function refusal(error: HttpError): InfluxUnavailable {
   return new InfluxUnavailable(
     `InfluxDB answered ${status}${help === undefined ? '' : `, ${help}`}${said === '' ? '' : ` (${said})`}`,
     {
+      status,
       retryAfterMs: parseRetryAfterMs(typeof header === 'string' ? header : undefined, Date.now()),
       cause: error,
     },

@@ -1,11 +1,18 @@
 import { MillraceError } from '../../core/index.ts';
 
-/** InfluxDB cannot do it now and may later. `retryAfterMs` is what its Retry-After asked for, else null. */
+/** InfluxDB cannot do it now and may later. */
 export class InfluxUnavailable extends MillraceError {
+  /** The HTTP status that said so; null where there was none. */
+  readonly status: number | null;
+  /** What its Retry-After asked for, else null. */
   readonly retryAfterMs: number | null;
 
-  constructor(message: string, options: { retryAfterMs?: number | null; cause?: unknown } = {}) {
+  constructor(
+    message: string,
+    options: { status?: number; retryAfterMs?: number | null; cause?: unknown } = {},
+  ) {
     super('store_unavailable', message, { cause: options.cause });
+    this.status = options.status ?? null;
     this.retryAfterMs = options.retryAfterMs ?? null;
   }
 }
