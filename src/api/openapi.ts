@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ERRORS } from '../core/index.ts';
-import type { JsonSchema, Outputs, Route } from './route.ts';
+import type { JsonSchema } from './json-schema.ts';
+import type { Outputs, Route } from './route.ts';
 
 /** RFC 9457, with the members that we add. */
 const problemOutput = z.object({

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { LIMITS, MillraceError } from '../core/index.ts';
 import type { HttpExchange } from '../net/index.ts';
-import type { JsonSchema } from './route.ts';
+import type { JsonSchema } from './json-schema.ts';
 
 /**
  * Input on its way from the wire to a zod schema. A query string knows only texts, JSON also numbers and lists;

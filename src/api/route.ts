@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import type { HttpAnswer, HttpExchange } from '../net/index.ts';
+import type { JsonSchema } from './json-schema.ts';
 import { bindParameters, readBody, readQuery } from './parameters.ts';
-
-export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** What an answer's body is, by content type: a schema for JSON, null for text and bytes. */
 export type Outputs = Readonly<Record<string, z.ZodType | null>>;

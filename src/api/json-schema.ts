@@ -1,0 +1,2 @@
+/** A JSON Schema document, or a part of one. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
