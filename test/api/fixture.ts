@@ -122,24 +122,32 @@ export function meter(
   };
 }
 
-/** Calls the API as the network edge would. */
-export async function callApi(
-  handle: (exchange: HttpExchange) => Promise<HttpAnswer>,
+/** A request as the network edge hands it over. */
+export function exchangeOf(
   path: string,
   { method = 'GET', headers = {}, body, signal = new AbortController().signal }: CallOptions = {},
-): Promise<Reply> {
+): HttpExchange {
   const [pathname = '', query = ''] = path.split(/\?(.*)/s);
   const json = typeof body === 'string' ? body : JSON.stringify(body ?? '');
   const all: Record<string, string> =
     body === undefined ? headers : { 'content-type': 'application/json', ...headers };
-  const answer = await handle({
+  return {
     method,
     path: pathname,
     query,
     header: (name) => all[name],
     body: () => Promise.resolve(Buffer.from(json)),
     signal,
-  });
+  };
+}
+
+/** Calls the API and reads the whole answer. */
+export async function callApi(
+  handle: (exchange: HttpExchange) => Promise<HttpAnswer>,
+  path: string,
+  options: CallOptions = {},
+): Promise<Reply> {
+  const answer = await handle(exchangeOf(path, options));
   const text = await textOf(answer);
   const parsed: unknown = /json/.test(answer.headers['Content-Type'] ?? '') ? JSON.parse(text) : {};
   const object = parsed as Record<string, unknown>;

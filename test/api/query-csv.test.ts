@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createApi } from '../../src/api/index.ts';
 import { MillraceError } from '../../src/core/index.ts';
 import type { Answer } from '../../src/store/index.ts';
-import { callApi, meter, openApiFixture } from './fixture.ts';
+import { until } from '../fixtures/until.ts';
+import { callApi, exchangeOf, meter, openApiFixture } from './fixture.ts';
 
 let api: Awaited<ReturnType<typeof openApiFixture>>;
 beforeAll(async () => {
@@ -101,12 +102,14 @@ describe('a streamed answer', () => {
     expect(state.open).toBe(0);
   });
 
-  test('gives its query back when the client leaves', async () => {
+  test('gives its query back when the client leaves before or after its head was made', async () => {
     const { state, handle } = storeOf(endless);
     const client = new AbortController();
-    const reply = callApi(handle, `${base}&format=csv`, { signal: client.signal });
+    await handle(exchangeOf(`${base}&format=csv`, { signal: client.signal }));
+    expect(state.open).toBe(1);
     client.abort();
-    await reply;
+    await until('the end of the query', () => state.open === 0);
+    await handle(exchangeOf(`${base}&format=csv`, { signal: client.signal }));
     expect(state.open).toBe(0);
   });
 
