@@ -35,8 +35,8 @@ export interface FleetRun {
 /** New connections per second while the fleet starts. */
 const CONNECTS_PER_S = 1_000;
 const PROGRESS_MS = 1_000;
-/** At the end acks are awaited this long; after an abort less, for somebody is waiting. */
-const FLUSH_MS = 30_000;
+/** At the end acks are awaited this long, more than the longest backoff; after an abort less: somebody waits. */
+const FLUSH_MS = 45_000;
 const FLUSH_ABORTED_MS = 5_000;
 /** Memory for unacknowledged frames of all devices together. */
 const OUTBOXES_BYTES = 512 * 1024 * 1024;
