@@ -37,6 +37,7 @@ interface Colours {
 
 const NEAR_PX = 30;
 const KEY_STEP_PX = 12;
+const MARK_ROOM_PX = 60;
 
 /** The chart: draws a view as often as it is told to, keeps its size, and reads out under the cursor. */
 export class Chart {
@@ -176,9 +177,11 @@ export class Chart {
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
     ctx.font = this.#colours.font.replace(/^(\d+)px/, (_, px: string) => `${(Number(px) - 1) * ratio}px`);
-    ctx.textAlign = 'right';
     ctx.textBaseline = 'top';
-    ctx.fillText('history', x - 6 * ratio, bbox.top);
+    // Named by the side that has room: the axis is on the left, the edge of the chart on the right.
+    const isNearAxis = x - bbox.left < MARK_ROOM_PX * ratio;
+    ctx.textAlign = isNearAxis ? 'left' : 'right';
+    ctx.fillText(isNearAxis ? 'live' : 'history', x + (isNearAxis ? 6 : -6) * ratio, bbox.top);
     ctx.restore();
   }
 
