@@ -1,6 +1,7 @@
 import { LIMITS, MillraceError } from '../core/index.ts';
 import {
   asMillraceError,
+  isLoopbackHost,
   isOriginAllowed,
   problem,
   type HttpAnswer,
@@ -9,7 +10,6 @@ import {
 import { z } from 'zod';
 import { conditional } from './conditional.ts';
 import type { ApiContext } from './context.ts';
-import { isLoopbackHost } from './host.ts';
 import { openApiDocument } from './openapi.ts';
 import { MethodNotAllowed, Router, dispatch } from './router.ts';
 import { defineRoute, json, type Route } from './route.ts';

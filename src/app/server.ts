@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs';
 import { createApi, type ReadyReport, type ServerStats } from '../api/index.ts';
 import { LIMITS, MillraceError, messageOf, systemClock } from '../core/index.ts';
-import { isLoopback, type Settings } from '../config/index.ts';
+import { isLoopback, SETTINGS, type Settings } from '../config/index.ts';
 import { IngestHub } from '../ingest/index.ts';
 import { openLocalJournal, type Journal } from '../journal/index.ts';
-import { isOriginAllowed, NetServer } from '../net/index.ts';
+import { isLoopbackHost, isOriginAllowed, NetServer, type UpgradeRequest } from '../net/index.ts';
 import { loadSchemaFolder, openRegistry } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 import { createTail } from '../tail/index.ts';
@@ -40,6 +41,12 @@ export interface Server {
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { settings } = options;
+  if (settings.schemas !== SETTINGS.schemas.fallback && !existsSync(settings.schemas)) {
+    throw new MillraceError(
+      'config_invalid',
+      `MILLRACE_SCHEMAS: expected a folder, got "${settings.schemas}"`,
+    );
+  }
   const opened: (() => unknown)[] = [];
   try {
     const folder = openDataFolder(settings['data-dir']);
@@ -81,6 +88,15 @@ async function startIn(
   const metrics = new Metrics();
   const acks = new AckLatency();
   const rate = new Rate(RATE_WINDOW_MS);
+  const loopbackOnly = isLoopback(settings.host);
+  const authorize = (request: UpgradeRequest): void => {
+    if (loopbackOnly && !isLoopbackHost(request.header('host'), settings.origins)) {
+      throw new MillraceError('origin_forbidden', 'the Host header names no loopback address');
+    }
+    if (!isOriginAllowed((name) => request.header(name), settings.origins)) {
+      throw new MillraceError('origin_forbidden', 'pages of this origin may not connect');
+    }
+  };
   const onError = (error: unknown): void => logger.error({ err: error }, messageOf(error));
 
   const writer = new Writer({
@@ -105,7 +121,7 @@ async function startIn(
       maxUnackedBytes: settings['max-unacked-bytes'],
     },
     maxConnections: settings['max-connections'],
-    origins: settings.origins,
+    authorize,
     clock,
     onAck: (ms) => {
       acks.add(ms);
@@ -118,11 +134,7 @@ async function startIn(
     registry,
     store,
     clock,
-    authorize: (request) => {
-      if (!isOriginAllowed((name) => request.header(name), settings.origins)) {
-        throw new MillraceError('origin_forbidden', 'this web origin may not connect');
-      }
-    },
+    authorize,
     onDefect: onError,
   });
 
@@ -167,7 +179,7 @@ async function startIn(
       pageDir,
       queryTimeoutMs: settings['query-timeout'],
       origins: settings.origins,
-      loopbackOnly: isLoopback(settings.host),
+      loopbackOnly,
       status: () => readyReport(draining, journal, store),
       stats,
       metrics: () => metrics.expose(),

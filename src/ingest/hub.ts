@@ -1,11 +1,6 @@
 import { LIMITS, MillraceError, isDeviceId, messageOf, type Clock } from '../core/index.ts';
 import type { Journal } from '../journal/index.ts';
-import {
-  isOriginAllowed,
-  type UpgradeAccepted,
-  type UpgradeRequest,
-  type WebSocketRoute,
-} from '../net/index.ts';
+import type { UpgradeAccepted, UpgradeRequest, WebSocketRoute } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
 import { DeviceSession, type SessionContext, type SessionLimits } from './session.ts';
 
@@ -18,8 +13,8 @@ export interface IngestOptions {
   registry: Registry;
   limits: SessionLimits;
   maxConnections: number;
-  /** Web origins that may connect besides our own host. */
-  origins: readonly string[];
+  /** Throws a MillraceError that refuses a connection before the upgrade. */
+  authorize(request: UpgradeRequest): void;
   clock: Clock;
   onAck(ms: number): void;
   onError(error: unknown): void;
@@ -79,10 +74,8 @@ export class IngestHub {
 
   // Async so that every refusal is a rejection, as the route asks.
   async #upgrade(request: UpgradeRequest): Promise<UpgradeAccepted> {
-    const { journal, origins, maxConnections } = this.#options;
-    if (!isOriginAllowed((name) => request.header(name), origins)) {
-      throw new MillraceError('origin_forbidden', 'this web origin may not connect');
-    }
+    const { journal, maxConnections } = this.#options;
+    this.#options.authorize(request);
     const device = new URLSearchParams(request.query).get('device');
     if (device === null || device === '') {
       throw new MillraceError('device_missing', 'the connection names no device: add ?device=ID');

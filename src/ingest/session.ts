@@ -120,8 +120,7 @@ export class DeviceSession implements SocketHandler, Origin {
   }
 
   #refuse(seq: number, bytes: Uint8Array, error: MillraceError, atMs: number): void {
-    const { code, path } = error;
-    const message = path === undefined ? error.message : `${path}: ${error.message}`;
+    const { code, message } = error;
     this.#context.onFrame(true);
     this.#send({ type: 'reject', seq, code, message });
     this.#context.journal.reject(this, seq, {

@@ -81,7 +81,9 @@ export class Responder {
       this.#ended = true;
       this.#res.cork(() => {
         this.#writeHead(answer);
-        if (headOnly) this.#res.endWithoutBody(length);
+        if (headOnly && answer.status !== 304) this.#res.endWithoutBody(length);
+        // A 304 describes the whole answer, so it must not claim a length of 0.
+        else if (answer.status === 304) this.#res.endWithoutBody();
         else if (body === null) this.#res.end();
         else this.#res.end(body);
       });

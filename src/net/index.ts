@@ -7,4 +7,5 @@ export { NetServer, type UpgradeRequest, type UpgradeAccepted, type WebSocketRou
 export type { HttpAnswer, HttpExchange } from './http.ts';
 export type { Socket, SocketHandler, SendOutcome } from './socket.ts';
 export { asMillraceError, problem } from './problem.ts';
+export { isLoopbackHost } from './host.ts';
 export { isOriginAllowed } from './origin.ts';

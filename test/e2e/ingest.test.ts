@@ -119,6 +119,7 @@ describe('GET /v1/ingest', () => {
   test.each([
     ['no device', '', {}, 400, 'device_missing'],
     ['a device id of another form', 'device=a%20b', {}, 400, 'device_invalid'],
+    ['a foreign name for this address', 'device=h', { Host: 'elsewhere.example' }, 403, 'origin_forbidden'],
     ['a page of another origin', 'device=h', { Origin: 'http://elsewhere.example' }, 403, 'origin_forbidden'],
   ])('answers %s before the upgrade', async (_, query, headers, status, code) => {
     const device = connect(query, { headers: { ...headers } });
