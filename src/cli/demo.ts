@@ -1,8 +1,11 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { runFleet } from '../../devices/index.ts';
 import { createLogger } from '../telemetry/index.ts';
 import { addSettingFlags, settingsOf } from './settings.ts';
 import { runServer } from './run-server.ts';
+import { PACKAGE_DIR } from './version.ts';
 
 /** What streams in a demo: few devices, many enough to look alive. */
 const FLEETS = [
@@ -17,7 +20,9 @@ export function demoCommand(): Command {
     'run the gateway with a small simulated fleet streaming into it',
   );
   return addSettingFlags(command).action(async () => {
-    const settings = settingsOf(command);
+    const given = settingsOf(command);
+    // The simulated devices speak the packaged schemas, from whatever folder the demo is started.
+    const settings = existsSync(given.schemas) ? given : { ...given, schemas: join(PACKAGE_DIR, 'schemas') };
     const logger = createLogger(settings['log-level']);
     const stop = new AbortController();
     let fleets: Promise<unknown> = Promise.resolve();
