@@ -31,8 +31,13 @@ export function readQuery(
   return raw;
 }
 
-/** The members of a JSON body; null stands for absent. Throws `content_type_unsupported`, `body_*`. */
-export async function readBody(exchange: HttpExchange): Promise<RawParameters> {
+/**
+ * The members of a JSON body; null stands for absent, and a text in `commas` is split as in a query. Throws `content_type_unsupported`, `body_*`.
+ */
+export async function readBody(
+  exchange: HttpExchange,
+  commas: readonly string[] = [],
+): Promise<RawParameters> {
   const contentType = (exchange.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase();
   if (contentType !== 'application/json') {
     throw new MillraceError('content_type_unsupported', 'send the body as Content-Type: application/json');
@@ -47,7 +52,14 @@ export async function readBody(exchange: HttpExchange): Promise<RawParameters> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new MillraceError('body_invalid', 'the body must be a JSON object');
   }
-  return new Map(Object.entries(value).filter(([, member]) => member !== null));
+  return new Map(
+    Object.entries(value)
+      .filter(([, member]) => member !== null)
+      .map(([name, member]): [string, unknown] => [
+        name,
+        commas.includes(name) && typeof member === 'string' ? member.split(',') : member,
+      ]),
+  );
 }
 
 /**

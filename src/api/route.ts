@@ -48,7 +48,9 @@ export function defineRoute<Input extends z.ZodObject>(definition: RouteDefiniti
     problems: definition.problems ?? [],
     async answer(exchange, segments) {
       const raw =
-        definition.method === 'POST' ? await readBody(exchange) : readQuery(exchange.query, segments, commas);
+        definition.method === 'POST'
+          ? await readBody(exchange, commas)
+          : readQuery(exchange.query, segments, commas);
       return definition.handler(bindParameters(raw, definition.input, inputSchema), exchange);
     },
   };

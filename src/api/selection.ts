@@ -50,16 +50,17 @@ export function choose(
       `there is no measurement "${input.measurement.slice(0, 100)}"`,
     );
   }
-  const tags = input.tag ?? {};
+  const { device: devicesByTag = [], ...tags } = input.tag ?? {};
   const known = measurement.tags.map((tag) => tag.name);
   for (const tag of Object.keys(tags)) {
     if (known.includes(tag)) continue;
-    const hint =
-      tag === 'device' ? 'filter devices with device=ID' : `its tags: ${known.join(', ') || 'none'}`;
     throw new MillraceError(
       'parameter_unknown',
-      `tag.${tag.slice(0, 100)}: ${measurement.name} has no such tag; ${hint}`,
+      `tag.${tag.slice(0, 100)}: ${measurement.name} has no such tag; its tags: device, ${known.join(', ')}`,
     );
   }
-  return { measurement, devices: [...new Set(input.device)], tags };
+  if (devicesByTag.length > 0 && (input.device ?? []).length > 0) {
+    throw new MillraceError('parameter_invalid', 'tag.device: give devices once, as device or as tag.device');
+  }
+  return { measurement, devices: [...new Set([...(input.device ?? []), ...devicesByTag])], tags };
 }

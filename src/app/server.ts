@@ -180,7 +180,7 @@ async function startIn(
       queryTimeoutMs: settings['query-timeout'],
       origins: settings.origins,
       loopbackOnly,
-      status: () => readyReport(draining, journal, store),
+      status: () => readyReport(draining, journal, store, writer),
       stats,
       metrics: () => metrics.expose(),
       connected: (device) => ingest.isConnected(device),
@@ -194,26 +194,44 @@ async function startIn(
 
   return {
     url,
-    async stop() {
-      draining = true;
-      net.stopListening();
-      tail.goaway('the server is stopping');
-      await ingest.drain('the server is stopping');
-      await tail.close();
-      // What was journaled is safe; the store gets what time is left.
-      await writer.stop(LIMITS.drainMs / 2);
-      await new Promise((resolve) => setTimeout(resolve, CLOSING_MS));
-      net.close();
-      await store.close();
-      await journal.close();
-      await registry.close();
-      folder.release();
-      logger.info('stopped');
-    },
+    stop: () => withDeadline(stopInOrder(), LIMITS.drainMs, logger),
   };
+
+  async function stopInOrder(): Promise<void> {
+    draining = true;
+    net.stopListening();
+    tail.goaway('the server is stopping');
+    await ingest.drain('the server is stopping');
+    await tail.close();
+    // What was journaled is safe; the store gets what time is left.
+    await writer.stop(LIMITS.drainMs / 2);
+    await new Promise((resolve) => setTimeout(resolve, CLOSING_MS));
+    net.close();
+    await store.close();
+    await journal.close();
+    await registry.close();
+    folder.release();
+    logger.info('stopped');
+  }
 }
 
-function readyReport(draining: boolean, journal: Journal, store: Store): ReadyReport {
+/** What was acknowledged is in the journal, so a part that hangs may be left behind. */
+async function withDeadline(work: Promise<void>, ms: number, logger: Logger): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      logger.warn(
+        { ms },
+        'stopped without waiting any longer; the journal keeps what the store has not taken',
+      );
+      resolve();
+    }, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}
+
+function readyReport(draining: boolean, journal: Journal, store: Store, writer: Writer): ReadyReport {
   const { state, bytes, pendingBytes, maxBytes } = journal.stats();
   const storeState = store.state();
   return {
@@ -227,6 +245,7 @@ function readyReport(draining: boolean, journal: Journal, store: Store): ReadyRe
     query: draining ? 'draining' : storeState.state === 'up' ? null : 'store_unavailable',
     parts: {
       journal: { state, bytes, pendingBytes, maxBytes },
+      writer: { state: writer.fault === null ? 'running' : 'failed', reason: writer.fault },
       store: { kind: store.kind, ...storeState },
     },
   };

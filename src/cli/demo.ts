@@ -38,5 +38,6 @@ export function demoCommand(): Command {
     );
     process.stdout.write(`the page is at ${server.url}/ — Ctrl-C stops\n`);
     await Promise.race([server.stopped, fleets.then(() => server.stopped)]);
+    process.exit(0);
   });
 }

@@ -37,6 +37,10 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : WRONG_USE;
+    // Commander has already told of what it found itself.
+    if (error.code === 'commander.invalidArgument' && !error.message.startsWith('error:')) {
+      process.stderr.write(`millrace: ${error.message}\n(add --help for the options)\n`);
+    }
   } else {
     process.exitCode = error instanceof MillraceError && error.code === 'config_invalid' ? WRONG_USE : FAILED;
     const code = error instanceof MillraceError ? ` (${error.code})` : '';

@@ -10,5 +10,7 @@ export function serveCommand(): Command {
     const settings = settingsOf(command);
     const server = await runServer(settings, createLogger(settings['log-level']));
     await server.stopped;
+    // A part that hangs must not keep a stopped server alive.
+    process.exit(0);
   });
 }

@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { messageOf } from '../core/index.ts';
 
@@ -18,6 +19,8 @@ export const rowsAnswer = z.object({
  * the server is not there, or with its own code and detail when it refuses.
  */
 export async function get(url: string, path: string, params: readonly [string, string][]): Promise<string> {
+  if (!URL.canParse(path, url))
+    throw new InvalidArgumentError(`--url: expected http://HOST:PORT, got "${url}"`);
   const target = new URL(path, url);
   for (const [name, value] of params) target.searchParams.append(name, value);
   let response: Response;
@@ -52,7 +55,7 @@ export function collect(value: string, earlier: string[] = []): string[] {
 export function tagParams(tags: readonly string[]): [string, string][] {
   return tags.map((tag) => {
     const at = tag.indexOf('=');
-    if (at < 1) throw new Error(`--tag: expected NAME=VALUE, got "${tag}"`);
+    if (at < 1) throw new InvalidArgumentError(`--tag: expected NAME=VALUE, got "${tag}"`);
     return [`tag.${tag.slice(0, at)}`, tag.slice(at + 1)];
   });
 }

@@ -96,10 +96,14 @@ function readFile(path: string): Record<string, string> {
   if (typeof parsed !== 'object' || Array.isArray(parsed)) {
     throw new MillraceError('config_invalid', `--config: expected ${path} to hold "key: value" lines`);
   }
-  return Object.fromEntries(
-    Object.entries(parsed).map(([key, value]) => [
-      key,
-      Array.isArray(value) ? value.join(',') : String(value),
-    ]),
-  );
+  const texts: [string, string][] = [];
+  for (const [key, value] of Object.entries(parsed)) {
+    const items: unknown[] = Array.isArray(value) ? value : [value];
+    if (value === null) continue;
+    if (!items.every((item) => ['string', 'number', 'boolean'].includes(typeof item))) {
+      throw new MillraceError('config_invalid', `${key} in ${path}: expected one value or a list of them`);
+    }
+    texts.push([key, items.join(',')]);
+  }
+  return Object.fromEntries(texts);
 }

@@ -13,6 +13,8 @@ export const LIMITS = {
   maxUnacked: 4_096,
   /** Bytes of one connection that may be unacknowledged (setting). */
   maxUnackedBytes: 4 * 1024 * 1024,
+  /** With this many bytes waiting for a device, further acks wait as one. */
+  ackBacklogBytes: 16 * 1024,
   /** Bytes of acks and rejects that may wait for a device that does not read. */
   maxDeviceBacklogBytes: 256 * 1024,
   /** Device connections at once (setting): about 10 KB of memory each. */
@@ -118,8 +120,6 @@ export const LIMITS = {
   maxControlBytes: 64 * 1024,
   /** Seconds without any traffic after which a WebSocket is closed (pings are sent before). */
   idleTimeoutS: 120,
-  /** An ack is sent at latest this long after durability, in milliseconds. */
-  ackDelayMs: 50,
-  /** Draining at stop takes at most this long, in milliseconds. */
+  /** Stopping takes at most this long, in milliseconds; then it ends as it is. */
   drainMs: 8_000,
 } as const;

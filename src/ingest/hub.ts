@@ -76,8 +76,9 @@ export class IngestHub {
   async #upgrade(request: UpgradeRequest): Promise<UpgradeAccepted> {
     const { journal, maxConnections } = this.#options;
     this.#options.authorize(request);
-    const device = new URLSearchParams(request.query).get('device');
-    if (device === null || device === '') {
+    const [device = '', ...more] = new URLSearchParams(request.query).getAll('device');
+    if (more.length > 0) throw new MillraceError('device_invalid', 'a connection is of one device');
+    if (device === '') {
       throw new MillraceError('device_missing', 'the connection names no device: add ?device=ID');
     }
     if (!isDeviceId(device))

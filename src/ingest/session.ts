@@ -41,10 +41,11 @@ export class DeviceSession implements SocketHandler, Origin {
   #assigned = 0;
   #durable = 0;
   #acked = 0;
-  /** Sizes of the frames in flight, oldest first, and how many bytes they have together. */
-  #sizes: number[] = [];
+  /** The frames in flight, oldest first: size, then arrival in milliseconds; and their bytes together. */
+  #flying: number[] = [];
   #bytesInFlight = 0;
-  #oldestMs = 0;
+  /** True while an ack waits for the device to read the earlier ones. */
+  #ackDue = false;
   #closed = false;
 
   constructor(context: SessionContext, device: string, socket: Socket) {
@@ -103,8 +104,7 @@ export class DeviceSession implements SocketHandler, Origin {
   #take(bytes: Uint8Array): void {
     const { journal, registry, clock } = this.#context;
     const nowMs = clock.nowMs();
-    if (this.#sizes.length === 0) this.#oldestMs = nowMs;
-    this.#sizes.push(bytes.length);
+    this.#flying.push(bytes.length, nowMs);
     const seq = ++this.#assigned;
     let readings: number;
     try {
@@ -146,13 +146,22 @@ export class DeviceSession implements SocketHandler, Origin {
   /** Acknowledges everything that is durable. */
   releaseAck(): void {
     if (this.#closed || this.#durable === this.#acked) return;
-    const covered = this.#sizes.splice(0, this.#durable - this.#acked);
-    for (const size of covered) this.#bytesInFlight -= size;
+    const covered = this.#flying.splice(0, (this.#durable - this.#acked) * 2);
+    for (let i = 0; i < covered.length; i += 2) this.#bytesInFlight -= covered[i] ?? 0;
     this.#acked = this.#durable;
-    this.#send({ type: 'ack', seq: this.#acked });
     const nowMs = this.#context.clock.nowMs();
-    this.#context.onAck(nowMs - this.#oldestMs);
-    this.#oldestMs = nowMs;
+    this.#context.onAck(nowMs - (covered[1] ?? nowMs));
+    this.#sendAck();
+  }
+
+  /** Acks are cumulative: while the device does not read, one waits instead of a queue of them. */
+  #sendAck(): void {
+    this.#ackDue = this.#socket.bufferedBytes() > LIMITS.ackBacklogBytes;
+    if (!this.#ackDue) this.#send({ type: 'ack', seq: this.#acked });
+  }
+
+  drain(): void {
+    if (this.#ackDue && !this.#closed) this.#sendAck();
   }
 
   /** Says that a planned close is coming: the device finishes and reconnects. */

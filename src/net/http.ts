@@ -37,6 +37,7 @@ const STATUS_TEXT: Record<number, string> = {
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   422: 'Unprocessable Content',
+  426: 'Upgrade Required',
   429: 'Too Many Requests',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
@@ -103,7 +104,7 @@ export class Responder {
   async #stream(answer: HttpAnswer, body: AsyncIterable<string | Uint8Array>): Promise<void> {
     let started = false;
     try {
-      for await (const chunk of body) {
+      for await (const chunk of pieces(body)) {
         if (this.#ended) return;
         let more = true;
         this.#res.cork(() => {
@@ -182,6 +183,16 @@ export class Responder {
       }
       return Buffer.concat(chunks);
     };
+  }
+}
+
+/** A response that makes no progress for about 10 s is cut, so a slow reader gets pieces that it can take. */
+const PIECE_BYTES = 64 * 1024;
+
+async function* pieces(body: AsyncIterable<string | Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
   }
 }
 

@@ -40,6 +40,7 @@ const NO_COMPRESSION = 0;
 export class NetServer {
   readonly #app: TemplatedApp = uws.App();
   readonly #onError: (error: unknown) => void;
+  readonly #socketPaths = new Set<string>();
   #listening: us_listen_socket | null = null;
 
   /** `onError` hears of defects: errors without a stable code, already answered with `internal`. */
@@ -48,6 +49,7 @@ export class NetServer {
   }
 
   websocket(route: WebSocketRoute): void {
+    this.#socketPaths.add(route.path);
     this.#app.ws<SocketSlot>(route.path, {
       maxPayloadLength: route.maxMessageBytes,
       maxBackpressure: route.maxBackpressureBytes,
@@ -82,25 +84,40 @@ export class NetServer {
       },
       open: (ws) => {
         const slot = ws.getUserData();
-        slot.guarded = new GuardedSocket(ws);
-        slot.handler = slot.start(slot.guarded);
+        const guarded = new GuardedSocket(ws);
+        slot.guarded = guarded;
+        this.#guard(guarded, () => {
+          const handler = slot.start(guarded);
+          // It may have ended the socket already; then the close came before there was a handler to hear it.
+          if (guarded.open) slot.handler = handler;
+          else handler.closed(1006);
+        });
       },
       message: (ws, message, isBinary) => {
-        try {
-          ws.getUserData().handler?.message(new Uint8Array(message), isBinary);
-        } catch (error) {
-          this.#onError(error);
-          ws.getUserData().guarded?.end(1011, 'internal');
-        }
+        const { guarded, handler } = ws.getUserData();
+        this.#guard(guarded, () => handler?.message(new Uint8Array(message), isBinary));
       },
-      drain: (ws) => ws.getUserData().handler?.drain?.(),
+      drain: (ws) => {
+        const { guarded, handler } = ws.getUserData();
+        this.#guard(guarded, () => handler?.drain?.());
+      },
       close: (ws, code) => {
         const slot = ws.getUserData();
         slot.guarded?.forget();
-        slot.handler?.closed(code);
+        this.#guard(null, () => slot.handler?.closed(code));
         slot.handler = null;
       },
     });
+  }
+
+  /** An error must not get into the native layer: it is a defect, and ends this connection alone. */
+  #guard(socket: GuardedSocket | null, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#onError(error);
+      socket?.end(1011, 'internal');
+    }
   }
 
   /** Answers every HTTP request that is no upgrade. */
@@ -108,7 +125,11 @@ export class NetServer {
     this.#app.any('/*', (res, req) => {
       const responder = new Responder(res);
       const exchange = readExchange(req, responder);
-      void this.#answer(responder, exchange.method === 'HEAD', () => handler(exchange));
+      void this.#answer(responder, exchange.method === 'HEAD', async () => {
+        if (!this.#socketPaths.has(exchange.path)) return handler(exchange);
+        const error = new MillraceError('upgrade_required', `${exchange.path} is a WebSocket`);
+        return problem(error, { Upgrade: 'websocket', Connection: 'Upgrade' });
+      });
     });
   }
 

@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { LIMITS, MillraceError, decodeCursor, parseTimeNs, type Cursor } from '../core/index.ts';
+import {
+  LIMITS,
+  MAX_TIME_NS,
+  MillraceError,
+  NS_PER_MS,
+  decodeCursor,
+  parseTimeNs,
+  type Cursor,
+} from '../core/index.ts';
 import type { TailFilter } from './filter.ts';
 
 /** Subscription ids are the client's own; they are echoed as they came. */
@@ -101,13 +109,15 @@ export function parseSubscribe(
 function parseStart(from: string | number, cursor: string | undefined, nowMs: number): TailStart {
   if (cursor !== undefined) return { at: 'cursor', cursor: decodeCursor(cursor) };
   if (from === 'now') return { at: 'now' };
-  return { at: 'time', fromNs: parseTimeNs(String(from), 'from', BigInt(nowMs) * 1_000_000n) };
+  const fromNs = parseTimeNs(String(from), 'from', BigInt(nowMs) * NS_PER_MS);
+  return { at: 'time', fromNs: fromNs < 0n ? 0n : fromNs > MAX_TIME_NS ? MAX_TIME_NS : fromNs };
 }
 
 /** The body of a subscription from a URL's query; null when it asks for none. Repeated names make lists. */
 export function subscribeBodyOf(query: URLSearchParams): Record<string, unknown> | null {
-  const body: Record<string, unknown> = {};
-  const tag: Record<string, string[]> = {};
+  // Without a prototype, so that a parameter called __proto__ is refused as unknown instead of vanishing.
+  const body = Object.create(null) as Record<string, unknown>;
+  const tag = Object.create(null) as Record<string, string[]>;
   for (const name of new Set(query.keys())) {
     const all = query.getAll(name);
     if (name.startsWith('tag.')) tag[name.slice('tag.'.length)] = all;

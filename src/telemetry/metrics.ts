@@ -19,7 +19,7 @@ export class Metrics {
 
   constructor() {
     const registers = [this.#registry];
-    collectDefaultMetrics({ register: this.#registry, prefix: 'millrace_process_' });
+    collectDefaultMetrics({ register: this.#registry, prefix: 'millrace_' });
     this.ackSeconds = new Histogram({
       name: 'millrace_ack_seconds',
       help: 'From the arrival of the oldest frame that an ack covers to the sending of that ack',

@@ -1,4 +1,4 @@
-import { ColumnBatch, messageOf } from '../core/index.ts';
+import { ColumnBatch, MillraceError, messageOf } from '../core/index.ts';
 import type { DeadLetterInput, JournalFrame } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
 
@@ -49,7 +49,7 @@ export class WriteBatch {
         device,
         transport: frame.transport,
         atMs: frame.arrivalMs,
-        code: 'schema_unknown',
+        code: error instanceof MillraceError ? error.code : 'internal',
         message: messageOf(error),
         bytes: bytes.slice(),
       });

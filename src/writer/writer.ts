@@ -34,6 +34,7 @@ export class Writer {
   #wake: (() => void) | null = null;
   #running: Promise<void> = Promise.resolve();
   #unsubscribe: () => void = () => {};
+  #fault: string | null = null;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -44,7 +45,7 @@ export class Writer {
   async start(): Promise<void> {
     this.#batch = new WriteBatch(this.#options.registry, await this.#resume());
     this.#unsubscribe = this.#options.journal.onCommit(() => this.#wake?.());
-    this.#running = this.#run();
+    this.#running = this.#runForEver();
   }
 
   /** Writes what the journal holds and ends; what the store has not taken after `graceMs` stays there. */
@@ -77,8 +78,32 @@ export class Writer {
     return Math.max(known.position, journal.tail());
   }
 
+  /** What stops the writer must not stop ingest: it is told, and tried again after a while. */
+  async #runForEver(): Promise<void> {
+    const { logger, journal, registry } = this.#options;
+    for (;;) {
+      try {
+        await this.#run();
+        return;
+      } catch (error) {
+        this.#options.onFailure();
+        this.#fault = messageOf(error);
+        logger.error({ err: error, position: this.#batch.next }, `the writer cannot go on: ${this.#fault}`);
+        this.#batch = new WriteBatch(registry, Math.max(this.#batch.first, journal.tail()));
+        await this.#pause(LIMITS.storeRetryMaxMs);
+        if (this.#stopAtMs !== null) return;
+      }
+    }
+  }
+
+  /** Why the writer stands still; null while it works. */
+  get fault(): string | null {
+    return this.#fault;
+  }
+
   async #run(): Promise<void> {
     for (;;) {
+      if (this.#stopAtMs !== null && this.#options.clock.nowMs() >= this.#stopAtMs) return;
       const full = this.#fill();
       const stopping = this.#stopAtMs !== null;
       if (this.#batch.empty && stopping) return;
@@ -128,7 +153,7 @@ export class Writer {
         );
         logger.warn({ code, attempt, waitMs, err: error }, `store write failed: ${messageOf(error)}`);
         if (this.#stopAtMs !== null && clock.nowMs() + waitMs >= this.#stopAtMs) return false;
-        await this.#sleepThroughCommits(waitMs);
+        await this.#pause(waitMs);
       }
     }
   }
@@ -155,6 +180,7 @@ export class Writer {
         deadLetters: [...batch.deadLetters, ...letters],
       });
     }
+    this.#fault = null;
     this.#options.onWrite(clock.nowMs() - startMs);
     this.#batch = new WriteBatch(this.#options.registry, batch.next);
   }
@@ -171,13 +197,13 @@ export class Writer {
     });
   }
 
-  /** While the store is away, commits must not shorten the wait; a stop does. */
-  async #sleepThroughCommits(ms: number): Promise<void> {
+  /** Waits through commits, which must not shorten it; a stop ends it at the stop's own deadline. */
+  async #pause(ms: number): Promise<void> {
     const { clock } = this.#options;
     const untilMs = clock.nowMs() + ms;
     for (;;) {
-      const leftMs = untilMs - clock.nowMs();
-      if (leftMs <= 0 || this.#stopAtMs !== null) return;
+      const leftMs = Math.min(untilMs, this.#stopAtMs ?? untilMs) - clock.nowMs();
+      if (leftMs <= 0) return;
       await this.#sleep(leftMs);
     }
   }

@@ -190,3 +190,39 @@ test('a stop does not wait for a store that is away: the rest stays in the journ
   await writer.stop(0);
   expect(journal.ledger()).toMatchObject({ received: 4, stored: 0, pending: 4 });
 });
+
+test('a stop ends at its deadline, however much is left to write', async () => {
+  const big = 30;
+  hindered.before = () => {
+    if (hindered.writes.length > 0) throw new Error('written after the deadline');
+  };
+  await append(big, 1_000);
+  const writer = await startWriter(hindered.store);
+  await until('the first batch', () => hindered.writes.length > 0);
+  await writer.stop(0);
+  expect(failures).toBe(0);
+  const { received, stored, pending } = journal.ledger();
+  expect(received).toBe(30_000);
+  expect(stored).toBe(20_000);
+  expect(pending).toBe(10_000);
+});
+
+test('a journal that cannot be read stops the writer, not the process, and says so', async () => {
+  await append(1);
+  const real = journal;
+  journal = new Proxy(real, {
+    get: (target, name) => {
+      if (name === 'read') {
+        return () => {
+          throw new MillraceError('journal_corrupt', 'damaged');
+        };
+      }
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const writer = await startWriter(hindered.store);
+  await until('the fault', () => writer.fault === 'damaged');
+  await writer.stop(0);
+  journal = real;
+});

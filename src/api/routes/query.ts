@@ -18,6 +18,7 @@ export function queryRoutes(context: ApiContext): Route[] {
     input: queryInput,
     output: rowsOutputs,
     problems: [400, 404, 406, 503],
+    commaSeparated: ['fn', 'group'],
     handler: (input: QueryInput, exchange: HttpExchange) => answerQuery(context, input, exchange),
   };
   return [
@@ -25,7 +26,6 @@ export function queryRoutes(context: ApiContext): Route[] {
       ...definition,
       method: 'GET',
       summary: 'Read history: raw rows, or aggregates by time and group',
-      commaSeparated: ['fn', 'group'],
     }),
     defineRoute({ ...definition, method: 'POST', summary: 'Read history, with the parameters as JSON' }),
   ];

@@ -2,7 +2,6 @@ import { MillraceError } from '../../core/index.ts';
 
 interface Waiter {
   enter: () => void;
-  leave: (reason: unknown) => void;
 }
 
 /** Lets a bounded number in at once, in the order of arrival. */
@@ -28,15 +27,17 @@ export class Semaphore {
       throw new MillraceError('too_many_queries', `${this.#maxWaiting} queries are already waiting`);
     }
     await new Promise<void>((resolve, reject) => {
-      const waiter: Waiter = { enter: resolve, leave: reject };
-      this.#waiting.add(waiter);
-      signal?.addEventListener(
-        'abort',
-        () => {
-          if (this.#waiting.delete(waiter)) waiter.leave(signal.reason);
+      const abandon = (): void => {
+        if (this.#waiting.delete(waiter)) reject(signal?.reason);
+      };
+      const waiter: Waiter = {
+        enter: () => {
+          signal?.removeEventListener('abort', abandon);
+          resolve();
         },
-        { once: true },
-      );
+      };
+      this.#waiting.add(waiter);
+      signal?.addEventListener('abort', abandon, { once: true });
     });
   }
 

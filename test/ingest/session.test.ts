@@ -1,0 +1,151 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { systemClock } from '../../src/core/index.ts';
+import { openLocalJournal, type Journal } from '../../src/journal/index.ts';
+import { IngestHub } from '../../src/ingest/index.ts';
+import type { SendOutcome, Socket, SocketHandler } from '../../src/net/index.ts';
+import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
+import { environmentFrame } from '../fixtures/environment-frames.ts';
+import { temporaryFolder } from '../fixtures/folder.ts';
+import { until } from '../fixtures/until.ts';
+
+/** The edge of a connection whose reader can be made slow. */
+class Wire implements Socket {
+  readonly sent: { type: string; seq?: number }[] = [];
+  open = true;
+  backlog = 0;
+  endedWith: number | null = null;
+  sendText(text: string): SendOutcome {
+    this.sent.push(JSON.parse(text) as { type: string; seq?: number });
+    return 'sent';
+  }
+  bufferedBytes(): number {
+    return this.backlog;
+  }
+  cork(action: () => void): void {
+    action();
+  }
+  end(code: number): void {
+    this.endedWith = code;
+  }
+  terminate(): void {
+    this.open = false;
+  }
+  acks(): number[] {
+    return this.sent.filter((message) => message.type === 'ack').map((message) => message.seq ?? 0);
+  }
+}
+
+let folder: ReturnType<typeof temporaryFolder>;
+let registry: Registry;
+let journal: Journal;
+let accepting: boolean;
+
+beforeEach(async () => {
+  folder = temporaryFolder();
+  registry = await openRegistry({ dir: `${folder.path}/registry` });
+  await loadSchemaFolder(registry, 'schemas');
+  const real = await openLocalJournal({ dir: `${folder.path}/journal` });
+  accepting = true;
+  journal = new Proxy(real, {
+    get: (target, name) => {
+      if (name === 'accepting') return () => accepting;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+});
+afterEach(async () => {
+  await journal.close();
+  await registry.close();
+  folder.remove();
+});
+
+function openHub(maxConnections = 10): IngestHub {
+  return new IngestHub({
+    journal,
+    registry,
+    limits: { maxFrameBytes: 4_096, maxUnacked: 8, maxUnackedBytes: 65_536 },
+    maxConnections,
+    authorize: () => {},
+    clock: systemClock,
+    onAck: () => {},
+    onError: () => {},
+  });
+}
+
+async function connect(hub: IngestHub, device: string): Promise<{ wire: Wire; handler: SocketHandler }> {
+  const accepted = await hub.route.upgrade({
+    path: '/v1/ingest',
+    query: `device=${device}`,
+    header: () => undefined,
+    subprotocols: [],
+    signal: new AbortController().signal,
+  });
+  const wire = new Wire();
+  const handler = accepted.start(wire);
+  await until('the welcome', () => wire.sent.some((message) => message.type === 'welcome'));
+  return { wire, handler };
+}
+
+const frame = (): Buffer => environmentFrame([{ time: Date.now() }]);
+
+test('acks are withheld while the journal is full, and come when it has room', async () => {
+  const hub = openHub();
+  const { wire, handler } = await connect(hub, 'a');
+  accepting = false;
+  handler.message(frame(), true);
+  await journal.flush();
+  expect(journal.deviceSeq('a')).toBe(1);
+  expect(wire.acks()).toEqual([]);
+  accepting = true;
+  await until('the ack', () => wire.acks().includes(1));
+});
+
+test('new connections get 503 while the journal is full, and beyond the connection limit', async () => {
+  const hub = openHub(1);
+  accepting = false;
+  await expect(connect(hub, 'a')).rejects.toMatchObject({ code: 'journal_full' });
+  accepting = true;
+  await connect(hub, 'a');
+  await expect(connect(hub, 'b')).rejects.toMatchObject({ code: 'too_many_connections' });
+});
+
+test('more frames in flight than the window closes with 4013', async () => {
+  const { wire, handler } = await connect(openHub(), 'a');
+  for (let i = 0; i < 9; i++) handler.message(frame(), true);
+  expect(wire.endedWith).toBe(4013);
+});
+
+test('a newer connection is welcomed behind everything that the older one got to the disk', async () => {
+  const hub = openHub();
+  const first = await connect(hub, 'a');
+  for (let i = 0; i < 5; i++) first.handler.message(frame(), true);
+  const second = await connect(hub, 'a');
+  expect(first.wire.endedWith).toBe(4508);
+  expect(second.wire.sent[0]).toMatchObject({ type: 'welcome', seq: 5 });
+  first.handler.message(frame(), true);
+  second.handler.message(frame(), true);
+  await until('the ack', () => second.wire.acks().includes(6));
+});
+
+test('a device that does not read gets one ack for all when it reads again', async () => {
+  const { wire, handler } = await connect(openHub(), 'a');
+  wire.backlog = 20_000;
+  for (let i = 0; i < 40; i++) {
+    handler.message(frame(), true);
+    await journal.flush();
+  }
+  expect(wire.acks()).toEqual([]);
+  expect(wire.endedWith).toBeNull();
+  wire.backlog = 0;
+  handler.drain?.();
+  expect(wire.acks()).toEqual([40]);
+});
+
+test('a journal that fails ends the connection without an ack', async () => {
+  const { wire, handler } = await connect(openHub(), 'a');
+  await journal.close();
+  handler.message(frame(), true);
+  await until('the close', () => wire.endedWith === 4013);
+  expect(wire.acks()).toEqual([]);
+});
