@@ -34,8 +34,8 @@ export interface HistoryRequest {
   filter: TailFilter;
   measurement: Measurement;
   selected: SelectedColumns;
-  /** Where the live part begins; null lets this read choose (a fresh subscription). */
-  liveFrom: number | null;
+  /** The live part begins here, or earlier where the store has not come so far. */
+  liveFrom: number;
   /** Rows before it were delivered, and `skip` rows at exactly that time. */
   place: { timeNs: bigint; skip: number };
   signal: AbortSignal;
@@ -56,7 +56,7 @@ export async function* readHistory(
   // What is settled before the read begins is surely in its answer.
   const settled = journal.settledPosition();
   if (place.timeNs >= MAX_TIME_NS) {
-    opened(Math.min(request.liveFrom ?? settled, settled));
+    opened(Math.min(request.liveFrom, settled));
     return;
   }
   const answer = await store.rows(
@@ -77,7 +77,7 @@ export async function* readHistory(
   // A store whose position belongs to a replaced journal says nothing about this one.
   const exact = view.exact && store.position()?.epoch === journal.epoch;
   const seen = exact ? Math.min(view.position, journal.head()) : settled;
-  const liveFrom = Math.min(request.liveFrom ?? seen, seen);
+  const liveFrom = Math.min(request.liveFrom, seen);
   opened(liveFrom);
 
   const keys = new JoinKeys(sources.blocks, filter, liveFrom, sources.joinRows);

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock, Cursor, MillraceError, SelectedColumns } from '../core/index.ts';
 import * as messages from './messages.ts';
 import type { SubscriptionId } from './request.ts';
@@ -119,6 +120,8 @@ export class Outlet {
             patience.abort();
             this.#waiter?.();
           }, patienceMs);
+    // A socket counts what it holds back only until the end of its callback: no one would tell of that drain.
+    if (this.lagging) await nextTurn();
     while (!patience.signal.aborted && !this.#closed && this.lagging) {
       await new Promise<void>((resolve) => {
         this.#waiter = resolve;

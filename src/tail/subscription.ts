@@ -59,8 +59,8 @@ export class Subscription implements LiveMember {
   /** No row that it wants is older, as far as is known: where the query of a gap begins. */
   #sinceNs = 0n;
   #history: Cursor['history'] = null;
-  /** The next frame to deliver; null while history has not chosen the live start yet. */
-  #position: number | null = null;
+  /** The next frame to deliver. While history has not been opened: one that is surely not in front of it. */
+  #position: number;
   #toldLive = false;
   #live = false;
   /** Fell behind in `mode=latest`: collapse what is missing instead of sending all of it. */
@@ -74,6 +74,7 @@ export class Subscription implements LiveMember {
     this.#out = new Outlet(request.id, sink, host.clock, host.counts);
     this.#mode = request.mode;
     this.#joinedAt = host.journal.head();
+    this.#position = host.journal.settledPosition();
   }
 
   get closed(): boolean {
@@ -86,8 +87,7 @@ export class Subscription implements LiveMember {
 
   /** The next frame to deliver. */
   get position(): number {
-    const own = this.#position ?? this.#host.journal.settledPosition();
-    return this.#live ? Math.max(own, this.group.position) : own;
+    return this.#live ? Math.max(this.#position, this.group.position) : this.#position;
   }
 
   /** Resumes exactly after what was sent. */
@@ -185,7 +185,8 @@ export class Subscription implements LiveMember {
   /** Streams stored rows; a reader that stays slow gives its place to others and goes on later. */
   async #readHistory(): Promise<void> {
     const { signal } = this.#abort;
-    let liveFrom = this.#position;
+    // Late rows that came since the start count as live, wherever the store's view ends.
+    let liveFrom = this.#fromNs === null ? this.#position : this.#joinedAt;
     while (this.#history !== null && !this.closed) {
       const release = await this.#host.slots.acquire(signal);
       if (release === null) return;

@@ -57,13 +57,17 @@ export async function serveTail(bench: Bench, parts: Partial<TailParts> = {}): P
 export class TailSocket {
   readonly socket: WebSocket;
   readonly messages: ServerMessage[] = [];
+  /** Rows of all data messages. */
+  rowCount = 0;
   closeCode: number | null = null;
   refusedStatus: number | null = null;
 
   constructor(url: string, protocols: string[]) {
     this.socket = new WebSocket(url, protocols);
     this.socket.on('message', (data: Buffer) => {
-      this.messages.push(JSON.parse(data.toString('utf8')) as ServerMessage);
+      const message = JSON.parse(data.toString('utf8')) as ServerMessage;
+      this.messages.push(message);
+      this.rowCount += message.rows?.length ?? 0;
     });
     this.socket.on('close', (code) => {
       this.closeCode = code;
@@ -95,7 +99,7 @@ export class TailSocket {
 
   /** Waits for that many rows, and sees that no more come in the same messages. */
   async expectRows(count: number, id?: string | number): Promise<unknown[][]> {
-    await until(`${count} rows`, () => this.rows(id).length >= count);
+    await until(`${count} rows`, () => this.rowCount >= count && this.rows(id).length >= count);
     return this.rows(id);
   }
 
@@ -106,6 +110,6 @@ export class TailSocket {
   async end(): Promise<void> {
     if (this.socket.readyState === WebSocket.CLOSED) return;
     this.socket.terminate();
-    await once(this.socket, 'close');
+    await this.closed();
   }
 }
