@@ -43,7 +43,7 @@ export interface HistoryRequest {
 
 /**
  * Stored rows by time, without those that the live part will deliver: rows of frames at or after the live
- * start. Calls `opened` with that start before the first chunk. See docs/decisions/0006-tail-join.md.
+ * start. Calls `opened` with that start before the first chunk. See docs/decisions/0004-tail-join.md.
  * Throws JoinTooLarge, `cursor_expired` (frames needed for the join are gone) and the store's errors.
  */
 export async function* readHistory(

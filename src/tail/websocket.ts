@@ -142,8 +142,12 @@ class TailConnection implements SocketHandler, TailSink {
   }
 
   drain(): void {
-    if (this.#socket.bufferedBytes() > this.#limits.socketBytes / 2) return;
-    for (const subscription of this.#subscriptions.values()) subscription.drained();
+    // What is sent inside uWebSockets.js' own callback and does not fit is never flushed: it stops watching the
+    // socket when the callback ends. So nothing is sent before the next turn.
+    setImmediate(() => {
+      if (this.#socket.bufferedBytes() > this.#limits.socketBytes / 2) return;
+      for (const subscription of this.#subscriptions.values()) subscription.drained();
+    });
   }
 
   closed(): void {
