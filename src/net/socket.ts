@@ -9,8 +9,6 @@ export interface Socket {
   sendText(text: string): SendOutcome;
   /** Bytes that wait in user space for the reader. */
   bufferedBytes(): number;
-  /** Sends what `action` sends in one write. */
-  cork(action: () => void): void;
   /** Starts the closing handshake. */
   end(code: number, reason: string): void;
   /** Cuts the connection without a handshake. */
@@ -54,10 +52,6 @@ export class GuardedSocket implements Socket {
 
   bufferedBytes(): number {
     return this.#ws === null ? 0 : this.#ws.getBufferedAmount();
-  }
-
-  cork(action: () => void): void {
-    if (this.#ws !== null) this.#ws.cork(action);
   }
 
   end(code: number, reason: string): void {

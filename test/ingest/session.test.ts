@@ -21,9 +21,6 @@ class Wire implements Socket {
   bufferedBytes(): number {
     return this.backlog;
   }
-  cork(action: () => void): void {
-    action();
-  }
   end(code: number): void {
     this.endedWith = code;
   }

@@ -11,7 +11,8 @@ import type {
   StorePosition,
   StoreState,
 } from '../store.ts';
-import { aggregateColumns, aggregateSql } from './aggregate.ts';
+import { aggregateColumns } from '../aggregate-columns.ts';
+import { aggregateSql } from './aggregate.ts';
 import { readRows } from './cells.ts';
 import { deviceSql, devicesSql, storedDevice } from './devices.ts';
 import { latestSql } from './latest.ts';

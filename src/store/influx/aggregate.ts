@@ -1,33 +1,10 @@
-import { LIMITS, MillraceError, type Cell } from '../../core/index.ts';
-import type { AggregateFunction, AggregateQuery } from '../store.ts';
+import { LIMITS, type Cell } from '../../core/index.ts';
+import type { AggregateQuery } from '../store.ts';
 import { accumulator, type Accumulator, type ValueBudget } from './accumulators.ts';
 import { Buckets, bucketStart, tooManyBuckets } from './buckets.ts';
 import type { RunStatements } from './reader.ts';
 import { readRows } from './rows.ts';
 import { aggregateOnServer } from './server-aggregate.ts';
-
-const FOR_EVERY_TYPE: readonly AggregateFunction[] = ['count', 'first', 'last'];
-
-/**
- * The columns of an aggregate: time, the group, one per function. Throws `field_unknown`, `parameter_invalid` for an
- * unknown group, and `function_unsuitable`.
- */
-export function aggregateColumns({ measurement, group, aggregates }: AggregateQuery): string[] {
-  for (const name of group) {
-    if (name !== 'device' && !measurement.tags.some((tag) => tag.name === name)) {
-      throw new MillraceError('parameter_invalid', `group: ${measurement.name} has no tag "${name}"`);
-    }
-  }
-  for (const { field, fn } of aggregates) {
-    const type = measurement.fields.find(({ name }) => name === field)?.type;
-    if (type === undefined)
-      throw new MillraceError('field_unknown', `${measurement.name} has no field "${field}"`);
-    if ((type === 'boolean' || type === 'string') && !FOR_EVERY_TYPE.includes(fn)) {
-      throw new MillraceError('function_unsuitable', `${fn} does not apply to ${field}, a ${type}`);
-    }
-  }
-  return ['time', ...group, ...aggregates.map(({ name }) => name)];
-}
 
 /**
  * Aggregates in chunks, by the server where that is exact, else from raw rows. A bucket is there when a row of it

@@ -11,7 +11,8 @@ import type {
   StoreState,
   View,
 } from '../store.ts';
-import { aggregateColumns, readAggregates } from './aggregate.ts';
+import { aggregateColumns } from '../aggregate-columns.ts';
+import { readAggregates } from './aggregate.ts';
 import { readAnswer } from './answer.ts';
 import { readDevice, readDevices } from './devices.ts';
 import { InfluxHealth } from './health.ts';
