@@ -129,6 +129,8 @@ export class DeviceSession implements SocketHandler, Origin {
       atMs,
       code,
       message,
+      readings: 1,
+      position: null,
       bytes: bytes.slice(),
     });
   }

@@ -1,6 +1,9 @@
 /** How a frame came in; the ledger counts each by itself. */
 export type Transport = 'ws' | 'http' | 'mqtt';
 
+/** Readings by the way that they came in. */
+export type ByTransport = Record<Transport, number>;
+
 /**
  * Where frames come from: one per device connection. The journal keeps it while frames of it are in
  * flight and calls it back once per commit.
@@ -17,9 +20,14 @@ export interface Origin {
 export interface DeadLetterInput {
   device: string;
   transport: Transport;
+  /** Arrival of the frame, in milliseconds since the UTC epoch. */
   atMs: number;
   code: string;
   message: string;
+  /** Readings that it stands for in the ledger: 1 for a frame that cannot be decoded. */
+  readings: number;
+  /** The frame's place in the journal; null for a frame that was refused before the ack. */
+  position: number | null;
   bytes: Uint8Array;
 }
 
@@ -49,8 +57,17 @@ export interface JournalBlock {
   frames(from?: number): Iterable<JournalFrame>;
 }
 
+/** A dead letter that passes its checks by now and goes back to the frames. */
+export interface ReplayedLetter {
+  id: string;
+  /** Readings of the frame, as its check counts them. */
+  readings: number;
+  /** As in `append`. */
+  content: string | null;
+}
+
 /** Counts in readings; received = the sum of the others, at every instant. */
-export interface Ledger {
+export interface LedgerCounts {
   received: number;
   stored: number;
   duplicates: number;
@@ -60,18 +77,26 @@ export interface Ledger {
   pending: number;
 }
 
+/** The sums, and the same by transport: each of them balances. */
+export interface Ledger extends LedgerCounts {
+  byTransport: Readonly<Record<Transport, LedgerCounts>>;
+}
+
 /** What became of the frames before `position`, counted since the previous settlement. */
 export interface Settlement {
   /** Everything before it is settled. */
   position: number;
-  stored: number;
+  /** Readings written to the store. */
+  stored: ByTransport;
+  /** Readings given up by a limit that the operator chose. */
+  expired: ByTransport;
+  /** What the store refused. Their `readings` are counted as deadLettered. */
   deadLetters: readonly DeadLetterInput[];
-  /** Readings that the dead letters stand for. */
-  deadLettered: number;
 }
 
 export interface JournalStats {
-  state: 'open' | 'full' | 'failed';
+  /** `filling`: above 80 % of a limit, still taking frames. */
+  state: 'open' | 'filling' | 'full' | 'failed';
   /** Bytes of blocks kept, and those of them that are not settled yet. */
   bytes: number;
   pendingBytes: number;
@@ -102,8 +127,19 @@ export interface Journal {
    * Takes a checked frame. The bytes are copied before it returns. `seq` must be the device's next.
    * Durability is told by origin.onDurable. The caller asks `accepting()` first; appends are taken even when
    * full, so that what a socket has already delivered is not dropped.
+   *
+   * `content` names the record by its bytes, for transports that number nothing: a frame with the content of
+   * one that the same device brought within the dedupe window is counted as a duplicate and not kept. Returns
+   * false for a duplicate; its durability is told all the same.
    */
-  append(origin: Origin, seq: number, bytes: Uint8Array, readings: number, arrivalMs: number): void;
+  append(
+    origin: Origin,
+    seq: number,
+    bytes: Uint8Array,
+    readings: number,
+    arrivalMs: number,
+    content?: string | null,
+  ): boolean;
   /** Takes a refused frame: its number counts, it becomes a dead letter in the same commit. */
   reject(origin: Origin, seq: number, letter: DeadLetterInput): void;
   /** False when full, failed or too far behind the disk: new connections are refused and acks withheld. */
@@ -124,6 +160,13 @@ export interface Journal {
   ledger(): Ledger;
   /** Newest first; `before` is the id of the last one seen. */
   deadLetters(limit: number, before?: string): DeadLetter[];
+  deadLetter(id: string): DeadLetter | undefined;
+  /**
+   * Takes dead letters back as frames, in one commit with their removal; they count as pending then. Resolves
+   * when that is on disk, with each frame's position: null for a duplicate; ids that are no (longer a) dead
+   * letter are left out.
+   */
+  replay(letters: readonly ReplayedLetter[]): Promise<Map<string, number | null>>;
   stats(): JournalStats;
   close(): Promise<void>;
 }

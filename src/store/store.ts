@@ -1,12 +1,24 @@
 import type { Cell, ColumnBatch, Measurement } from '../core/index.ts';
 
-/** Where in the journal a store's contents end: every frame before `position` of this epoch is settled. */
+/** A frame with points that were refused for good; what it takes to make its dead letter again. */
+export interface RefusedFrame {
+  /** Of the frame in the journal. */
+  position: number;
+  /** Points of it that were refused. */
+  readings: number;
+  code: string;
+  message: string;
+}
+
+/**
+ * Where in the journal a store's contents end: every frame before `position` of this epoch is written, apart from
+ * the refused frames of the last write, which stand here for the case that the process dies before the
+ * journal has them as dead letters.
+ */
 export interface StorePosition {
   epoch: string;
   position: number;
-  /** Readings stored and dead-lettered since the epoch's beginning, for the ledger after a crash. */
-  stored: number;
-  deadLettered: number;
+  refused: readonly RefusedFrame[];
 }
 
 /** A point that the store refused for good. `row` is its row in `batch`. */
@@ -116,6 +128,8 @@ export interface Store {
   readonly kind: 'duckdb' | 'influxdb';
   /**
    * Writes points, in order, and with them the position, in one transaction where the store has them.
+   * `position.refused` are frames that the caller could not turn into points; a store that remembers its position adds
+   * to them those that it refuses itself.
    * Resolves with points that the store refused for good. Rejects with `store_unavailable` when it may work
    * later; then nothing is known of the batch and the caller writes it again.
    */
@@ -137,5 +151,7 @@ export interface Store {
   device(id: string, signal: AbortSignal): Promise<StoredDevice | null>;
 
   state(): StoreState;
+  /** Asks whether the store takes writes now, with as little work as can be; rejects with `store_unavailable`. */
+  probe(): Promise<void>;
   close(): Promise<void>;
 }

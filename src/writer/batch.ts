@@ -1,6 +1,7 @@
 import { ColumnBatch, MillraceError, messageOf } from '../core/index.ts';
-import type { DeadLetterInput, JournalFrame } from '../journal/index.ts';
+import type { ByTransport, JournalFrame } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
+import type { RefusedFrame } from '../store/index.ts';
 
 /**
  * Frames gathered for one store write: columns by schema, in journal order within each. A device that
@@ -10,9 +11,10 @@ export class WriteBatch {
   readonly #registry: Registry;
   readonly #bySchema = new Map<number, ColumnBatch>();
   readonly #schemaOfSeries = new Map<string, number>();
-  readonly deadLetters: DeadLetterInput[] = [];
-  /** Readings that the dead letters stand for, and all readings of the frames taken. */
-  deadLettered = 0;
+  /** Frames that could not be turned into points. */
+  readonly refused: RefusedFrame[] = [];
+  /** Readings of the frames taken. */
+  readonly received: ByTransport = { ws: 0, http: 0, mqtt: 0 };
   readings = 0;
   readonly first: number;
   /** The position behind the last frame taken. */
@@ -45,16 +47,14 @@ export class WriteBatch {
       schema.compiled.decode(bytes, bodyStart, bytes.length, into, device, frame.arrivalMs, frame.position);
     } catch (error) {
       // It was checked before it was journaled, so this is a lost schema or a defect: keep the bytes.
-      this.deadLetters.push({
-        device,
-        transport: frame.transport,
-        atMs: frame.arrivalMs,
+      this.refused.push({
+        position: frame.position,
+        readings: frame.readings,
         code: error instanceof MillraceError ? error.code : 'internal',
         message: messageOf(error),
-        bytes: bytes.slice(),
       });
-      this.deadLettered += frame.readings;
     }
+    this.received[frame.transport] += frame.readings;
     this.readings += frame.readings;
     this.next = frame.position + 1;
     return true;

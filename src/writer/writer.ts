@@ -1,10 +1,11 @@
 import { LIMITS, MillraceError, messageOf, type Clock } from '../core/index.ts';
-import type { DeadLetterInput, Journal } from '../journal/index.ts';
+import type { Journal } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
-import type { RefusedPoint, Store } from '../store/index.ts';
+import { refusedFrames, type Store } from '../store/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { backoffMs } from './backoff.ts';
 import { WriteBatch } from './batch.ts';
+import { readingsBetween, settlementOf } from './settlement.ts';
 
 const RETRY_BASE_MS = 100;
 
@@ -57,22 +58,23 @@ export class Writer {
   }
 
   async #resume(): Promise<number> {
-    const { journal, store } = this.#options;
+    const { journal, store, logger } = this.#options;
     const settled = journal.settledPosition();
-    const { stored, deadLettered } = journal.ledger();
     const known = store.position();
-    if (known === null || known.epoch !== journal.epoch) {
-      store.setPosition({ epoch: journal.epoch, position: settled, stored, deadLettered });
+    if (known === null || known.epoch !== journal.epoch || known.position > journal.head()) {
+      if (known !== null && known.epoch === journal.epoch) {
+        logger.error(
+          { store: known.position, journal: journal.head() },
+          'the store has seen frames that the journal does not know: the journal was put back to an earlier state',
+        );
+      }
+      store.setPosition({ epoch: journal.epoch, position: settled, refused: [] });
       return settled;
     }
     if (known.position > settled) {
       // The store committed, and the process died before the journal heard of it.
-      await journal.settle({
-        position: known.position,
-        stored: known.stored - stored,
-        deadLettered: known.deadLettered - deadLettered,
-        deadLetters: [],
-      });
+      const received = readingsBetween(journal, settled, known.position);
+      await journal.settle(settlementOf(journal, known.position, received, known.refused));
     }
     // A store restored from a backup is behind: what the journal still has is written to it again.
     return Math.max(known.position, journal.tail());
@@ -162,23 +164,12 @@ export class Writer {
     const { journal, store, clock } = this.#options;
     const batch = this.#batch;
     const startMs = clock.nowMs();
-    const ledger = journal.ledger();
     const again = batch.next <= journal.settledPosition();
-    const position = {
-      epoch: journal.epoch,
-      position: batch.next,
-      stored: ledger.stored + (again ? 0 : batch.readings - batch.deadLettered),
-      deadLettered: ledger.deadLettered + (again ? 0 : batch.deadLettered),
-    };
-    const refused = await store.write(batch.columns, position);
-    const letters = refusedFrames(journal, refused);
+    const position = { epoch: journal.epoch, position: batch.next, refused: batch.refused };
+    const points = await store.write(batch.columns, position);
     if (!again) {
-      await journal.settle({
-        position: batch.next,
-        stored: batch.readings - batch.deadLettered - refused.length,
-        deadLettered: batch.deadLettered + refused.length,
-        deadLetters: [...batch.deadLetters, ...letters],
-      });
+      const refused = [...batch.refused, ...refusedFrames(points)];
+      await journal.settle(settlementOf(journal, batch.next, batch.received, refused));
     }
     this.#fault = null;
     this.#options.onWrite(clock.nowMs() - startMs);
@@ -207,30 +198,6 @@ export class Writer {
       await this.#sleep(leftMs);
     }
   }
-}
-
-/** One dead letter for each frame that held a refused point. */
-function refusedFrames(journal: Journal, refused: readonly RefusedPoint[]): DeadLetterInput[] {
-  const messages = new Map<number, string>();
-  for (const { batch, row, message } of refused) {
-    const position = batch.position[row];
-    if (position !== undefined && !messages.has(position)) messages.set(position, message);
-  }
-  const letters: DeadLetterInput[] = [];
-  for (const [position, message] of messages) {
-    const frame = journal.read(position)?.frames(position)[Symbol.iterator]().next();
-    if (frame === undefined || frame.done === true) continue;
-    const { device, transport, arrivalMs, bytes } = frame.value;
-    letters.push({
-      device,
-      transport,
-      atMs: arrivalMs,
-      code: 'store_refused',
-      message,
-      bytes: bytes.slice(),
-    });
-  }
-  return letters;
 }
 
 /** What a store's Retry-After asked for, if it did. */

@@ -94,8 +94,7 @@ export async function openApiFixture(overrides: Partial<ApiOptions> = {}) {
       await store.write([batchOf({ mapping, measurement }, points)], {
         epoch: journal.epoch,
         position: state.position,
-        stored: state.position,
-        deadLettered: 0,
+        refused: [],
       });
     },
     async close(): Promise<void> {

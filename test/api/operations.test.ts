@@ -15,6 +15,8 @@ beforeAll(async () => {
       atMs: NOW_MS + seq,
       code: 'frame_truncated',
       message: `frame ${seq}`,
+      readings: 1,
+      position: null,
       bytes: Buffer.from([0xc3, 0x01, seq]),
     });
   }

@@ -29,7 +29,8 @@ for (;;) {
     const seq = ++origin.seq;
     if (next(20) === 0) {
       const bytes = Buffer.from(`${origin.device}/${seq}`);
-      journal.reject(origin, seq, { ...origin, atMs: 1, code: 'frame_truncated', message: 'cut', bytes });
+      const letter = { atMs: 1, code: 'frame_truncated', message: 'cut', readings: 1, position: null, bytes };
+      journal.reject(origin, seq, { ...origin, ...letter });
     } else {
       journal.append(
         origin,
@@ -43,8 +44,10 @@ for (;;) {
   const middle = Math.floor((journal.settledPosition() + journal.head()) / 2);
   if (middle > journal.settledPosition()) {
     const count = 2 * (middle - journal.settledPosition());
+    const stored = { ws: count, http: 0, mqtt: 0 };
+    const expired = { ws: 0, http: 0, mqtt: 0 };
     await journal
-      .settle({ position: middle, stored: count, deadLetters: [], deadLettered: 0 })
+      .settle({ position: middle, stored, expired, deadLetters: [] })
       .catch((error: unknown) => writeSync(1, `${String(error)}\n`));
   }
   await new Promise((resolve) => setImmediate(resolve));

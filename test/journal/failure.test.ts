@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { openJournalOn } from '../../src/journal/local/open.ts';
 import { type Change, openStorage, type Storage } from '../../src/journal/local/storage.ts';
-import { Connection, folder, framesFrom, letter, open, text } from './harness.ts';
+import { Connection, folder, framesFrom, letter, open, stored, text } from './harness.ts';
 
 /** Real files, whose next commits can be held back or made to fail before they reach them. */
 class FaultyStorage implements Storage {
@@ -89,7 +89,7 @@ describe('a commit that fails', () => {
     const flushed = journal.flush();
     journal.append(sealed, 1, Buffer.alloc(2_000), 1, 1);
     journal.reject(waiting, 1, letter('waiting'));
-    const settled = journal.settle({ position: 1, stored: 1, deadLetters: [], deadLettered: 0 });
+    const settled = journal.settle(stored(1, 1));
     release();
     await expect(flushed).rejects.toMatchObject({ code: 'journal_failed' });
     await expect(settled).rejects.toMatchObject({ code: 'journal_failed' });
@@ -111,9 +111,7 @@ describe('a commit that fails', () => {
     journal.append(done, 2, text('later'), 1, 1);
     expect(done.failures).toBe(1);
     await expect(journal.flush()).rejects.toMatchObject({ code: 'journal_failed' });
-    await expect(
-      journal.settle({ position: 1, stored: 1, deadLetters: [], deadLettered: 0 }),
-    ).rejects.toMatchObject({ code: 'journal_failed' });
+    await expect(journal.settle(stored(1, 1))).rejects.toMatchObject({ code: 'journal_failed' });
     await journal.close();
 
     const again = await open(dir);

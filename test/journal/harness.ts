@@ -68,9 +68,22 @@ export function letter(device: string, bytes = text('bad'), transport: Transport
     atMs: 1_700_000_000_000,
     code: 'frame_truncated',
     message: 'it ends early',
+    readings: 1,
+    position: null,
     bytes,
   };
 }
+
+/** Readings that all came by WebSocket. */
+export const ws = (readings: number) => ({ ws: readings, http: 0, mqtt: 0 });
+
+/** A settlement in which all frames are stored. */
+export const stored = (position: number, readings: number) => ({
+  position,
+  stored: ws(readings),
+  expired: ws(0),
+  deadLetters: [],
+});
 
 /** Every frame from a position to the head, with bytes as text. */
 export function framesFrom(

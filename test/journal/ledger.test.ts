@@ -2,7 +2,7 @@ import { cp } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { openLocalJournal } from '../../src/journal/index.ts';
-import { Connection, folder, letter, text } from './harness.ts';
+import { Connection, folder, letter, text, ws } from './harness.ts';
 
 const steps = fc.array(
   fc.oneof(
@@ -47,7 +47,7 @@ describe('the ledger', () => {
         const model = { received: 0, stored: 0, duplicates: 0, rejected: 0, deadLettered: 0, expired: 0 };
         const devices = seqs.map((_, i) => new Connection(`device-${i}`));
         const check = (): void => {
-          const { pending, ...counts } = journal.ledger();
+          const { pending, byTransport: _, ...counts } = journal.ledger();
           expect(counts).toEqual(model);
           expect(pending).toBe(frames.slice(journal.settledPosition()).reduce((sum, n) => sum + n, 0));
         };
@@ -78,8 +78,8 @@ describe('the ledger', () => {
             const readings = frames.slice(from, position).reduce((sum, n) => sum + n, 0);
             const deadLettered = Math.min(step.lettered, readings);
             const stored = readings - deadLettered;
-            const deadLetters = deadLettered > 0 ? [letter('device-0')] : [];
-            await journal.settle({ position, stored, deadLetters, deadLettered });
+            const deadLetters = deadLettered > 0 ? [{ ...letter('device-0'), readings: deadLettered }] : [];
+            await journal.settle({ position, stored: ws(stored), expired: ws(0), deadLetters });
             model.stored += stored;
             model.deadLettered += deadLettered;
             check();

@@ -1,7 +1,7 @@
 import { cp } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import type { LocalJournal } from '../../src/journal/index.ts';
-import { Connection, folder, framesFrom, letter, open, text } from './harness.ts';
+import { Connection, folder, framesFrom, letter, open, stored, text, ws } from './harness.ts';
 
 /** Appends `count` frames of one reading, each a block of its own. */
 async function blocks(
@@ -17,13 +17,6 @@ async function blocks(
   }
 }
 
-const stored = (position: number, count: number) => ({
-  position,
-  stored: count,
-  deadLetters: [],
-  deadLettered: 0,
-});
-
 describe('settling', () => {
   test('moves the position and the counts forward, and a repetition changes nothing', async () => {
     const dir = await folder();
@@ -31,9 +24,9 @@ describe('settling', () => {
     await blocks(journal, new Connection('a'), 5);
     const settlement = {
       position: 3,
-      stored: 2,
+      stored: ws(2),
+      expired: ws(0),
       deadLetters: [letter('a', text('late'))],
-      deadLettered: 1,
     };
     await journal.settle(settlement);
     const ledger = {
@@ -45,17 +38,17 @@ describe('settling', () => {
       expired: 0,
       pending: 2,
     };
-    expect(journal.ledger()).toEqual(ledger);
+    expect(journal.ledger()).toMatchObject(ledger);
     await journal.settle(settlement);
     await journal.settle({ ...settlement, position: 2 });
-    expect(journal.ledger()).toEqual(ledger);
+    expect(journal.ledger()).toMatchObject(ledger);
     expect(journal.deadLetters(10)).toHaveLength(1);
     await journal.close();
     const again = await open(dir);
     expect(again.settledPosition()).toBe(3);
-    expect(again.ledger()).toEqual(ledger);
+    expect(again.ledger()).toMatchObject(ledger);
     await again.settle(settlement);
-    expect(again.ledger()).toEqual(ledger);
+    expect(again.ledger()).toMatchObject(ledger);
     expect(again.deadLetters(1)[0]).toMatchObject({
       kind: 'deadLettered',
       device: 'a',

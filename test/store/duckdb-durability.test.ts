@@ -24,7 +24,7 @@ async function values(store: Store): Promise<(Cell | undefined)[]> {
 
 describe('what DuckDB keeps', () => {
   const folders = new DuckDbFolders();
-  const position = { epoch: 'e', position: 1, stored: 2, deadLettered: 3 };
+  const position = { epoch: 'e', position: 1, refused: [] };
 
   test('there is no position before the first write, and every write moves it, an empty one too', async () => {
     const store = await folders.open(await folders.file());

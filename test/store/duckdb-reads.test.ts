@@ -14,7 +14,7 @@ function write(store: Store, from: number, to: number): Promise<unknown> {
     device: 'd',
     fields: { n: BigInt(from + i) },
   }));
-  return store.write([batchOf(LONG, points)], { epoch: 'e', position: to, stored: to, deadLettered: 0 });
+  return store.write([batchOf(LONG, points)], { epoch: 'e', position: to, refused: [] });
 }
 
 describe('reads beside writes', () => {

@@ -25,7 +25,7 @@ describeWithInflux('aggregates by InfluxDB itself', () => {
   });
 
   const write = (of: Shape, points: readonly Point[]): Promise<unknown> =>
-    store.write([batchOf(of, points)], { epoch: 'e', position: ++position, stored: 0, deadLettered: 0 });
+    store.write([batchOf(of, points)], { epoch: 'e', position: ++position, refused: [] });
   const ask = async (
     of: Shape,
     fns: readonly AggregateFunction[],

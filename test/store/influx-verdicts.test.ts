@@ -58,7 +58,7 @@ describe('what InfluxDB answers', () => {
           })),
         ),
       ],
-      { epoch: 'e', position: 1, stored: 0, deadLettered: 0 },
+      { epoch: 'e', position: 1, refused: [] },
     );
   const json = (response: ServerResponse, status: number, message: string): void => {
     response.writeHead(status, { 'content-type': 'application/json' });

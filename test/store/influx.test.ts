@@ -57,7 +57,7 @@ describeWithInflux('the store on InfluxDB', () => {
     org: server.org,
   });
   const write = (batches: ColumnBatch[]): Promise<RefusedPoint[]> =>
-    store.write(batches, { epoch: 'e', position: ++position, stored: 0, deadLettered: 0 });
+    store.write(batches, { epoch: 'e', position: ++position, refused: [] });
   const put = (points: Point[], of = room): Promise<RefusedPoint[]> => write([batchOf(of, points)]);
   const read = (of = room): Promise<Cell[][]> => rowsOf(store.rows(all(of), never));
 
@@ -253,7 +253,7 @@ describeWithInflux('the store on InfluxDB', () => {
   });
 
   test('a view tells what is surely in it and what may be', async () => {
-    store.setPosition({ epoch: 'e', position: 100, stored: 0, deadLettered: 0 });
+    store.setPosition({ epoch: 'e', position: 100, refused: [] });
     position = 100;
     const answer = await store.rows(all(room), never);
     await put([{ timeNs: BASE_NS, device: 'a', fields: { temperature: 1 } }]);
@@ -296,7 +296,7 @@ describeWithInflux('the store on InfluxDB', () => {
 
   test('a refused token and a missing bucket make the store unavailable, and refuse no point', async () => {
     const batch = batchOf(room, [{ timeNs: BASE_NS, device: 'a', fields: { temperature: 1 } }]);
-    const first = { epoch: 'e', position: 1, stored: 0, deadLettered: 0 };
+    const first = { epoch: 'e', position: 1, refused: [] };
     for (const [wrong, reason] of [
       [{ token: 'wrong' }, /401.*INFLUX_TOKEN/],
       [{ bucket: 'missing' }, /missing/],

@@ -38,7 +38,7 @@ export class Subject {
   /** Writes each list of points as one batch, all in one write. */
   async write(shape: Shape, ...batches: (readonly Point[])[]): Promise<RefusedPoint[]> {
     this.#position += 1;
-    const position = { epoch: 'suite', position: this.#position, stored: this.#position, deadLettered: 0 };
+    const position = { epoch: 'suite', position: this.#position, refused: [] };
     const refused = await this.store.write(
       batches.map((points) => batchOf(shape, points)),
       position,

@@ -106,9 +106,14 @@ export async function openBench(options: Omit<LocalJournalOptions, 'dir'> = {}) 
     /** Does the writer's work, for the frames before `until`. */
     settle: async (until = journal.head()): Promise<void> => {
       const { batches, readings } = decodeFrames(journal.settledPosition(), until);
-      const position = { epoch: journal.epoch, position: until, stored: 0, deadLettered: 0 };
+      const position = { epoch: journal.epoch, position: until, refused: [] };
       await store.write(batches, position);
-      await journal.settle({ position: until, stored: readings, deadLetters: [], deadLettered: 0 });
+      await journal.settle({
+        position: until,
+        stored: { ws: readings, http: 0, mqtt: 0 },
+        expired: { ws: 0, http: 0, mqtt: 0 },
+        deadLetters: [],
+      });
     },
     /** Writes to the store and does not settle, as a writer does that is between the two. */
     writeOnly: async (until: number): Promise<void> => {
@@ -116,8 +121,7 @@ export async function openBench(options: Omit<LocalJournalOptions, 'dir'> = {}) 
       await store.write(batches, {
         epoch: journal.epoch,
         position: journal.settledPosition(),
-        stored: 0,
-        deadLettered: 0,
+        refused: [],
       });
     },
   };
@@ -165,6 +169,7 @@ export function withoutSnapshots(store: Store, during: () => Promise<void>): Sto
     latest: (selection, signal) => store.latest(selection, signal),
     devices: (after, limit, signal) => store.devices(after, limit, signal),
     device: (id, signal) => store.device(id, signal),
+    probe: () => store.probe(),
     state: () => store.state(),
     close: () => store.close(),
   };

@@ -29,6 +29,7 @@ class Hindered {
       devices: (after, limit, signal) => inner.devices(after, limit, signal),
       device: (id, signal) => inner.device(id, signal),
       state: () => inner.state(),
+      probe: () => inner.probe(),
       close: () => inner.close(),
       write: async (batches, position) => {
         this.before();

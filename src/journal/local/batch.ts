@@ -1,8 +1,7 @@
 import { isDeviceId, MillraceError } from '../../core/index.ts';
-import type { DeadLetterInput, Origin, Transport } from '../journal.ts';
+import type { ByTransport, DeadLetterInput, Origin, Transport } from '../journal.ts';
 import { BlockBuilder, type BuilderDevice } from './block-builder.ts';
 import type { DeviceCursor, DeviceCursors } from './device-cursors.ts';
-import type { ByTransport } from './state.ts';
 
 /** A connection with numbers in a batch. */
 export interface Slot extends BuilderDevice {
@@ -41,26 +40,28 @@ export class Batch {
     return this.builder.length + this.letterBytes;
   }
 
-  append(origin: Origin, seq: number, bytes: Uint8Array, readings: number, arrivalMs: number): void {
+  /** False for a duplicate. */
+  append(origin: Origin, seq: number, bytes: Uint8Array, readings: number, arrivalMs: number): boolean {
     const slot = this.#last?.origin === origin ? this.#last : this.#slot(origin, seq);
     const fresh = take(slot, seq);
     this.received[slot.transport] += readings;
     if (!fresh) {
       this.duplicates[slot.transport] += readings;
-      return;
+      return false;
     }
     this.builder.append(slot, seq, bytes, readings, arrivalMs);
+    return true;
   }
 
   reject(origin: Origin, seq: number, letter: DeadLetterInput): void {
     const slot = this.#last?.origin === origin ? this.#last : this.#slot(origin, seq);
     const fresh = take(slot, seq);
-    this.received[slot.transport]++;
+    this.received[slot.transport] += letter.readings;
     if (!fresh) {
-      this.duplicates[slot.transport]++;
+      this.duplicates[slot.transport] += letter.readings;
       return;
     }
-    this.rejected[slot.transport]++;
+    this.rejected[slot.transport] += letter.readings;
     const copy = { ...letter, bytes: Uint8Array.from(letter.bytes) };
     this.letters.push(copy);
     this.letterBytes += letterSize(copy);

@@ -38,14 +38,25 @@ export function keepLetters(
 }
 
 export function storedLetter(letter: DeadLetterInput, kind: DeadLetter['kind']): StoredLetter {
-  const { device, transport, atMs, code, message, bytes } = letter;
-  return { device, transport, atMs, code, message, bytes, kind, size: letterSize(letter) };
+  const { device, transport, atMs, code, message, readings, position, bytes } = letter;
+  return {
+    device,
+    transport,
+    atMs,
+    code,
+    message,
+    readings,
+    position,
+    bytes,
+    kind,
+    size: letterSize(letter),
+  };
 }
 
 /** Ids are the number in base 36: short and stable. */
 export function deadLetter(id: number, letter: StoredLetter): DeadLetter {
-  const { device, transport, atMs, code, message, bytes, kind } = letter;
-  return { id: id.toString(36), device, transport, atMs, code, message, bytes, kind };
+  const { size: _, ...rest } = letter;
+  return { id: id.toString(36), ...rest };
 }
 
 /** Throws `cursor_invalid` for a text that is no id. */

@@ -7,6 +7,7 @@ import type {
   JournalStats,
   Ledger,
   Origin,
+  ReplayedLetter,
   Settlement,
 } from '../journal.ts';
 import { Admission, guard } from './admission.ts';
@@ -123,14 +124,15 @@ export class LmdbJournal implements LocalJournal {
     return this.#admission.accepting;
   }
 
-  append(origin: Origin, seq: number, bytes: Uint8Array, readings: number, arrivalMs: number): void {
+  append(origin: Origin, seq: number, bytes: Uint8Array, readings: number, arrivalMs: number): boolean {
     if (this.#failure !== null) {
       origin.onFailed();
-      return;
+      return true;
     }
     const batch = this.#batch ?? this.#openBatch();
-    batch.append(origin, seq, bytes, readings, Math.trunc(arrivalMs));
+    const fresh = batch.append(origin, seq, bytes, readings, Math.trunc(arrivalMs));
     if (batch.builder.length >= this.#settings.blockBytes) this.#sealNow(batch);
+    return fresh;
   }
 
   reject(origin: Origin, seq: number, letter: DeadLetterInput): void {
@@ -196,6 +198,18 @@ export class LmdbJournal implements LocalJournal {
     const end = Math.min(before === undefined ? next : parseLetterId(before), next);
     const found = this.#storage.letters(end, limit);
     return found.filter(({ id }) => id >= oldest).map(({ id, letter }) => deadLetter(id, letter));
+  }
+
+  deadLetter(id: string): DeadLetter | undefined {
+    const number = parseLetterId(id);
+    const letter = this.#storage.letter(number);
+    return letter === undefined || number < this.#state.letters.oldest
+      ? undefined
+      : deadLetter(number, letter);
+  }
+
+  replay(_letters: readonly ReplayedLetter[]): Promise<Map<string, number | null>> {
+    return Promise.reject(new MillraceError('internal', 'not built yet'));
   }
 
   stats(): JournalStats {

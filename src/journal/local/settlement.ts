@@ -1,6 +1,6 @@
-import type { Settlement } from '../journal.ts';
+import type { ByTransport, DeadLetterInput, Settlement } from '../journal.ts';
 import type { BlockInfo } from './block.ts';
-import type { JournalState } from './state.ts';
+import { addReadings, type JournalState } from './state.ts';
 
 /** The state after a settlement that moves forward. `blocks`: headers from the one that holds the old position on. */
 export function settleState(
@@ -20,8 +20,15 @@ export function settleState(
     pendingBytes,
     counts: {
       ...state.counts,
-      stored: state.counts.stored + settlement.stored,
-      deadLettered: state.counts.deadLettered + settlement.deadLettered,
+      stored: addReadings(state.counts.stored, settlement.stored),
+      deadLettered: addReadings(state.counts.deadLettered, readingsOf(settlement.deadLetters)),
+      expired: addReadings(state.counts.expired, settlement.expired),
     },
   };
+}
+
+function readingsOf(letters: readonly DeadLetterInput[]): ByTransport {
+  const readings = { ws: 0, http: 0, mqtt: 0 };
+  for (const letter of letters) readings[letter.transport] += letter.readings;
+  return readings;
 }

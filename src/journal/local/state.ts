@@ -1,7 +1,4 @@
-import type { Ledger, Transport } from '../journal.ts';
-
-/** Readings by the way that they came in. */
-export type ByTransport = Record<Transport, number>;
+import type { ByTransport, Ledger, LedgerCounts, Transport } from '../journal.ts';
 
 /**
  * Everything of the journal that is not a block, a device cursor or a dead letter: one small record that
@@ -27,9 +24,9 @@ export interface JournalState {
     received: ByTransport;
     duplicates: ByTransport;
     rejected: ByTransport;
-    stored: number;
-    deadLettered: number;
-    expired: number;
+    stored: ByTransport;
+    deadLettered: ByTransport;
+    expired: ByTransport;
   };
 }
 
@@ -47,9 +44,9 @@ export const EMPTY_STATE: JournalState = {
     received: NO_READINGS,
     duplicates: NO_READINGS,
     rejected: NO_READINGS,
-    stored: 0,
-    deadLettered: 0,
-    expired: 0,
+    stored: NO_READINGS,
+    deadLettered: NO_READINGS,
+    expired: NO_READINGS,
   },
 };
 
@@ -58,15 +55,30 @@ export function addReadings(a: ByTransport, b: ByTransport): ByTransport {
 }
 
 /** The ledger. What is pending is what is left of the received, so that the sum holds by construction. */
-export function ledgerOf({ counts }: JournalState): Ledger {
-  const received = total(counts.received);
-  const duplicates = total(counts.duplicates);
-  const rejected = total(counts.rejected);
-  const { stored, deadLettered, expired } = counts;
-  const pending = received - stored - duplicates - rejected - deadLettered - expired;
-  return { received, stored, duplicates, rejected, deadLettered, expired, pending };
+export function ledgerOf(state: JournalState): Ledger {
+  const ws = countsOf(state, 'ws');
+  const http = countsOf(state, 'http');
+  const mqtt = countsOf(state, 'mqtt');
+  const sum = (key: keyof LedgerCounts): number => ws[key] + http[key] + mqtt[key];
+  return {
+    received: sum('received'),
+    stored: sum('stored'),
+    duplicates: sum('duplicates'),
+    rejected: sum('rejected'),
+    deadLettered: sum('deadLettered'),
+    expired: sum('expired'),
+    pending: sum('pending'),
+    byTransport: { ws, http, mqtt },
+  };
 }
 
-function total(readings: ByTransport): number {
-  return readings.ws + readings.http + readings.mqtt;
+function countsOf({ counts }: JournalState, transport: Transport): LedgerCounts {
+  const received = counts.received[transport];
+  const stored = counts.stored[transport];
+  const duplicates = counts.duplicates[transport];
+  const rejected = counts.rejected[transport];
+  const deadLettered = counts.deadLettered[transport];
+  const expired = counts.expired[transport];
+  const pending = received - stored - duplicates - rejected - deadLettered - expired;
+  return { received, stored, duplicates, rejected, deadLettered, expired, pending };
 }

@@ -9,7 +9,7 @@ import { Tables } from './tables.ts';
 import type { Store } from '../store.ts';
 
 /** The version of the tables below. A higher one on disk was written by a newer program. */
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
 export interface DuckDbOptions {
   /** The database file; it and its folder are made where missing. Temporary files go beside it. */
@@ -112,6 +112,21 @@ function openError(file: string, error: unknown): MillraceError {
   return new MillraceError('store_unavailable', `${file} cannot be opened: ${message}`, { cause: error });
 }
 
+/** The frames that the last write refused (StorePosition.refused). */
+const CREATE_REFUSED =
+  `CREATE TABLE ${OWN}.refused ` +
+  '(position BIGINT NOT NULL, readings BIGINT NOT NULL, code VARCHAR NOT NULL, message VARCHAR NOT NULL)';
+
+/** Format 1 kept the ledger's sums beside the position, and no refused frames. */
+const FROM_1_TO_2 = `
+  BEGIN TRANSACTION;
+  ALTER TABLE ${OWN}.position DROP COLUMN stored;
+  ALTER TABLE ${OWN}.position DROP COLUMN dead_lettered;
+  ${CREATE_REFUSED};
+  UPDATE ${OWN}.format SET version = 2;
+  COMMIT;
+`;
+
 async function prepare(connection: DuckDBConnection, file: string): Promise<void> {
   const existing = await readRows(
     connection,
@@ -126,6 +141,7 @@ async function prepare(connection: DuckDBConnection, file: string): Promise<void
         `${file} has format ${version}; this version reads up to ${FORMAT_VERSION}`,
       );
     }
+    if (version < FORMAT_VERSION) await connection.run(FROM_1_TO_2);
     return;
   }
   await connection.run(`
@@ -133,8 +149,8 @@ async function prepare(connection: DuckDBConnection, file: string): Promise<void
     CREATE SCHEMA ${CATALOG}.${POINTS};
     CREATE TABLE ${OWN}.format (version INTEGER NOT NULL);
     INSERT INTO ${OWN}.format VALUES (${FORMAT_VERSION});
-    CREATE TABLE ${OWN}.position (
-      epoch VARCHAR NOT NULL, position BIGINT NOT NULL, stored BIGINT NOT NULL, dead_lettered BIGINT NOT NULL);
+    CREATE TABLE ${OWN}.position (epoch VARCHAR NOT NULL, position BIGINT NOT NULL);
+    ${CREATE_REFUSED};
     CREATE TABLE ${OWN}.measurements (
       measurement VARCHAR NOT NULL, table_name VARCHAR NOT NULL, ordinal INTEGER NOT NULL);
     CREATE TABLE ${OWN}.columns (

@@ -13,12 +13,12 @@ import type {
 } from '../store.ts';
 import { aggregateColumns } from '../aggregate-columns.ts';
 import { aggregateSql } from './aggregate.ts';
-import { readRows } from './cells.ts';
 import { deviceSql, devicesSql, storedDevice } from './devices.ts';
 import { latestSql } from './latest.ts';
+import { readPosition, withRefused } from './position.ts';
 import { rowsSql } from './select.ts';
 import { SnapshotReader } from './snapshot.ts';
-import { CATALOG, OWN, type Statement } from './sql.ts';
+import { CATALOG, type Statement } from './sql.ts';
 import type { Tables } from './tables.ts';
 import { writeTransaction } from './transaction.ts';
 
@@ -66,19 +66,7 @@ export class DuckDbStore implements Store {
     tables: Tables,
     limits: DuckDbStoreLimits,
   ): Promise<DuckDbStore> {
-    const [row] = await readRows(
-      writer,
-      `SELECT epoch, position, stored, dead_lettered FROM ${OWN}.position`,
-    );
-    const position =
-      row === undefined
-        ? null
-        : {
-            epoch: String(row[0]),
-            position: Number(row[1]),
-            stored: Number(row[2]),
-            deadLettered: Number(row[3]),
-          };
+    const position = await readPosition(writer);
     return new DuckDbStore(instance, writer, tables, position, limits);
   }
 
@@ -92,7 +80,7 @@ export class DuckDbStore implements Store {
   async #write(batches: readonly ColumnBatch[], position: StorePosition): Promise<RefusedPoint[]> {
     try {
       const refused = await writeTransaction(this.#writer, this.#tables, batches, position);
-      this.#position = { ...position };
+      this.#position = withRefused(position, refused);
       this.#state = { state: 'up', reason: null };
       return refused;
     } catch (error) {
@@ -102,7 +90,7 @@ export class DuckDbStore implements Store {
   }
 
   position(): StorePosition | null {
-    return this.#position === null ? null : { ...this.#position };
+    return this.#position;
   }
 
   /** Nothing to do: the position travels with every write. */
@@ -143,6 +131,11 @@ export class DuckDbStore implements Store {
 
   state(): StoreState {
     return this.#state;
+  }
+
+  async probe(): Promise<void> {
+    if (this.#closed !== null) throw closedError();
+    await this.#writer.run('SELECT 1');
   }
 
   /** Waits for running writes, ends reads, and folds the write-ahead log into the file. */

@@ -5,7 +5,8 @@ import { appendBatchRows, sourceOf } from './append.ts';
 import { LatePoints, sourcesOf } from './late.ts';
 import { mergeSeen, SeenDevices } from './seen.ts';
 import { seriesKey, type Series } from './series.ts';
-import { CATALOG, OWN, POINTS, storableTime } from './sql.ts';
+import { withRefused, writePosition } from './position.ts';
+import { CATALOG, POINTS, storableTime } from './sql.ts';
 import type { Table, Tables } from './tables.ts';
 
 /**
@@ -33,13 +34,7 @@ export async function writeTransaction(
     const seen = new SeenDevices();
     for (const [table, ofTable] of byTable) await writeTable(connection, table, ofTable, seen, refused);
     await mergeSeen(connection, seen);
-    await connection.run(`DELETE FROM ${OWN}.position`);
-    await connection.run(`INSERT INTO ${OWN}.position VALUES ($1, $2, $3, $4)`, [
-      position.epoch,
-      BigInt(position.position),
-      BigInt(position.stored),
-      BigInt(position.deadLettered),
-    ]);
+    await writePosition(connection, withRefused(position, refused));
     await connection.run('COMMIT');
   } catch (error) {
     for (const table of byTable.keys()) table.series.rollback();
