@@ -121,7 +121,8 @@ export class FleetDevice {
     const untilMs = this.#startEpochMs + Math.floor(this.#frame * periodMs);
     const record = this.#source.next({ fromMs, untilMs, count: readings });
     if (record !== null) {
-      if (this.#client?.send(encoder.encode(record), readings) === true) tally.sent(readings);
+      const bytes = encoder.encode(record);
+      if (this.#client?.send(bytes, readings) === true) tally.sent(readings, bytes.length);
       else if (!this.#isDone) tally.dropped();
     }
     this.#schedule();

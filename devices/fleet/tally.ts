@@ -13,6 +13,8 @@ export interface FleetSummary {
   frames_unacked: number;
   /** Made while the outbox was full, and lost, as on a real device. */
   frames_dropped: number;
+  /** Bytes of the frames sent, WebSocket and TCP headers apart. */
+  bytes_sent: number;
   readings_sent: number;
   readings_acked: number;
   readings_rejected: number;
@@ -43,6 +45,7 @@ export class Tally {
   #framesAcked = 0;
   #framesRejected = 0;
   #framesDropped = 0;
+  #bytesSent = 0;
   #readingsSent = 0;
   #readingsAcked = 0;
   #readingsRejected = 0;
@@ -52,8 +55,9 @@ export class Tally {
     this.#devices = devices;
   }
 
-  sent(readings: number): void {
+  sent(readings: number, bytes: number): void {
     this.#framesSent += 1;
+    this.#bytesSent += bytes;
     this.#readingsSent += readings;
   }
 
@@ -90,6 +94,7 @@ export class Tally {
       frames_rejected: this.#framesRejected,
       frames_unacked: this.#framesSent - this.#framesAcked - this.#framesRejected,
       frames_dropped: this.#framesDropped,
+      bytes_sent: this.#bytesSent,
       readings_sent: this.#readingsSent,
       readings_acked: this.#readingsAcked,
       readings_rejected: this.#readingsRejected,

@@ -1,0 +1,58 @@
+/**
+ * How a benchmark tells its figures: a table and one JSON object on stdout; with --write it also keeps the object in
+ * bench/results/NAME.json, from which `npm run bench:docs` makes docs/benchmarks.md.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
+
+/** Smallest, middle and largest of some runs. */
+export function spread(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return { min: sorted[0], median: sorted[sorted.length >> 1], max: sorted.at(-1) };
+}
+
+/**
+ * `columns` are the table's headings, `rows` its lines of texts in that order; `notes` are sentences below it, `data`
+ * the figures for programs.
+ */
+export function report({ name, title, command, columns, rows, notes = [], data }) {
+  const widths = columns.map((heading, i) =>
+    Math.max(heading.length, ...rows.map((row) => String(row[i]).length)),
+  );
+  const line = (cells) =>
+    cells
+      .map((cell, i) => (i === 0 ? String(cell).padEnd(widths[i]) : String(cell).padStart(widths[i])))
+      .join('  ');
+  console.log(`\n${title}\n\n${line(columns)}`);
+  for (const row of rows) console.log(line(row));
+  for (const note of notes) console.log(note);
+  const result = {
+    name,
+    title,
+    command,
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, shared; Linux ${release()}; Node ${process.version}`,
+    version: JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version,
+    columns,
+    rows: rows.map((row) => row.map(String)),
+    notes,
+    data,
+  };
+  console.log(`\n${JSON.stringify({ name, ...data })}`);
+  if (!process.argv.includes('--write')) return;
+  mkdirSync(RESULTS, { recursive: true });
+  writeFileSync(`${RESULTS}${name}.json`, `${JSON.stringify(result, null, 2)}\n`);
+}
+
+/** The value behind `--name`, or what is said when it is missing. */
+export function flag(name, fallback) {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? fallback : process.argv[at + 1];
+}
+
+export const count = (value) => Math.round(value).toLocaleString('en');
+export const ratio = (value) => value.toFixed(2);
+export const megabytes = (bytes) => (bytes / 1024 ** 2).toFixed(1);
