@@ -3,12 +3,10 @@
  * written afterwards, with the devices still streaming. `npm run build`, influxd on PATH, then
  * `node bench/outage.mjs [--minutes 10] [--rate 50000] [--write]`.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { startFleet, startGateway } from './gateway.mjs';
 import { startInfluxd } from './influxd.mjs';
 import { count, flag, megabytes, ratio, report } from './report.mjs';
 
@@ -19,54 +17,25 @@ const WARM_UP_S = 20;
 
 const dir = mkdtempSync(join(tmpdir(), 'millrace-outage-'));
 const influx = await startInfluxd(join(dir, 'influx'));
-const server = spawn(process.execPath, ['dist/src/cli/main.js', 'serve'], {
-  stdio: ['ignore', 'pipe', 'inherit'],
-  env: {
-    ...process.env,
-    MILLRACE_PORT: '0',
-    MILLRACE_DATA_DIR: join(dir, 'data'),
-    MILLRACE_STORE: 'influxdb',
-    MILLRACE_JOURNAL_MAX_BYTES: '16GiB',
-    MILLRACE_LOG_LEVEL: 'fatal',
-    INFLUX_URL: influx.url,
-    INFLUX_TOKEN: influx.token,
-    INFLUX_ORG: influx.org,
-    INFLUX_BUCKET: influx.bucket,
-  },
+const gateway = await startGateway({
+  MILLRACE_DATA_DIR: join(dir, 'data'),
+  MILLRACE_STORE: 'influxdb',
+  MILLRACE_JOURNAL_MAX_BYTES: '16GiB',
+  INFLUX_URL: influx.url,
+  INFLUX_TOKEN: influx.token,
+  INFLUX_ORG: influx.org,
+  INFLUX_BUCKET: influx.bucket,
 });
-const [ready] = await once(createInterface({ input: server.stdout }), 'line');
-const url = ready.split(' ').at(-1);
-
 const devices = Math.ceil(rate / READINGS);
-const fleet = spawn(
-  process.execPath,
-  [
-    'dist/src/cli/main.js',
-    'devices',
-    '--url',
-    url.replace('http', 'ws'),
-    '--model',
-    'environment',
-    '--json',
-  ].concat(['--count', devices, '--rate', '1', '--readings', READINGS, '--duration', '24h'].map(String)),
-  { stdio: ['ignore', 'pipe', 'inherit'] },
-);
-const summaryLine = once(createInterface({ input: fleet.stdout }), 'line').catch(() => ['']);
+const fleet = startFleet(gateway.url, { devices, rate: 1, readings: READINGS });
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const json = async (path) => (await fetch(url + path)).json();
-const rssBytes = () =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))[1]) * 1024;
-const cpuSeconds = () => {
-  const fields = readFileSync(`/proc/${server.pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-};
 const look = async () => ({
   atMs: performance.now(),
-  ledger: await json('/v1/ledger'),
-  pendingBytes: (await json('/v1/stats')).journal.pendingBytes,
-  rssBytes: rssBytes(),
-  cpuS: cpuSeconds(),
+  ledger: await gateway.json('/v1/ledger'),
+  pendingBytes: (await gateway.json('/v1/stats')).journal.pendingBytes,
+  rssBytes: gateway.rssBytes(),
+  cpuS: gateway.cpuSeconds(),
 });
 
 try {
@@ -77,7 +46,7 @@ try {
   const endMs = performance.now() + minutes * 60_000;
   while (performance.now() < endMs) {
     await sleep(2_000);
-    samples.push(rssBytes());
+    samples.push(gateway.rssBytes());
   }
   const during = await look();
   await influx.start();
@@ -90,8 +59,7 @@ try {
     process.stderr.write(`\r${count(after.ledger.pending)} readings to go   `);
   }
   process.stderr.write('\n');
-  fleet.kill('SIGINT');
-  const summary = JSON.parse((await summaryLine)[0]);
+  const summary = await fleet.stop();
 
   const outageS = (during.atMs - before.atMs) / 1_000;
   const came = during.ledger.received - before.ledger.received;
@@ -149,10 +117,8 @@ try {
     data,
   });
 } finally {
-  fleet.kill('SIGKILL');
-  server.kill('SIGTERM');
-  await Promise.race([once(server, 'exit'), sleep(12_000)]);
-  server.kill('SIGKILL');
+  fleet.kill();
+  await gateway.stop();
   await influx.remove();
   rmSync(dir, { recursive: true, force: true });
 }

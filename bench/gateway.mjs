@@ -1,0 +1,58 @@
+/** The built gateway and its simulated fleet as processes of their own, for benchmarks. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+const MAIN = 'dist/src/cli/main.js';
+
+/** Starts `millrace serve` on a free port; `env` are its settings. */
+export async function startGateway(env) {
+  const child = spawn(process.execPath, [MAIN, 'serve'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, MILLRACE_PORT: '0', MILLRACE_LOG_LEVEL: 'fatal', ...env },
+  });
+  const [ready] = await once(createInterface({ input: child.stdout }), 'line');
+  const url = ready.split(' ').at(-1);
+  return {
+    url,
+    json: async (path) => (await fetch(url + path)).json(),
+    rssBytes() {
+      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+      return Number(/VmRSS:\s+(\d+)/.exec(status)[1]) * 1024;
+    },
+    /** User and system time since its start. */
+    cpuSeconds() {
+      const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ');
+      return (Number(fields[11]) + Number(fields[12])) / 100;
+    },
+    async stop() {
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), 12_000);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Runs `millrace devices` with the Environment model; `stop()` ends it early and gives its summary. */
+export function startFleet(url, { devices, rate, readings, duration = '24h' }) {
+  const child = spawn(
+    process.execPath,
+    [
+      ...[MAIN, 'devices', '--url', url.replace('http', 'ws'), '--model', 'environment', '--json'],
+      ...['--count', devices, '--rate', rate, '--readings', readings, '--duration', duration].map(String),
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const summary = once(createInterface({ input: child.stdout }), 'line').then(([line]) => JSON.parse(line));
+  return {
+    summary,
+    stop() {
+      child.kill('SIGINT');
+      return summary;
+    },
+    kill: () => child.kill('SIGKILL'),
+  };
+}
