@@ -137,6 +137,10 @@ class InfluxStore implements Store {
     return this.#reader.collect(this.#ending(signal), (run) => readDevice(id, run));
   }
 
+  probe(): Promise<void> {
+    return this.#probe();
+  }
+
   state(): StoreState {
     return this.#health.state();
   }
