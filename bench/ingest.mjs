@@ -1,0 +1,132 @@
+/**
+ * Frames received, checked, made durable and acknowledged per second, beside a bare receiver of the same messages and
+ * the least program that acknowledges durably. `npm run build`, then
+ * `node bench/ingest.mjs [--quick] [--runs 5] [--seconds 5] [--connections 1000] [--write]`.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startGateway } from './gateway.mjs';
+import { count, flag, ratio, report, spread } from './report.mjs';
+
+const quick = process.argv.includes('--quick');
+const runs = Number(flag('runs', quick ? 1 : 5));
+const seconds = Number(flag('seconds', quick ? 2 : 5));
+const connections = Number(flag('connections', 1_000));
+/** Frames in flight per connection: enough to keep the disk busy, few enough to fit memory. */
+const WINDOWS = { 1: 256, 100: 16 };
+const TARGETS = { 1: 0.7, 100: 0.8 };
+
+const file = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+async function load(port, path, readings, windowFrames) {
+  const options = { port, path, connections, readings, windowFrames, framesPerS: 0, seconds };
+  const child = fork(file('load.mjs'), [JSON.stringify(options)]);
+  await once(child, 'message');
+  child.send('go');
+  const [result] = await once(child, 'message');
+  await once(child, 'exit');
+  return result;
+}
+
+async function reference(kind, readings) {
+  const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
+  const child = fork(file('prototype.mjs'), [JSON.stringify({ kind, dir })]);
+  const [{ port }] = await once(child, 'message');
+  const result = await load(port, '/{device}', readings, kind === 'bare' ? 0 : WINDOWS[readings]);
+  child.send('stop');
+  const [own] = await once(child, 'message');
+  await once(child, 'exit');
+  rmSync(dir, { recursive: true, force: true });
+  if (own.failed > 0) throw new Error(`${own.failed} frames failed the prototype's guard`);
+  const frames = kind === 'bare' ? own.received : result.ackedInTime;
+  return {
+    framesPerS: frames / result.elapsedS,
+    cpuS: own.cpuS,
+    loadCpuS: result.cpuS,
+    elapsedS: result.elapsedS,
+  };
+}
+
+async function product(readings) {
+  const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
+  const gateway = await startGateway({
+    MILLRACE_DATA_DIR: dir,
+    MILLRACE_JOURNAL_MAX_BYTES: '64GiB',
+    ...JSON.parse(flag('env', '{}')),
+  });
+  try {
+    const port = Number(new URL(gateway.url).port);
+    const result = await load(port, '/v1/ingest?device={device}', readings, WINDOWS[readings]);
+    if (result.acked !== result.sent)
+      throw new Error(`${result.sent - result.acked} frames were not acknowledged`);
+    const { received, rejected, duplicates } = await gateway.json('/v1/ledger');
+    if (received !== result.sent * readings || rejected + duplicates > 0)
+      throw new Error('the ledger disagrees');
+    return {
+      framesPerS: result.ackedInTime / result.elapsedS,
+      cpuS: gateway.cpuSeconds(),
+      loadCpuS: result.cpuS,
+      elapsedS: result.elapsedS,
+    };
+  } finally {
+    await gateway.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+const data = {};
+const rows = [];
+for (const readings of [100, 1]) {
+  const kinds = { bare: [], prototype: [], product: [] };
+  for (let run = -1; run < runs; run++) {
+    const results = {
+      bare: await reference('bare', readings),
+      prototype: await reference('prototype', readings),
+      product: await product(readings),
+    };
+    // The first round warms the disk and the caches up.
+    if (run >= 0 || quick) for (const kind of Object.keys(kinds)) kinds[kind].push(results[kind]);
+  }
+  const rates = Object.fromEntries(
+    Object.entries(kinds).map(([kind, of]) => [
+      kind,
+      spread(of.map(({ framesPerS }) => framesPerS * readings)),
+    ]),
+  );
+  const toPrototype = spread(
+    kinds.product.map(({ framesPerS }, i) => framesPerS / kinds.prototype[i].framesPerS),
+  );
+  data[`readings${readings}`] = { rates, toPrototype, runs: kinds };
+  for (const [kind, name] of [
+    ['bare', 'bare receiver'],
+    ['prototype', 'prototype, synced and acknowledged'],
+    ['product', 'Millrace'],
+  ]) {
+    const { min, median, max } = rates[kind];
+    rows.push([
+      `${name}, ${readings} a frame`,
+      count(min),
+      count(median),
+      count(max),
+      kind === 'product' ? ratio(toPrototype.median) : '',
+      kind === 'product'
+        ? `${TARGETS[readings]}: ${toPrototype.median >= TARGETS[readings] ? 'met' : 'not met'}`
+        : '',
+    ]);
+  }
+}
+report({
+  name: 'ingest',
+  title: 'Readings acknowledged per second',
+  command: `node bench/ingest.mjs --runs ${runs} --seconds ${seconds} --connections ${connections}`,
+  columns: ['readings per second', 'min', 'median', 'max', 'of the prototype', 'target'],
+  rows,
+  notes: [
+    `${count(connections)} connections; ${runs} runs of ${seconds} s after one to warm up, the three in turn; the load generator runs on the same cores.`,
+  ],
+  data,
+});
