@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto';
+import type { Random } from '../../../devices/random.ts';
+import { environmentFrame } from '../../fixtures/environment-frames.ts';
+import { until } from '../../fixtures/until.ts';
+import { ClientDriver, DeviceModel, PlainDriver, type Driver, type Frame, type Reading } from './device.ts';
+
+export interface FleetOptions {
+  random: Random;
+  wsUrl: string;
+  /** At most 16. Every second one uses the client library. */
+  devices: number;
+  /** Part of the frames that are bad. */
+  badPart?: number;
+}
+
+/** Readings lie two milliseconds apart, from an hour ago on. */
+const STEP_MS = 2;
+const MAX_READINGS = 10;
+const FRAME_EVERY_MS = 4;
+/** Readings whose order may be mixed. */
+const MIX = 64;
+
+/**
+ * Devices that stream while the server under them is treated badly. All readings of all devices differ in
+ * value, and those of one device in time, so that each can be found again in the store.
+ */
+export class Fleet {
+  readonly run = randomUUID();
+  readonly models: DeviceModel[] = [];
+  readonly drivers: Driver[] = [];
+  readonly #random: Random;
+  readonly #badPart: number;
+  readonly #startMs = Date.now() - 3_600_000;
+  readonly #readings: number[] = [];
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor({ random, wsUrl, devices, badPart = 0.02 }: FleetOptions) {
+    this.#random = random;
+    this.#badPart = badPart;
+    for (let i = 0; i < devices; i++) {
+      const model = new DeviceModel(`device-${i}`);
+      this.models.push(model);
+      this.#readings.push(0);
+      this.drivers.push(
+        i % 2 === 0
+          ? new PlainDriver(model, wsUrl)
+          : new ClientDriver(model, wsUrl, () => 0.05 * random.uniform()),
+      );
+    }
+  }
+
+  /** Sends frames until `pause()`. */
+  stream(): void {
+    this.#timer ??= setInterval(() => {
+      for (const index of this.models.keys()) if (this.#random.chance(0.7)) this.send(index);
+    }, FRAME_EVERY_MS);
+  }
+
+  pause(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  /** Adds a frame to a device, which sends it as soon as it can. */
+  send(index: number): void {
+    this.models[index]?.frames.push(this.nextFrame(index));
+    this.drivers[index]?.pump();
+  }
+
+  /** A frame that nobody has sent yet, most of the time a good one. */
+  nextFrame(index: number): Frame {
+    const count = 1 + this.#random.below(MAX_READINGS);
+    if (this.#random.chance(this.#badPart)) return badFrame(this.#random);
+    const readings: Reading[] = [];
+    for (let i = 0; i < count; i++) {
+      const n = this.#readings[index] ?? 0;
+      this.#readings[index] = n + 1;
+      // In every second stretch of 64 the times come mixed: 37 is odd, so each is taken once.
+      const slot = Math.floor(n / MIX) % 2 === 0 ? n : n - (n % MIX) + ((n * 37) % MIX);
+      readings.push({ timeMs: this.#startMs + slot * STEP_MS, value: n * 16 + index });
+    }
+    const bytes = environmentFrame(
+      readings.map(({ timeMs, value }) => ({ time: timeMs, temperature: value })),
+    );
+    return { bytes, readings, bad: false };
+  }
+
+  /** Waits until every frame of every device is acknowledged. */
+  async acknowledged(timeoutMs = 30_000): Promise<void> {
+    try {
+      await until('all acks', () => this.models.every((model) => model.settled), timeoutMs);
+    } catch {
+      for (const { id, broken, acked, frames } of this.models) {
+        if (acked < frames.length) broken.push(`${id}: no ack behind ${acked} of ${frames.length}`);
+      }
+    }
+  }
+
+  /** Waits until at least `frames` more are acknowledged than now. */
+  async progress(frames: number, timeoutMs = 30_000): Promise<void> {
+    const goal = this.acked() + frames;
+    await until(`${frames} more acks`, () => this.acked() >= goal, timeoutMs);
+  }
+
+  /** Frames acknowledged so far. */
+  acked(): number {
+    return this.models.reduce((sum, model) => sum + model.acked, 0);
+  }
+
+  close(): void {
+    this.pause();
+    for (const driver of this.drivers) driver.close();
+  }
+}
+
+function badFrame(random: Random): Frame {
+  const good = environmentFrame([{ time: Date.now(), temperature: 1 }]);
+  const bytes = random.pick([
+    Buffer.alloc(0),
+    good.subarray(0, good.length - 1),
+    Buffer.concat([good, Buffer.from([0])]),
+    Buffer.from('not a frame at all'),
+    environmentFrame([{ time: 1e15, temperature: 1 }]),
+  ]);
+  return { bytes, readings: [], bad: true };
+}

@@ -1,0 +1,204 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+import { temporaryFolder } from '../../fixtures/folder.ts';
+import { freePort } from '../../fixtures/free-port.ts';
+import { until } from '../../fixtures/until.ts';
+import type { Patch } from './patches.ts';
+import { sabotage } from './sabotages.mjs';
+
+const MAIN = join(process.cwd(), 'dist', 'src', 'cli', 'main.js');
+const HOOK = pathToFileURL(join(process.cwd(), 'test', 'faults', 'harness', 'patch.mjs')).href;
+
+export interface Ledger {
+  received: number;
+  stored: number;
+  duplicates: number;
+  rejected: number;
+  deadLettered: number;
+  expired: number;
+  pending: number;
+}
+
+/** What patch.mjs does while the process runs. */
+export interface Control {
+  clockMs: number;
+  kill: { point: string; pass: number } | null;
+}
+
+/** How a process ended. */
+export interface End {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  log: string;
+}
+
+/** One data folder and port, and the server process that runs on them, again and again. */
+export class Gateway {
+  readonly url: string;
+  readonly wsUrl: string;
+  readonly #port: string;
+  readonly #env: Readonly<Record<string, string>>;
+  #child: ChildProcess | null = null;
+  #ended: Promise<End> = Promise.resolve({ code: 0, signal: null, log: '' });
+  #log = '';
+  readonly #patches: readonly Patch[];
+  readonly #control: ReturnType<typeof temporaryFolder>;
+
+  private constructor(port: string, env: Readonly<Record<string, string>>, patches: readonly Patch[]) {
+    this.#port = port;
+    this.#patches = patches;
+    this.#control = temporaryFolder();
+    this.control({});
+    this.#env = env;
+    this.url = `http://127.0.0.1:${port}`;
+    this.wsUrl = `ws://127.0.0.1:${port}`;
+  }
+
+  /** `patches` change the program that every process of it runs. */
+  static async create(
+    dataDir: string,
+    env: Readonly<Record<string, string>> = {},
+    patches: readonly Patch[] = [],
+  ): Promise<Gateway> {
+    return new Gateway(await freePort(), { MILLRACE_DATA_DIR: dataDir, ...env }, patches);
+  }
+
+  get #controlFile(): string {
+    return join(this.#control.path, 'control.json');
+  }
+
+  /** Sets the clock and the kill point of the present process and the next ones. */
+  control({ clockMs = 0, kill = null }: Partial<Control>): void {
+    const draft = `${this.#controlFile}.new`;
+    writeFileSync(draft, JSON.stringify({ clockMs, kill } satisfies Control));
+    renameSync(draft, this.#controlFile);
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  get alive(): boolean {
+    const child = this.#child;
+    return child !== null && child.exitCode === null && child.signalCode === null;
+  }
+
+  /** What all processes wrote to stderr. */
+  get log(): string {
+    return this.#log;
+  }
+
+  /** Starts a process and waits until it takes frames; throws with its log when it ends before. */
+  async start(): Promise<void> {
+    const ended = this.launch();
+    const listening = isListening(this.#child);
+    await Promise.race([listening, ended]);
+    await until('the server to be ready', async () => {
+      if (!this.alive) {
+        const { code, signal, log } = await ended;
+        throw new Error(`the server ended with ${code ?? signal} before it was ready:\n${log}`);
+      }
+      return this.isReady();
+    });
+  }
+
+  /** Starts a process and waits for nothing; resolves when it ends. */
+  launch(): Promise<End> {
+    const child = spawn(process.execPath, ['--import', HOOK, MAIN, 'serve'], {
+      env: {
+        ...withoutSettings(process.env),
+        MILLRACE_PORT: this.#port,
+        ...this.#env,
+        FAULT_PATCHES: JSON.stringify([...this.#patches, ...sabotage()]),
+        FAULT_CONTROL: this.#controlFile,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    // A test run that dies must not leave a server behind.
+    const reap = (): boolean => child.kill('SIGKILL');
+    process.once('exit', reap);
+    let log = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log += text;
+      this.#log += text;
+    });
+    this.#ended = once(child, 'close').then((): End => {
+      process.off('exit', reap);
+      return { code: child.exitCode, signal: child.signalCode, log };
+    });
+    return this.#ended;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  ended(): Promise<End> {
+    return this.#ended;
+  }
+
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.#ended;
+  }
+
+  /** Kills it for good. */
+  async dispose(): Promise<void> {
+    await this.kill();
+    this.#control.remove();
+  }
+
+  /** Stops it as an operator does. */
+  async stop(): Promise<End> {
+    this.signal('SIGTERM');
+    return this.#ended;
+  }
+
+  async isReady(): Promise<boolean> {
+    try {
+      return (await fetch(`${this.url}/readyz`)).ok;
+    } catch {
+      return false;
+    }
+  }
+
+  async json<T>(path: string): Promise<T> {
+    const response = await fetch(this.url + path);
+    const text = await response.text();
+    if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${text}`);
+    return JSON.parse(text) as T;
+  }
+
+  async text(path: string): Promise<string> {
+    const response = await fetch(this.url + path);
+    const text = await response.text();
+    if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${text}`);
+    return text;
+  }
+
+  ledger(): Promise<Ledger> {
+    return this.json('/v1/ledger');
+  }
+}
+
+/** Settings of the person who runs the tests must not reach the server under test. */
+function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => !/^(MILLRACE|INFLUX|MQTT|NATS)_/.test(name)),
+  );
+}
+
+async function isListening(child: ChildProcess | null): Promise<void> {
+  if (child === null || child.stdout === null) return;
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (!line.startsWith('millrace listening on ')) continue;
+    // Go on reading, or a full pipe would stop the server.
+    child.stdout.resume();
+    return;
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Loaded by `node --import` into a server under test, which itself holds no hooks for tests. It replaces
+ * texts in the program's own modules while they are loaded, lets the process die at a point among them, and
+ * moves the clock. A text that is not there exactly once ends the process before it begins.
+ *
+ * FAULT_PATCHES  JSON: [{file, find, replace}], `file` below dist/src
+ * FAULT_CONTROL  a JSON file, read again and again: {clockMs, kill}. Date.now() is off by `clockMs`; at the
+ *                n-th pass of faultKill(NAME) the process dies when `kill` is {point: NAME, pass: n}.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { register } from 'node:module';
+import { dirname, join } from 'node:path';
+
+const POLL_MS = 10;
+const { FAULT_PATCHES = '[]', FAULT_CONTROL = '' } = process.env;
+// main.js lies in dist/src/cli
+const program = join(dirname(process.argv[1] ?? ''), '..');
+const patches = JSON.parse(FAULT_PATCHES);
+
+for (const { file, find } of patches) {
+  const times = readFileSync(join(program, file), 'utf8').split(find).length - 1;
+  if (times === 1) continue;
+  process.stderr.write(`fault patch: ${times} times instead of once in ${file}: ${find}\n`);
+  process.exit(70);
+}
+if (patches.length > 0) register('./load-patched.mjs', import.meta.url, { data: { program, patches } });
+
+let control = JSON.parse(readFileSync(FAULT_CONTROL, 'utf8'));
+let changedMs = statSync(FAULT_CONTROL).mtimeMs;
+let passesLeft = control.kill?.pass ?? 0;
+const now = Date.now;
+Date.now = () => now() + control.clockMs;
+setInterval(() => {
+  const { mtimeMs } = statSync(FAULT_CONTROL);
+  if (mtimeMs === changedMs) return;
+  changedMs = mtimeMs;
+  control = JSON.parse(readFileSync(FAULT_CONTROL, 'utf8'));
+  passesLeft = control.kill?.pass ?? 0;
+}, POLL_MS).unref();
+
+function isLastPass(point) {
+  if (control.kill?.point !== point) return false;
+  passesLeft -= 1;
+  return passesLeft === 0;
+}
+/** Ends the process as a power cut would. */
+globalThis.faultKill = (point) => {
+  if (isLastPass(point)) process.kill(process.pid, 'SIGKILL');
+};
+/** The same a moment later, while what is called next is under way. */
+globalThis.faultKillSoon = (point) => {
+  if (isLastPass(point)) setImmediate(() => process.kill(process.pid, 'SIGKILL'));
+};
