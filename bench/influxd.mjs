@@ -11,6 +11,7 @@ const TOKEN = 'benchmark-token';
 export async function startInfluxd(dir) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
+  const path = (name) => join(dir, name);
   const server = { url, token: TOKEN, org: 'bench', bucket: 'bench', process: null, kill, start, remove };
   await server.start();
   const setup = { username: 'bench', password: 'benchmark', org: 'bench', bucket: 'bench', token: TOKEN };
@@ -19,7 +20,6 @@ export async function startInfluxd(dir) {
   return server;
 
   async function start() {
-    const path = (name) => join(dir, name);
     server.process = spawn(
       'influxd',
       [

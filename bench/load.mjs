@@ -28,7 +28,7 @@ const burst =
 const chunk = Buffer.concat(Array.from({ length: burst }, () => message));
 const latencies = new Latencies();
 const counts = { sent: 0, acked: 0, readings: readings * 1, frameBytes: frame.length };
-let running = true;
+const run = { ended: false };
 
 const devices = await Promise.all(Array.from({ length: connections }, (_, i) => open(`bench-${i}`)));
 process.send({ ready: true, frameBytes: frame.length, messageBytes: message.length });
@@ -46,23 +46,21 @@ function pace() {
   let next = 0;
   const timer = setInterval(() => {
     const due = Math.floor(((performance.now() - beginMs) / 1_000) * framesPerS);
-    for (; done < due && running; done++) {
+    for (; done < due && !run.ended; done++) {
       const device = devices[next++ % devices.length];
       device.sentAtMs.push(performance.now());
       send(device);
     }
-    if (!running) clearInterval(timer);
+    if (run.ended) clearInterval(timer);
   }, 1);
 }
 
 function fill(device) {
-  while (
-    running &&
-    !device.blocked &&
-    (windowFrames === 0 || device.sent - device.acked + burst <= windowFrames)
-  ) {
-    send(device);
-  }
+  while (!run.ended && !device.blocked && mayGo(device)) send(device);
+}
+
+function mayGo({ sent, acked }) {
+  return windowFrames === 0 || sent - acked + burst <= windowFrames;
 }
 
 function send(device) {
@@ -73,7 +71,7 @@ function send(device) {
 
 /** Waits for the last acks, then tells the counts. */
 function finish() {
-  running = false;
+  run.ended = true;
   const elapsedS = (performance.now() - beginMs) / 1_000;
   const ackedInTime = counts.acked;
   const { user, system } = process.cpuUsage(cpuStart);

@@ -29,6 +29,7 @@ const gateway = await startGateway({
 const devices = Math.ceil(rate / READINGS);
 const fleet = startFleet(gateway.url, { devices, rate: 1, readings: READINGS });
 
+const verdict = (met) => (met ? 'met' : 'not met');
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const look = async () => ({
   atMs: performance.now(),
@@ -87,7 +88,6 @@ try {
     ackMsP99: summary.ack_ms_p99,
     ledger: after.ledger,
   };
-  const verdict = (met) => (met ? 'met' : 'not met');
   const memory = data.rssMaxBytes - data.rssBeforeBytes;
   report({
     name: 'outage',

@@ -22,8 +22,11 @@ writeFileSync(
   await prettier.format(text, { parser: 'markdown', ...(await prettier.resolveConfig(file)) }),
 );
 
+function line(cells) {
+  return `| ${cells.join(' | ')} |`;
+}
+
 function section({ title, command, date, machine, version, columns, rows, notes }) {
-  const line = (cells) => `| ${cells.join(' | ')} |`;
   return `## ${title}
 
 \`${command}\`, version ${version}, ${date}, ${machine}.
