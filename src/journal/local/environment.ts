@@ -1,0 +1,114 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fdatasyncSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { LmdbFile, META_PAGES } from './lmdb-file.ts';
+import { verifyFile } from './verify-file.ts';
+
+/** The journal's lmdb environment, open. */
+export interface Environment {
+  root: RootDatabase;
+  meta: Database<unknown, string>;
+  openDB<V, K extends string | number>(name: string, encoding: 'binary' | 'json' | 'msgpack'): Database<V, K>;
+}
+
+export const DATA_FILE = 'journal.lmdb';
+
+/**
+ * Opens the environment in `dir` without writing to it, making the file with `fill` when there is none. A file
+ * that lmdb could not use without ending the process is refused with `journal_corrupt`. `mapBytes` is address
+ * space, not disk: reserved once, so that growing need not map anew while readers look at it.
+ */
+export function openEnvironment(
+  dir: string,
+  mapBytes: number,
+  fill: (environment: Environment) => void,
+): Environment {
+  const path = join(dir, DATA_FILE);
+  mkdirSync(dir, { recursive: true });
+  if (!existsSync(path)) create(dir, path, mapBytes, fill);
+  verifyFile(path);
+  return openPath(path, mapBytes);
+}
+
+/** A journal appears under its name when it is whole, so that an empty file is never a new one. */
+function create(dir: string, path: string, mapBytes: number, fill: (environment: Environment) => void): void {
+  const draft = `${path}.new`;
+  rmSync(draft, { force: true });
+  const environment = openPath(draft, mapBytes);
+  try {
+    fill(environment);
+  } finally {
+    // Nothing is under way, so this closes at once.
+    void environment.root.close();
+  }
+  renameSync(draft, path);
+  rmSync(`${draft}-lock`, { force: true });
+  // lmdb syncs its file, but a new file's name is only on disk when its folder is.
+  syncFolder(dir);
+  syncFolder(dirname(resolve(dir)));
+}
+
+function openPath(path: string, mapBytes: number): Environment {
+  const root = open({
+    path,
+    // A commit resolves after fdatasync of the data and a synchronous write of lmdb's meta page, and a
+    // failure of either rejects it. With overlapping sync a failed sync would leave a promise for ever.
+    overlappingSync: false,
+    // Otherwise lmdb-js makes a promise of its own per event turn, whose rejection nobody can catch.
+    eventTurnBatching: false,
+    mapSize: mapBytes,
+    maxDbs: 8,
+  });
+  try {
+    return {
+      root,
+      meta: root.openDB('meta', { encoding: 'json', useVersions: true }),
+      openDB: (name, encoding) => root.openDB(name, { encoding }),
+    };
+  } catch (error) {
+    void root.close();
+    throw error;
+  }
+}
+
+/**
+ * Makes the disk hold the meta pages that the system's memory holds. After a meta page's write has failed the
+ * two may differ: lmdb put the old one back in memory, but the disk may have got the new one, whose pages the
+ * next transaction takes for free and overwrites. Call it inside a write transaction, so that no other process
+ * commits meanwhile. Throws when the disk still refuses.
+ */
+export function settleMetaPages(dir: string): void {
+  const path = join(dir, DATA_FILE);
+  const lmdb = new LmdbFile(path);
+  lmdb.close();
+  const file = openSync(path, constants.O_RDWR);
+  try {
+    const bytes = Buffer.alloc(META_PAGES * lmdb.pageBytes);
+    const length = readSync(file, bytes, 0, bytes.length, 0);
+    if (writeSync(file, bytes, 0, length, 0) !== length) throw new Error('the meta pages cannot be written');
+    fdatasyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function syncFolder(dir: string): void {
+  const folder = openSync(dir, constants.O_RDONLY);
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
