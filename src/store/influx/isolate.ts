@@ -1,82 +1,133 @@
 import type { RefusedPoint } from '../store.ts';
-import type { Point } from './points.ts';
+import type { Point } from './body.ts';
+import { droppedCount, reasonOf, refusedLines, suspicionOf, type Suspicion } from './reasons.ts';
 import type { WriteReply } from './transport.ts';
 
+/** A body is taken apart so often at most; what is refused after that is refused whole. */
+const MAX_SPLITS = 128;
+
+/** Sends points and says what the server made of them. */
+export type SendPoints = (points: readonly Point[]) => Promise<WriteReply>;
+
 /**
- * Writes points with `send` and returns those that the server refuses for good, so that a bad one costs
- * neither its neighbours nor the rest of the batch. Every step writes a part, takes points out of it, or
- * halves it, hence it ends. What was written may be written again meanwhile: points are idempotent, and no
- * two of them share series and time.
+ * Finds the points that the server refuses for good among those of a body that it did not take whole (`reply`), so
+ * that a bad one costs neither its neighbours nor the rest of the batch, and returns their rows. Every other point is
+ * written when this resolves. Reasons that name what they mean cost two requests each, others are found by
+ * halving. Every step takes points out or halves a part, and their number is bounded, hence it ends. What was
+ * written may be written again meanwhile: points are idempotent, and no two of them share series and time.
  */
-export async function writeIsolating(
+export async function isolate(
   points: readonly Point[],
-  send: (lines: string) => Promise<WriteReply>,
+  reply: WriteReply,
+  send: SendPoints,
 ): Promise<RefusedPoint[]> {
-  const refused: RefusedPoint[] = [];
-  const waiting: (readonly Point[])[] = [points];
-  const refuse = (bad: readonly Point[], message: (point: Point) => string): void => {
-    for (const point of bad) {
-      if (point.parts === null) refused.push({ ...point.ref, message: message(point) });
-      // Of rows merged into one line only some may be bad: each is tried alone, in order.
-      else for (const part of point.parts.toReversed()) waiting.push([part]);
+  const search = new Search(send);
+  await search.run(points, reply);
+  return search.refused;
+}
+
+class Search {
+  readonly refused: RefusedPoint[] = [];
+  readonly #send: SendPoints;
+  #waiting: (readonly Point[])[] = [];
+  #splitsLeft = MAX_SPLITS;
+  /** Rows of refused points that held several: the first of each, the second of each, and so on. */
+  #rowsAlone: Point[][] = [];
+
+  constructor(send: SendPoints) {
+    this.#send = send;
+  }
+
+  async run(points: readonly Point[], reply: WriteReply): Promise<void> {
+    this.#judge(points, reply);
+    await this.#settle();
+    // In the order of the rows, so that later ones win over earlier ones.
+    const layers = this.#rowsAlone;
+    this.#rowsAlone = [];
+    for (const layer of layers) {
+      this.#waiting.push(layer);
+      await this.#settle();
     }
-  };
-  for (let part = waiting.pop(); part !== undefined; part = waiting.pop()) {
-    if (part.length === 0) continue;
-    const { status, message } = await send(part.map((point) => point.line).join('\n'));
-    if (status === 204) continue;
+  }
+
+  /** Breadth first: when the splits end, the parts left are small ones. */
+  async #settle(): Promise<void> {
+    for (let part = this.#waiting.shift(); part !== undefined; part = this.#waiting.shift()) {
+      if (part.length > 0) this.#judge(part, await this.#send(part));
+    }
+  }
+
+  #judge(part: readonly Point[], { status, message }: WriteReply): void {
+    if (status === 204) return;
+    // It says nothing against the points, only that they are too many for one body.
+    if (status === 413 && part.length > 1) return this.#halve(part);
+    if (--this.#splitsLeft < 0 && part.length > 1) {
+      return this.#refuse(part, `among ${part.length} points that InfluxDB refused: ${reasonOf(message)}`);
+    }
     if (status === 400) {
       const bad = refusedLines(part, message);
       if (bad.size > 0) {
-        waiting.push(part.filter((point) => !bad.has(point)));
-        refuse([...bad.keys()], (point) => bad.get(point) ?? message);
-        continue;
+        this.#waiting.push(part.filter((point) => !bad.has(point)));
+        for (const [point, reason] of bad) this.#refuse([point], reason);
+        return;
       }
     }
+    const suspicion = status === 422 ? suspicionOf(message) : null;
     const all = status === 422 && droppedCount(message) >= part.length;
-    if (part.length === 1 || all) {
-      refuse(part, () => explain(message));
-      continue;
+    if (suspicion !== null) {
+      const isSuspect = ({ refs }: Point): boolean => refs.some((ref) => suspicion.suspects(ref));
+      const suspects = part.filter(isSuspect);
+      if (suspects.length > 0 && (all || part.length === 1)) {
+        this.#waiting.push(part.filter((point) => !isSuspect(point)));
+        return this.#refuseRows(suspects, suspicion);
+      }
+      if (suspects.length > 0 && suspects.length < part.length) {
+        this.#waiting.push(
+          suspects,
+          part.filter((point) => !isSuspect(point)),
+        );
+        return;
+      }
     }
+    if (all || part.length === 1) return this.#refuse(part, reasonOf(message));
+    // A field's type and the bounds of retention hold for spans of time, so that halves by time become clear soonest.
+    this.#halve(suspicion === null ? part : part.toSorted(byTime));
+  }
+
+  #halve(part: readonly Point[]): void {
     const middle = part.length >> 1;
-    waiting.push(part.slice(middle), part.slice(0, middle));
+    this.#waiting.push(part.slice(0, middle), part.slice(middle));
   }
-  return refused;
-}
 
-/** How each entry of a 400 begins; `': ` ends the line in it. */
-const UNPARSED = /(?:^|\n)unable to parse '/;
-/** A line may hold what ends it, the short reason behind it hardly ever: so many ends are tried from behind. */
-const MAX_ENDS = 8;
+  /** Refuses points for what only some of their rows hold; what is left of them is sent again. */
+  #refuseRows(points: readonly Point[], suspicion: Suspicion): void {
+    const { message } = suspicion;
+    const left: Point[] = [];
+    for (const point of points) {
+      const bad = point.refs.map((ref) => suspicion.suspects(ref));
+      point.refs.forEach((ref, i) => bad[i] === true && this.refused.push({ ...ref, message }));
+      const rest = point.without(bad);
+      if (rest !== null) left.push(rest);
+    }
+    this.#waiting.push(left);
+  }
 
-/** The points whose lines a 400 names, each with its reason. */
-function refusedLines(part: readonly Point[], message: string): Map<Point, string> {
-  const byLine = new Map(part.map((point) => [point.line, point]));
-  const bad = new Map<Point, string>();
-  for (const entry of message.split(UNPARSED).slice(1)) {
-    let end = entry.lastIndexOf("': ");
-    for (let tries = 0; tries < MAX_ENDS && end > 0; tries++, end = entry.lastIndexOf("': ", end - 1)) {
-      const point = byLine.get(entry.slice(0, end));
-      if (point === undefined) continue;
-      bad.set(point, entry.slice(end + 3));
-      break;
+  #refuse(points: readonly Point[], message: string): void {
+    for (const point of points) {
+      const { refs } = point;
+      if (refs.length === 1 || this.#splitsLeft < 0) {
+        for (const ref of refs) this.refused.push({ ...ref, message });
+        continue;
+      }
+      // Of rows in one line only some may be bad: each is tried alone, all points' at once.
+      refs.forEach((_, i) => {
+        const alone = point.without(refs.map((__, other) => other !== i));
+        if (alone !== null) (this.#rowsAlone[i] ??= []).push(alone);
+      });
     }
   }
-  return bad;
 }
 
-/** How many points a partial write left out. Of several shards only the first one's count is told. */
-function droppedCount(message: string): number {
-  return Number(/dropped=(\d+)/.exec(message)?.[1] ?? 0);
-}
-
-/** The reason alone, with what it means where it is known. */
-function explain(message: string): string {
-  const reason = message
-    .replace(/^unable to parse '.*': /s, '')
-    .replace(/^.*partial write: /s, '')
-    .replace(/ dropped=\d+$/, '')
-    .slice(0, 500);
-  if (!reason.startsWith('field type conflict')) return reason;
-  return `${reason}; the bucket holds this field with another type, so the points cannot stand beside each other`;
+function byTime(a: Point, b: Point): number {
+  return a.timeNs < b.timeNs ? -1 : a.timeNs > b.timeNs ? 1 : 0;
 }

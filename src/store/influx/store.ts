@@ -16,21 +16,18 @@ import { readAggregates } from './aggregate.ts';
 import { readAnswer } from './answer.ts';
 import { readDevice, readDevices } from './devices.ts';
 import { InfluxHealth } from './health.ts';
-import { writeIsolating } from './isolate.ts';
+import { BodyPool } from './body.ts';
+import { Encoder } from './encoder.ts';
 import { readLatest } from './latest.ts';
 import { QueryPermits } from './permits.ts';
-import { pointsOf, type Point } from './points.ts';
 import { InfluxReader } from './reader.ts';
 import { readRows } from './rows.ts';
 import { InfluxTransport, WRITE_CONNECTIONS, type InfluxConnection } from './transport.ts';
 import { InfluxUnavailable } from './unavailable.ts';
+import { BodySender } from './sender.ts';
 
-/** Points of one body: InfluxDB takes 5,000 to 20,000 best, and a batch of 10,000 then fills both connections. */
-const BODY_POINTS = 5_000;
 /** A probe without an answer for this long has failed, in milliseconds. */
 const PROBE_TIMEOUT_MS = 5_000;
-/** Characters of one body, for points with long strings. */
-const BODY_CHARACTERS = 4 * 1024 * 1024;
 
 /**
  * Opens the store on InfluxDB 2.7. It opens when the server is away too: then state() is down, and it looks for the
@@ -48,6 +45,8 @@ class InfluxStore implements Store {
   readonly #reader: InfluxReader;
   readonly #health: InfluxHealth;
   readonly #closing = new AbortController();
+  readonly #pool = new BodyPool();
+  readonly #sender: BodySender;
   #settled = 0;
   #attempted = 0;
   /** Writes take their turns, so that a later one always wins over an earlier one. */
@@ -55,6 +54,7 @@ class InfluxStore implements Store {
 
   constructor(connection: InfluxConnection) {
     this.#transport = new InfluxTransport(connection);
+    this.#sender = new BodySender(this.#transport);
     this.#health = new InfluxHealth(() => this.#probe());
     this.#reader = new InfluxReader(this.#transport, new QueryPermits(), (error) =>
       this.#health.onRead(error),
@@ -73,11 +73,22 @@ class InfluxStore implements Store {
 
   async #write(batches: readonly ColumnBatch[], position: StorePosition): Promise<RefusedPoint[]> {
     this.#attempted = Math.max(this.#attempted, position.position);
-    const { points, refused } = pointsOf(batches);
-    const bodies = bodiesOf(points);
+    const encoder = new Encoder(batches, this.#pool);
+    const refused: RefusedPoint[] = [];
+    let sent = false;
+    let failed = false;
     const send = async (): Promise<void> => {
-      for (let body = bodies.shift(); body !== undefined; body = bodies.shift()) {
-        refused.push(...(await writeIsolating(body, (lines) => this.#transport.write(lines))));
+      while (!failed) {
+        const body = this.#sender.next(encoder);
+        if (body === null) return;
+        sent = true;
+        try {
+          for (const point of await this.#sender.send(encoder, body)) refused.push(point);
+        } catch (error) {
+          failed = true;
+          throw error;
+        }
+        this.#pool.give(body);
       }
     };
     // All connections come to rest before a failure is told: nothing of this write may land after the next one.
@@ -88,7 +99,8 @@ class InfluxStore implements Store {
         throw end.reason;
       }
     }
-    if (points.length > 0) this.#health.onWrite(null);
+    if (sent) this.#health.onWrite(null);
+    for (const point of encoder.refused) refused.push(point);
     this.#settled = Math.max(this.#settled, position.position);
     return refused;
   }
@@ -97,6 +109,10 @@ class InfluxStore implements Store {
     return null;
   }
 
+  /**
+   * What reads then tell as their view. A write that has timed out may still be under way in the server: the
+   * position counts only what it has answered.
+   */
   setPosition(position: StorePosition): void {
     this.#settled = position.position;
     this.#attempted = Math.max(this.#attempted, position.position);
@@ -138,7 +154,7 @@ class InfluxStore implements Store {
   }
 
   probe(): Promise<void> {
-    return this.#probe();
+    return this.#health.probe();
   }
 
   state(): StoreState {
@@ -156,8 +172,9 @@ class InfluxStore implements Store {
     return AbortSignal.any([signal, this.#closing.signal]);
   }
 
-  /** Asks for something of the bucket, so that a refused token or a missing bucket shows. */
+  /** Asks for a read and for a write without points, so that a refused token or a missing bucket shows. */
   async #probe(): Promise<void> {
+    await this.#transport.probeWrite(PROBE_TIMEOUT_MS);
     const timeout = AbortSignal.timeout(PROBE_TIMEOUT_MS);
     const bytes = this.#transport.query('SHOW MEASUREMENTS LIMIT 1', this.#ending(timeout));
     try {
@@ -168,22 +185,4 @@ class InfluxStore implements Store {
       throw new InfluxUnavailable(`InfluxDB did not answer within ${PROBE_TIMEOUT_MS / 1000} s`);
     }
   }
-}
-
-/** Cuts points into bodies, in order. */
-function bodiesOf(points: readonly Point[]): Point[][] {
-  const bodies: Point[][] = [];
-  let body: Point[] = [];
-  let characters = 0;
-  for (const point of points) {
-    if (body.length > 0 && (body.length >= BODY_POINTS || characters + point.line.length > BODY_CHARACTERS)) {
-      bodies.push(body);
-      body = [];
-      characters = 0;
-    }
-    body.push(point);
-    characters += point.line.length + 1;
-  }
-  if (body.length > 0) bodies.push(body);
-  return bodies;
 }

@@ -1,0 +1,40 @@
+import type { RefusedPoint } from '../store.ts';
+import { BODY_BYTES, type Body } from './body.ts';
+import type { Encoder } from './encoder.ts';
+import { isolate } from './isolate.ts';
+import type { InfluxTransport } from './transport.ts';
+
+/** Points of one body. */
+const BODY_POINTS = 5_000;
+/** However small the bodies that a server takes, ours get no smaller than this unless a point alone is too large. */
+const MIN_BODY_BYTES = 16 * 1024;
+/** Each body that was taken lets the next ones be larger by this share of them. */
+const BODY_GROWTH = 1 / 64;
+
+/** Sends bodies of a size that the server takes: halved when it answers 413, and slowly larger again after that. */
+export class BodySender {
+  readonly #transport: InfluxTransport;
+  #maxBytes = BODY_BYTES;
+
+  constructor(transport: InfluxTransport) {
+    this.#transport = transport;
+  }
+
+  next(encoder: Encoder): Body | null {
+    return encoder.next(BODY_POINTS, this.#maxBytes);
+  }
+
+  /** Resolves with the points refused for good, rejects with `store_unavailable`: see InfluxTransport.write. */
+  async send(encoder: Encoder, body: Body): Promise<RefusedPoint[]> {
+    const reply = await this.#transport.write(body.bytes.subarray(0, -1));
+    if (reply.status === 204) {
+      this.#maxBytes = Math.min(BODY_BYTES, this.#maxBytes * (1 + BODY_GROWTH));
+      return [];
+    }
+    if (reply.status === 413) this.#maxBytes = Math.max(MIN_BODY_BYTES, body.lines.at >> 1);
+    return isolate(encoder.points(body), reply, (points) => {
+      const bytes = Buffer.concat(points.map((point) => point.bytes));
+      return this.#transport.write(bytes.subarray(0, -1));
+    });
+  }
+}

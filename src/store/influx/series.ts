@@ -1,0 +1,120 @@
+import type { RefusedPoint } from '../store.ts';
+import { escapeTagValue } from './line-protocol.ts';
+import { wordsOf, type Plan, type Words } from './plan.ts';
+
+/**
+ * The rows of a write by series: those of series s are `order[starts[s]]` to `order[starts[s + 1]]`, in the order
+ * in which they were written. A row's number counts through all batches.
+ */
+export interface SeriesRows {
+  /** How each series' lines begin: measurement and tags. */
+  prefixes: readonly Words[];
+  starts: Int32Array;
+  order: Int32Array;
+  /** Rows whose tags have no faithful form; they are in no series. */
+  refused: RefusedPoint[];
+}
+
+/** A tag's value leads to the next tag's, behind the last one to the series. */
+interface TagNode {
+  next: Map<string, TagNode>;
+  /** Its series' number, the first reason why it has none, or null where it is not known yet. */
+  series: number | string | null;
+}
+
+/** Finds the series of every row. Rows of all `plans` with equal measurement and tags are one series. */
+export function seriesOf(plans: readonly Plan[], rows: number): SeriesRows {
+  const series = new Int32Array(rows);
+  const prefixes: Words[] = [];
+  const refused: RefusedPoint[] = [];
+  const byPrefix = new Map<string, number>();
+  let number = 0;
+  for (const plan of plans) {
+    const root: TagNode = { next: new Map(), series: null };
+    const { batch } = plan;
+    let leaf = root;
+    for (let row = 0; row < batch.rows; row++) {
+      // Rows of one frame stand together, and mostly are of one series.
+      if (row === 0 || !sameTags(plan, row)) {
+        leaf = leafOf(root, plan, row);
+        leaf.series ??= register(seriesPrefix(plan, row), byPrefix, prefixes);
+      }
+      const found = leaf.series;
+      if (typeof found === 'number') {
+        series[number++] = found;
+      } else {
+        series[number++] = -1;
+        refused.push({ batch, row, message: found ?? '' });
+      }
+    }
+  }
+  return { prefixes, ...grouped(series, prefixes.length), refused };
+}
+
+function sameTags(plan: Plan, row: number): boolean {
+  for (const { values } of plan.tags) if (values[row] !== values[row - 1]) return false;
+  return true;
+}
+
+function leafOf(root: TagNode, plan: Plan, row: number): TagNode {
+  let node = root;
+  for (const { values } of plan.tags) {
+    const value = values[row] ?? '';
+    let next = node.next.get(value);
+    if (next === undefined) {
+      next = { next: new Map(), series: null };
+      node.next.set(value, next);
+    }
+    node = next;
+  }
+  return node;
+}
+
+function register(
+  prefix: string | { message: string },
+  byPrefix: Map<string, number>,
+  prefixes: Words[],
+): number | string {
+  if (typeof prefix !== 'string') return prefix.message;
+  const known = byPrefix.get(prefix);
+  if (known !== undefined) return known;
+  byPrefix.set(prefix, prefixes.length);
+  return prefixes.push(wordsOf(prefix)) - 1;
+}
+
+/** Measurement and tags as they begin a line; a tag without a value is left out. */
+function seriesPrefix(plan: Plan, row: number): string | { message: string } {
+  let prefix = plan.measurement;
+  for (const { key, values } of plan.tags) {
+    const value = values[row];
+    if (value === null || value === undefined || value === '') continue;
+    const escaped = escapeTagValue(value);
+    if (escaped === null) {
+      return {
+        message: `${key}: InfluxDB has no form for a tag with a newline, a NUL or a backslash at its end`,
+      };
+    }
+    prefix += `,${key}=${escaped}`;
+  }
+  return prefix;
+}
+
+/** Counts the rows of each series, then puts each row in its place. */
+function grouped(series: Int32Array, count: number): Pick<SeriesRows, 'starts' | 'order'> {
+  const starts = new Int32Array(count + 1);
+  for (let i = 0; i < series.length; i++) {
+    const s = series[i] ?? -1;
+    if (s >= 0) starts[s + 1] = (starts[s + 1] ?? 0) + 1;
+  }
+  for (let s = 0; s < count; s++) starts[s + 1] = (starts[s + 1] ?? 0) + (starts[s] ?? 0);
+  const next = starts.slice(0, count);
+  const order = new Int32Array(starts[count] ?? 0);
+  for (let i = 0; i < series.length; i++) {
+    const s = series[i] ?? -1;
+    if (s < 0) continue;
+    const place = next[s] ?? 0;
+    order[place] = i;
+    next[s] = place + 1;
+  }
+  return { starts, order };
+}
