@@ -21,24 +21,16 @@ interface Told {
   maxUnacked: number;
 }
 
-/**
- * What one device sent and was told, and the rules that the contract makes for it. It is no part of the
- * connection: it only listens, and collects what was broken in `broken`.
- */
+/** What one device sent and was told, on all of its connections, and what was broken of the contract. */
 export class DeviceModel {
   readonly id: string;
   readonly frames: Frame[] = [];
   readonly broken: string[] = [];
   /** Everything up to here is acknowledged. */
   acked = 0;
-  welcomes = 0;
-  /** Numbers of bad frames whose refusal was told. */
-  readonly refused = new Set<number>();
-  #epoch: string | null = null;
-  /** The last number ever sent. */
-  #highest = 0;
-  /** The same on the present connection; null before its welcome. */
-  #sent: number | null = null;
+  /** The last number ever sent, whole or not. */
+  highest = 0;
+  epoch: string | null = null;
 
   constructor(id: string) {
     this.id = id;
@@ -48,17 +40,29 @@ export class DeviceModel {
     return this.acked === this.frames.length;
   }
 
-  /** Bytes of a frame that may or may not have reached the server whole. */
-  sentRaw(seq: number): void {
-    this.#highest = Math.max(this.#highest, seq);
+  break(what: string): void {
+    this.broken.push(`${this.id}: ${what}`);
+  }
+}
+
+/** The rules of one connection. It only listens: what it hears moves the model on. */
+class ConnectionModel {
+  readonly #model: DeviceModel;
+  readonly #refused = new Set<number>();
+  /** The last number sent and acknowledged on this connection; null before its welcome. */
+  #sent: number | null = null;
+  #acked = 0;
+
+  constructor(model: DeviceModel) {
+    this.#model = model;
   }
 
   sending(bytes: Uint8Array): void {
-    if (this.#sent === null) return this.#break('sent before the welcome');
+    const model = this.#model;
+    if (this.#sent === null) return model.break('sent before the welcome');
     const seq = (this.#sent += 1);
-    this.sentRaw(seq);
-    const frame = this.frames[seq - 1];
-    if (frame === undefined || !frame.bytes.equals(bytes)) this.#break(`sent a wrong frame as ${seq}`);
+    model.highest = Math.max(model.highest, seq);
+    if (model.frames[seq - 1]?.bytes.equals(bytes) !== true) model.break(`sent a wrong frame as ${seq}`);
   }
 
   told(message: Told): void {
@@ -67,38 +71,32 @@ export class DeviceModel {
     else if (message.type === 'reject') this.#rejected(message.seq);
   }
 
-  /** The connection is gone. */
-  disconnected(): void {
-    this.#sent = null;
-  }
-
   #welcomed({ seq, epoch }: Told): void {
-    this.welcomes += 1;
-    this.#epoch ??= epoch;
-    if (epoch !== this.#epoch) this.#break(`the epoch changed from ${this.#epoch} to ${epoch}`);
-    if (seq < this.acked) this.#break(`welcomed at ${seq}, but ${this.acked} was acknowledged`);
-    if (seq > this.#highest) this.#break(`welcomed at ${seq}, but ${this.#highest} was the last one sent`);
-    this.acked = Math.max(this.acked, seq);
-    this.#sent = seq;
+    const model = this.#model;
+    model.epoch ??= epoch;
+    if (epoch !== model.epoch) model.break(`the epoch changed from ${model.epoch} to ${epoch}`);
+    if (seq < model.acked) model.break(`welcomed at ${seq}, but ${model.acked} was acknowledged`);
+    if (seq > model.highest) model.break(`welcomed at ${seq}, but ${model.highest} was the last one sent`);
+    model.acked = Math.max(model.acked, seq);
+    this.#sent = this.#acked = seq;
   }
 
   #acknowledged(seq: number): void {
-    if (this.#sent === null || seq > this.#sent) this.#break(`ack of ${seq}, sent up to ${this.#sent}`);
-    for (let number = this.acked + 1; number <= seq; number++) {
-      const bad = this.frames[number - 1]?.bad === true;
-      if (bad && !this.refused.has(number)) this.#break(`bad frame ${number} was acknowledged unrefused`);
+    const model = this.#model;
+    if (this.#sent === null || seq > this.#sent) model.break(`ack of ${seq}, sent up to ${this.#sent}`);
+    for (let number = this.#acked + 1; number <= seq; number++) {
+      const bad = model.frames[number - 1]?.bad === true;
+      if (bad && !this.#refused.has(number)) model.break(`bad frame ${number} was acknowledged unrefused`);
     }
-    this.acked = Math.max(this.acked, seq);
+    this.#acked = seq;
+    model.acked = Math.max(model.acked, seq);
   }
 
   #rejected(seq: number): void {
-    if (this.frames[seq - 1]?.bad !== true) this.#break(`good frame ${seq} was refused`);
-    if (seq <= this.acked) this.#break(`frame ${seq} was refused behind its ack`);
-    this.refused.add(seq);
-  }
-
-  #break(what: string): void {
-    this.broken.push(`${this.id}: ${what}`);
+    const model = this.#model;
+    if (model.frames[seq - 1]?.bad !== true) model.break(`good frame ${seq} was refused`);
+    if (seq <= this.#acked) model.break(`frame ${seq} was refused behind its ack`);
+    this.#refused.add(seq);
   }
 }
 
@@ -107,14 +105,15 @@ function listeningSocket(
   model: DeviceModel,
 ): new (url: string | URL, protocols?: string | string[]) => WebSocket {
   return class extends WebSocket {
+    readonly #rules = new ConnectionModel(model);
+
     constructor(url: string | URL, protocols?: string | string[]) {
       super(url, protocols);
-      this.on('message', (data: Buffer) => model.told(JSON.parse(data.toString('utf8')) as Told));
-      this.on('close', () => model.disconnected());
+      this.on('message', (data: Buffer) => this.#rules.told(JSON.parse(data.toString('utf8')) as Told));
     }
 
     override send(data: Buffer | Uint8Array): void {
-      model.sending(data);
+      this.#rules.sending(data);
       super.send(data);
     }
   };
@@ -138,6 +137,8 @@ export class PlainDriver implements Driver {
   #window = 0;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
+  /** How the last connection that ended did. */
+  closeCode: number | null = null;
 
   constructor(model: DeviceModel, wsUrl: string) {
     this.#model = model;
@@ -157,8 +158,11 @@ export class PlainDriver implements Driver {
       this.pump();
     });
     socket.on('error', () => {});
-    socket.on('close', () => {
+    socket.on('close', (code) => {
       this.#next = null;
+      this.closeCode = code;
+      // 4500 and above: don't come back as you are.
+      if (code >= 4500) this.#closed = true;
       if (!this.#closed) this.#timer = setTimeout(() => this.#connect(), RECONNECT_MS);
     });
   }

@@ -29,6 +29,7 @@ export class Fleet {
   readonly models: DeviceModel[] = [];
   readonly drivers: Driver[] = [];
   readonly #random: Random;
+  readonly #wsUrl: string;
   readonly #badPart: number;
   readonly #startMs = Date.now() - 3_600_000;
   readonly #readings: number[] = [];
@@ -36,6 +37,7 @@ export class Fleet {
 
   constructor({ random, wsUrl, devices, badPart = 0.02 }: FleetOptions) {
     this.#random = random;
+    this.#wsUrl = wsUrl;
     this.#badPart = badPart;
     for (let i = 0; i < devices; i++) {
       const model = new DeviceModel(`device-${i}`);
@@ -47,6 +49,17 @@ export class Fleet {
           : new ClientDriver(model, wsUrl, () => 0.05 * random.uniform()),
       );
     }
+  }
+
+  /** A device that the caller moves by hand, until `drive`. */
+  addDevice(id: string): DeviceModel {
+    const model = new DeviceModel(id);
+    this.models.push(model);
+    return model;
+  }
+
+  drive(model: DeviceModel): void {
+    this.drivers[this.models.indexOf(model)] = new PlainDriver(model, this.#wsUrl);
   }
 
   /** Sends frames until `pause()`. */

@@ -19,7 +19,7 @@ export interface SceneOptions {
   dataDir?: string;
 }
 
-/** A running server and a streaming fleet for one test; all of it is gone afterwards. */
+/** A running server and a streaming fleet (none with `devices: 0`) for one test; all of it is gone afterwards. */
 export async function withScene(options: SceneOptions, play: (scene: Scene) => Promise<void>): Promise<void> {
   const folder = options.dataDir === undefined ? temporaryFolder() : null;
   const dataDir = options.dataDir ?? folder?.path ?? '';
@@ -28,8 +28,10 @@ export async function withScene(options: SceneOptions, play: (scene: Scene) => P
   try {
     await gateway.start();
     fleet = new Fleet({ random: options.random, wsUrl: gateway.wsUrl, devices: options.devices ?? 4 });
-    fleet.stream();
-    await fleet.progress(1);
+    if (fleet.models.length > 0) {
+      fleet.stream();
+      await fleet.progress(1);
+    }
     await play({ gateway, fleet, dataDir });
   } finally {
     fleet?.close();
