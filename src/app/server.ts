@@ -80,6 +80,12 @@ async function startIn(
     maxBytes: settings['journal-max-bytes'],
     tailRetentionMs: settings['tail-retention'],
     tailRetentionBytes: settings['tail-retention-bytes'],
+    maxAgeMs: settings['journal-max-age'],
+    dedupeWindowMs: settings['dedupe-window'],
+    dedupeFrames: settings['dedupe-frames'],
+    maxDeadLetters: settings['dead-letters-max'],
+    maxDeadLetterBytes: settings['dead-letters-max-bytes'],
+    maxDeadLetterAgeMs: settings['dead-letters-max-age'],
   });
   opened.push(() => journal.close());
   const store = await openStore(settings, folder);

@@ -55,7 +55,7 @@ const setting = <T>(
   secret = false,
 ): Setting<T> => ({ env, schema, expected, fallback, help, secret });
 
-const optional = (schema: z.ZodType<string, string>): z.ZodType<string | null, string> => schema;
+const optional = <T>(schema: z.ZodType<T, string>): z.ZodType<T | null, string> => schema;
 
 /** Every setting. The key is its name in the YAML file and, behind two dashes, its flag. */
 export const SETTINGS = {
@@ -100,6 +100,48 @@ export const SETTINGS = {
     'a size of 16MiB or more, such as 4GiB',
     LIMITS.journalMaxBytes,
     'journal limit; at it acks are withheld',
+  ),
+  'journal-max-age': setting(
+    'MILLRACE_JOURNAL_MAX_AGE',
+    optional(duration(1_000)),
+    'a duration of 1s or more, such as 24h',
+    LIMITS.journalMaxAgeMs,
+    'age of the oldest frame not stored; at it acks are withheld',
+  ),
+  'dedupe-window': setting(
+    'MILLRACE_DEDUPE_WINDOW',
+    duration(0),
+    'a duration such as 1h; 0s turns it off',
+    LIMITS.dedupeWindowMs,
+    'how long the same record by HTTP or MQTT is a duplicate',
+  ),
+  'dedupe-frames': setting(
+    'MILLRACE_DEDUPE_FRAMES',
+    wholeNumber(0, 10_000_000),
+    'a whole number from 0 to 10000000',
+    LIMITS.dedupeFrames,
+    'how many records per device are remembered for that',
+  ),
+  'dead-letters-max': setting(
+    'MILLRACE_DEAD_LETTERS_MAX',
+    wholeNumber(1, 100_000_000),
+    'a whole number from 1 to 100000000',
+    LIMITS.maxDeadLetters,
+    'how many dead letters are kept; the oldest go',
+  ),
+  'dead-letters-max-bytes': setting(
+    'MILLRACE_DEAD_LETTERS_MAX_BYTES',
+    bytes(1024 ** 2),
+    'a size of 1MiB or more, such as 256MiB',
+    LIMITS.maxDeadLetterBytes,
+    'how many bytes of dead letters are kept',
+  ),
+  'dead-letters-max-age': setting(
+    'MILLRACE_DEAD_LETTERS_MAX_AGE',
+    duration(1_000),
+    'a duration of 1s or more, such as 30d',
+    LIMITS.maxDeadLetterAgeMs,
+    'how long a dead letter is kept',
   ),
   'tail-retention': setting(
     'MILLRACE_TAIL_RETENTION',

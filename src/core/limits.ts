@@ -46,17 +46,56 @@ export const LIMITS = {
   tailRetentionMs: 60 * 60_000,
   /** … but at most this many bytes of them (setting). */
   tailRetentionBytes: 512 * 1024 * 1024,
+  /** Age of the oldest frame that is not stored (setting), in milliseconds, at which acks are withheld: none. */
+  journalMaxAgeMs: null,
+  /** What is due by age alone is looked for this often, in milliseconds. */
+  journalUpkeepMs: 60_000,
+  /** A frame that numbers nothing is a duplicate when its content came within this time (setting), in milliseconds. */
+  dedupeWindowMs: 60 * 60_000,
+  /** Newest contents that are remembered per device (setting) … */
+  dedupeFrames: 100_000,
+  /** … and in total, about 100 bytes of memory each; a device counts as three. */
+  dedupeTotal: 500_000,
   /** Dead letters kept (setting); the oldest go first. */
   maxDeadLetters: 100_000,
   /** Bytes of dead letters kept (setting). */
   maxDeadLetterBytes: 256 * 1024 * 1024,
+  /** A dead letter is kept this long after its frame's arrival (setting), in milliseconds: 30 days. */
+  maxDeadLetterAgeMs: 30 * 86_400_000,
+  /** Dead letters of one replay, which is one commit … */
+  maxReplayLetters: 500,
+  /** … and bytes of their frames. */
+  maxReplayBytes: 4 * 1024 ** 2,
+  /** Dead letters that one request may name, and refused ones that its answer lists. */
+  maxReplayIds: 10_000,
+  maxReplayRefused: 1_000,
+  /** A replay waits this long for the store's word, in milliseconds. */
+  replayWaitMs: 10_000,
+  /** Replayed frames whose id is remembered until the store has taken or refused them. */
+  replayedIds: 100_000,
 
   /** Rows of one store batch: the most that InfluxDB takes well in one body. */
   storeBatchRows: 20_000,
+  /** … and bytes of its frames: two batches are held, one under way and the next one decoded. */
+  storeBatchBytes: 16 * 1024 ** 2,
   /** A smaller batch is written when its first row has waited this long, in milliseconds. */
   storeBatchDelayMs: 250,
   /** Longest wait between two tries of a store write, in milliseconds. */
   storeRetryMaxMs: 30_000,
+  /** Writes that fail one after another before the store is asked first, instead of being sent a batch. */
+  storeFailuresToOpen: 3,
+  /** With `expire-oldest`, the part of its bytes at which the journal gives up its oldest blocks … */
+  expireAtFill: 0.95,
+  /** … and the part to which it does. */
+  expireToFill: 0.9,
+  /** Synchronous work between two looks at sockets and timers, in milliseconds: acks wait for no longer. */
+  sliceMs: 5,
+  /** The audit of what the store holds runs this often, in milliseconds … */
+  auditEveryMs: 60_000,
+  /** … asks for so many points at most … */
+  auditPoints: 256,
+  /** … and asks a second time after this long before it says that something is missing, in milliseconds. */
+  auditSecondLookMs: 5_000,
   /** Series whose newest time DuckDB's writer remembers; rows of others are looked up. */
   maxSeriesTracked: 1_000_000,
 

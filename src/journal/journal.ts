@@ -37,7 +37,7 @@ export interface DeadLetter extends DeadLetterInput {
   kind: 'rejected' | 'deadLettered';
 }
 
-/** One frame as it is read back. `bytes` is a view: copy what must outlive the iteration step. */
+/** One frame as it is read back; `seq` is 0 for one that came back from the dead letters. `bytes` is a view: copy what must outlive the iteration step. */
 export interface JournalFrame {
   position: number;
   device: string;
@@ -54,6 +54,8 @@ export interface JournalBlock {
   next: number;
   readings: number;
   sizeBytes: number;
+  /** `readings` by transport, without a look at the frames. */
+  readingsByTransport(): ByTransport;
   frames(from?: number): Iterable<JournalFrame>;
 }
 
@@ -62,7 +64,10 @@ export interface ReplayedLetter {
   id: string;
   /** Readings of the frame, as its check counts them. */
   readings: number;
-  /** As in `append`. */
+  /**
+   * As in `append`. It matters for a frame that was refused before its ack only: the content of one that the
+   * store refused is its own.
+   */
   content: string | null;
 }
 
@@ -88,7 +93,10 @@ export interface Settlement {
   position: number;
   /** Readings written to the store. */
   stored: ByTransport;
-  /** Readings given up by a limit that the operator chose. */
+  /**
+   * Readings given up by a limit that the operator chose. When there are any, the blocks before `position` are
+   * removed in the same transaction, whatever the tail retention, so that they make room.
+   */
   expired: ByTransport;
   /** What the store refused. Their `readings` are counted as deadLettered. */
   deadLetters: readonly DeadLetterInput[];
@@ -105,7 +113,9 @@ export interface JournalStats {
   oldestPendingMs: number | null;
   /** Bytes accepted and not yet on disk. */
   queuedBytes: number;
-  /** Why it failed, for people. */
+  /** Dead letters that its limits removed, since the epoch's beginning. */
+  lettersDropped: number;
+  /** For people: why it failed, or which limit is near or reached, and how far. */
   reason?: string;
 }
 
@@ -128,7 +138,8 @@ export interface Journal {
    * Durability is told by origin.onDurable. The caller asks `accepting()` first; appends are taken even when
    * full, so that what a socket has already delivered is not dropped.
    *
-   * `content` names the record by its bytes, for transports that number nothing: a frame with the content of
+   * `content` names the record by its bytes, for transports that number nothing: up to 64 characters of latin1,
+   * such as the 16 bytes of a hash. A frame with the content of
    * one that the same device brought within the dedupe window is counted as a duplicate and not kept. Returns
    * false for a duplicate; its durability is told all the same.
    */
@@ -162,9 +173,11 @@ export interface Journal {
   deadLetters(limit: number, before?: string): DeadLetter[];
   deadLetter(id: string): DeadLetter | undefined;
   /**
-   * Takes dead letters back as frames, in one commit with their removal; they count as pending then. Resolves
-   * when that is on disk, with each frame's position: null for a duplicate; ids that are no (longer a) dead
-   * letter are left out.
+   * Takes dead letters back as frames, with their first arrival, in one commit with their removal; they count
+   * as pending then. Resolves when that is on disk, with each frame's position: null for a duplicate; ids that
+   * are no (longer a) dead letter are left out. What the store refuses again comes back under the id that it
+   * had, unless the process ended in between. Throws `internal` for more than LIMITS.maxReplayLetters, or
+   * LIMITS.maxReplayBytes of frames, in one call.
    */
   replay(letters: readonly ReplayedLetter[]): Promise<Map<string, number | null>>;
   stats(): JournalStats;

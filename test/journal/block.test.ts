@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { BlockBuilder } from '../../src/journal/local/block-builder.ts';
-import { openBlock, TRANSPORTS } from '../../src/journal/local/block.ts';
+import { BLOCK_VERSION, openBlock, TRANSPORTS } from '../../src/journal/local/block.ts';
 import { DeviceCursors } from '../../src/journal/local/device-cursors.ts';
 import { unzigzag, VarintReader, writeVarint, zigzag } from '../../src/journal/local/varint.ts';
 
@@ -99,7 +99,7 @@ describe('the block format', () => {
 
   test('a block of a newer version is told apart from a damaged one', () => {
     const { block } = build(10, [{ device: 0, skip: 0, bytes: Buffer.from('x'), readings: 1, arrivalMs: 1 }]);
-    block.writeUInt16LE(2, 4);
+    block.writeUInt16LE(BLOCK_VERSION + 1, 4);
     expect(() => openBlock(block, 10)).toThrow(expect.objectContaining({ code: 'data_dir_version' }));
   });
 

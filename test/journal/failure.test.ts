@@ -1,71 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { openJournalOn } from '../../src/journal/local/open.ts';
-import { type Change, openStorage, type Storage } from '../../src/journal/local/storage.ts';
+import { openStorage } from '../../src/journal/local/storage.ts';
+import { FaultyStorage } from './faulty-storage.ts';
 import { Connection, folder, framesFrom, letter, open, stored, text } from './harness.ts';
-
-/** Real files, whose next commits can be held back or made to fail before they reach them. */
-class FaultyStorage implements Storage {
-  readonly commits: Change[] = [];
-  readonly epoch: string;
-  readonly state: Storage['state'];
-  readonly #files: Storage;
-  #fault: Error | null = null;
-  #gate: Promise<void> = Promise.resolve();
-
-  constructor(files: Storage) {
-    this.#files = files;
-    this.epoch = files.epoch;
-    this.state = files.state;
-  }
-
-  /** Commits wait until the answer is called. */
-  hold(): () => void {
-    const { promise, resolve } = deferred();
-    this.#gate = promise;
-    return resolve;
-  }
-
-  failWith(fault: Error): void {
-    this.#fault = fault;
-  }
-
-  async commit(change: Change): Promise<void> {
-    this.commits.push(change);
-    await this.#gate;
-    if (this.#fault !== null) throw this.#fault;
-    await this.#files.commit(change);
-  }
-
-  blockAt(position: number) {
-    return this.#files.blockAt(position);
-  }
-  infos(position: number) {
-    return this.#files.infos(position);
-  }
-  snapshot() {
-    return this.#files.snapshot();
-  }
-  cursors() {
-    return this.#files.cursors();
-  }
-  letter(id: number) {
-    return this.#files.letter(id);
-  }
-  letters(before: number, limit: number) {
-    return this.#files.letters(before, limit);
-  }
-  close() {
-    return this.#files.close();
-  }
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let settle: (() => void) | undefined;
-  const promise = new Promise<void>((resolve) => {
-    settle = resolve;
-  });
-  return { promise, resolve: () => settle?.() };
-}
 
 async function faulty(dir: string) {
   const storage = new FaultyStorage(openStorage(dir, 1e9, Date.now()));

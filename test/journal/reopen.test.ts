@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { open as openLmdb, type Database } from 'lmdb';
 import { openLocalJournal } from '../../src/journal/index.ts';
+import { FORMAT } from '../../src/journal/local/storage.ts';
 import { Connection, folder, framesFrom, letter, open, text } from './harness.ts';
 
 /** Changes a closed journal's files behind its back. */
@@ -108,7 +109,7 @@ describe('opening again', () => {
     let before: unknown;
     await tamper(dir, async (openDB) => {
       const meta = openDB('meta', 'json');
-      await meta.put('format', { ...meta.get('format'), version: 2 });
+      await meta.put('format', { ...meta.get('format'), version: FORMAT + 1 });
       before = [...meta.getRange({ versions: true })];
     });
     await expect(openLocalJournal({ dir })).rejects.toMatchObject({ code: 'data_dir_version' });

@@ -144,6 +144,7 @@ describe('a full journal', () => {
     expect(journal.stats().bytes).toBeLessThanOrEqual(80_000);
     expect(framesFrom(journal).at(-1)).toMatchObject({ position: 11, seq: 12 });
     expect(changes).toEqual([
+      ['filling', true],
       ['full', false],
       ['open', true],
     ]);

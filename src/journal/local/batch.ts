@@ -1,6 +1,9 @@
 import { isDeviceId, MillraceError } from '../../core/index.ts';
-import type { ByTransport, DeadLetterInput, Origin, Transport } from '../journal.ts';
+import type { ByTransport, DeadLetterInput, Origin, ReplayedLetter, Transport } from '../journal.ts';
 import { BlockBuilder, type BuilderDevice } from './block-builder.ts';
+import type { FoundLetter } from './dead-letters.ts';
+import { MAX_CONTENT_LENGTH } from './dedupe-log.ts';
+import type { DedupeWindow } from './dedupe-window.ts';
 import type { DeviceCursor, DeviceCursors } from './device-cursors.ts';
 
 /** A connection with numbers in a batch. */
@@ -15,7 +18,8 @@ const LETTER_BYTES = 128;
 
 /**
  * What is taken between two seals: one block's frames, refused frames, and the connections that wait for
- * it. Costs one map lookup per frame at most, and none while frames of one connection follow each other.
+ * it; or the dead letters of a replay. Costs one map lookup per frame at most, and none while frames of one
+ * connection follow each other; what dedupe costs only those frames pay that name their content.
  */
 export class Batch {
   readonly builder: BlockBuilder;
@@ -24,15 +28,31 @@ export class Batch {
   readonly received: ByTransport = { ws: 0, http: 0, mqtt: 0 };
   readonly duplicates: ByTransport = { ws: 0, http: 0, mqtt: 0 };
   readonly rejected: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+  readonly deadLettered: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+  /** The dead letters that it takes back. */
+  readonly replayed: FoundLetter[] = [];
+  /** Contents that it brought to the dedupe window, by device. */
+  readonly contents = new Map<string, string[]>();
   letterBytes = 0;
   readonly #cursors: DeviceCursors;
+  readonly #window: DedupeWindow;
   readonly #byOrigin = new Map<Origin, Slot>();
   #last: Slot | null = null;
 
-  /** `first` is the position of its first frame, `capacity` a guess of the block's bytes. */
-  constructor(first: number, capacity: number, cursors: DeviceCursors) {
-    this.builder = new BlockBuilder(first, capacity);
+  /**
+   * `first` is the position of its first frame, `capacity` a guess of the block's bytes, `replayMs` the
+   * present time when the batch is a replay.
+   */
+  constructor(
+    first: number,
+    capacity: number,
+    cursors: DeviceCursors,
+    window: DedupeWindow,
+    replayMs: number | null = null,
+  ) {
+    this.builder = new BlockBuilder(first, capacity, replayMs);
     this.#cursors = cursors;
+    this.#window = window;
   }
 
   /** Bytes that wait for the disk. */
@@ -41,9 +61,16 @@ export class Batch {
   }
 
   /** False for a duplicate. */
-  append(origin: Origin, seq: number, bytes: Uint8Array, readings: number, arrivalMs: number): boolean {
+  append(
+    origin: Origin,
+    seq: number,
+    bytes: Uint8Array,
+    readings: number,
+    arrivalMs: number,
+    content: string | null,
+  ): boolean {
     const slot = this.#last?.origin === origin ? this.#last : this.#slot(origin, seq);
-    const fresh = take(slot, seq);
+    const fresh = take(slot, seq) && (content === null || this.#takeContent(slot.device, content, arrivalMs));
     this.received[slot.transport] += readings;
     if (!fresh) {
       this.duplicates[slot.transport] += readings;
@@ -65,6 +92,55 @@ export class Batch {
     const copy = { ...letter, bytes: Uint8Array.from(letter.bytes) };
     this.letters.push(copy);
     this.letterBytes += letterSize(copy);
+  }
+
+  /**
+   * Takes a dead letter back. Returns its position, or null for a duplicate: only a frame that was refused
+   * before its ack can be one, for the content of one that the store refused is its own.
+   */
+  replay(found: FoundLetter, { readings, content }: ReplayedLetter, nowMs: number): number | null {
+    const { device, transport, kind, atMs, bytes, readings: counted } = found.letter;
+    this.replayed.push(found);
+    const rejected = kind === 'rejected';
+    if (rejected) {
+      this.rejected[transport] -= counted;
+      this.received[transport] += readings - counted;
+    } else this.deadLettered[transport] -= counted;
+    const known = content !== null && !this.#takeContent(device, content, nowMs);
+    if (known && rejected) {
+      this.duplicates[transport] += readings;
+      return null;
+    }
+    const { builder } = this;
+    const entry = this.#replayedDevice(device, transport);
+    builder.append(entry, entry.nextSeq, bytes, rejected ? readings : counted, Math.trunc(atMs));
+    return builder.first + builder.frames - 1;
+  }
+
+  /** Takes its contents back out of the window: it will not be on disk. */
+  forgetContents(): void {
+    for (const [device, contents] of this.contents) {
+      for (const content of contents) this.#window.forget(device, content);
+    }
+  }
+
+  #replayedDevice(device: string, transport: Transport): BuilderDevice {
+    const { builder } = this;
+    return (
+      builder.devices.find((entry) => entry.device === device && entry.transport === transport) ??
+      builder.addReplayed(device, transport)
+    );
+  }
+
+  #takeContent(device: string, content: string, nowMs: number): boolean {
+    if (content.length > MAX_CONTENT_LENGTH) {
+      throw new MillraceError('internal', `a content of ${content.length} characters is too long a name`);
+    }
+    if (!this.#window.take(device, content, nowMs)) return false;
+    const contents = this.contents.get(device);
+    if (contents === undefined) this.contents.set(device, [content]);
+    else contents.push(content);
+    return true;
   }
 
   #slot(origin: Origin, seq: number): Slot {

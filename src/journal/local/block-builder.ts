@@ -6,6 +6,7 @@ import {
   type BlockDevice,
   CRC_FROM,
   CRC_OFFSET,
+  REPLAYED,
   TRANSPORTS,
 } from './block.ts';
 import { MAX_VARINT_BYTES, writeVarint, zigzag } from './varint.ts';
@@ -18,8 +19,8 @@ export interface BuilderDevice extends BlockDevice {
 }
 
 const MAX_FRAME_OVERHEAD = 5 * MAX_VARINT_BYTES;
-/** Transport, three varints and the id's length. */
-const MAX_DEVICE_OVERHEAD = 2 + 3 * MAX_VARINT_BYTES;
+/** Transport, four varints and the id's length. */
+const MAX_DEVICE_OVERHEAD = 2 + 4 * MAX_VARINT_BYTES;
 
 /** Fills one block (block.ts describes the format). One growing buffer, nothing allocated per frame. */
 export class BlockBuilder {
@@ -29,13 +30,17 @@ export class BlockBuilder {
   readings = 0;
   /** Bytes so far, without the device table. */
   length = BLOCK_HEADER_BYTES;
-  #baseArrivalMs = 0;
+  #baseArrivalMs: number | null;
   #maxTableBytes = 0;
   #buffer: Buffer;
 
-  /** `capacity` is a guess of the final size in bytes; the buffer grows as needed. */
-  constructor(first: number, capacity: number) {
+  /**
+   * `capacity` is a guess of the final size in bytes; the buffer grows as needed. `baseArrivalMs` stands in
+   * for the first frame's arrival when that is no sign of the block's age.
+   */
+  constructor(first: number, capacity: number, baseArrivalMs: number | null = null) {
     this.first = first;
+    this.#baseArrivalMs = baseArrivalMs;
     // Not from the pool: the buffer is handed to another thread, and readers keep views of it.
     this.#buffer = Buffer.allocUnsafeSlow(Math.max(capacity, 2 * BLOCK_HEADER_BYTES));
   }
@@ -46,9 +51,11 @@ export class BlockBuilder {
       index: this.devices.length,
       device,
       transport,
+      replayed: false,
       firstSeq,
       lastSeq: firstSeq - 1,
       frames: 0,
+      readings: 0,
       nextSeq: firstSeq,
     };
     this.devices.push(entry);
@@ -56,10 +63,18 @@ export class BlockBuilder {
     return entry;
   }
 
+  /** Registers a device whose frames come back from the dead letters: append them with `nextSeq`. */
+  addReplayed(device: string, transport: BlockDevice['transport']): BuilderDevice {
+    const entry = this.addDevice(device, transport, 0);
+    entry.replayed = true;
+    entry.lastSeq = 0;
+    return entry;
+  }
+
   append(device: BuilderDevice, seq: number, bytes: Uint8Array, readings: number, arrivalMs: number): void {
     const size = bytes.length;
     if (this.length + size + MAX_FRAME_OVERHEAD > this.#buffer.length) this.#grow(size + MAX_FRAME_OVERHEAD);
-    if (this.frames === 0) this.#baseArrivalMs = arrivalMs;
+    const baseMs = (this.#baseArrivalMs ??= arrivalMs);
     const buffer = this.#buffer;
     let at = this.length;
     if (seq === device.nextSeq) {
@@ -68,13 +83,14 @@ export class BlockBuilder {
       at = writeVarint(buffer, at, device.index * 2 + 1);
       at = writeVarint(buffer, at, seq - device.nextSeq);
     }
-    at = writeVarint(buffer, at, zigzag(arrivalMs - this.#baseArrivalMs));
+    at = writeVarint(buffer, at, zigzag(arrivalMs - baseMs));
     at = writeVarint(buffer, at, readings);
     at = writeVarint(buffer, at, size);
     buffer.set(bytes, at);
     this.length = at + size;
     device.nextSeq = seq + 1;
     device.frames++;
+    device.readings += readings;
     this.frames++;
     this.readings += readings;
   }
@@ -86,10 +102,11 @@ export class BlockBuilder {
     const buffer = this.#buffer;
     let at = tableOffset;
     for (const device of this.devices) {
-      buffer[at++] = TRANSPORTS.indexOf(device.transport);
+      buffer[at++] = TRANSPORTS.indexOf(device.transport) + (device.replayed ? REPLAYED : 0);
       at = writeVarint(buffer, at, device.firstSeq);
       at = writeVarint(buffer, at, device.lastSeq - device.firstSeq);
       at = writeVarint(buffer, at, device.frames);
+      at = writeVarint(buffer, at, device.readings);
       buffer[at++] = device.device.length;
       at += buffer.write(device.device, at, 'latin1');
     }
@@ -99,7 +116,7 @@ export class BlockBuilder {
     buffer.writeUInt16LE(BLOCK_HEADER_BYTES, 6);
     buffer.writeUInt32LE(at, 12);
     buffer.writeDoubleLE(this.first, 16);
-    buffer.writeDoubleLE(this.#baseArrivalMs, 24);
+    buffer.writeDoubleLE(this.#baseArrivalMs ?? 0, 24);
     buffer.writeDoubleLE(this.readings, 32);
     buffer.writeUInt32LE(this.frames, 40);
     buffer.writeUInt32LE(this.devices.length, 44);

@@ -1,19 +1,20 @@
 import { crc32 } from 'node:zlib';
 import { MillraceError } from '../../core/index.ts';
-import type { JournalBlock, JournalFrame, Transport } from '../journal.ts';
+import type { ByTransport, JournalBlock, JournalFrame, Transport } from '../journal.ts';
 import { unzigzag, VarintReader } from './varint.ts';
 
 /**
- * A block holds the frames of one group commit. Version 1, all numbers little-endian:
+ * A block holds the frames of one group commit. Version 2, all numbers little-endian:
  *
  *   offset size
  *        0    4  magic: the bytes "MRJB"
- *        4    2  version: 1
+ *        4    2  version: 2
  *        6    2  bytes of this header: 64
  *        8    4  CRC-32 (zlib's) of all bytes from offset 12 to the end
  *       12    4  bytes of the whole block
  *       16    8  position of the first frame, as a float64 with an integer value
- *       24    8  base arrival: the first frame's, in milliseconds since the UTC epoch, float64
+ *       24    8  base arrival, in milliseconds since the UTC epoch, float64: the first frame's, or the present
+ *                one where that frame came back from the dead letters
  *       32    8  readings of all frames together, float64
  *       40    4  number of frames, at least 1
  *       44    4  number of devices in the table
@@ -27,21 +28,26 @@ import { unzigzag, VarintReader } from './varint.ts';
  *                  varint  readings
  *                  varint  length, then that many bytes: the frame as it came in
  *                the device table, which ends the block, one entry per connection with a number in it:
- *                  1 byte  transport: 0 ws, 1 http, 2 mqtt
+ *                  1 byte  transport: 0 ws, 1 http, 2 mqtt; plus 128 for frames from the dead letters, which
+ *                          number nothing: no device cursor comes from them, and they are read with number 0
  *                  varint  first number taken
  *                  varint  last number taken less the first: so every block carries the device cursors
  *                  varint  frames in this block (0 when all of the connection's were refused)
+ *                  varint  readings of these frames; not in version 1
  *                  1 byte  length of the device id, then the id in ASCII
  *
  * A varint is unsigned LEB128. A frame's number is the one after the same connection's frame before it (the
- * first number taken, for the first) plus the skip. A block is written once and never changed.
+ * first number taken, for the first) plus the skip. A block is written once and never changed. Version 1 is
+ * read too; it has no frames from the dead letters.
  */
 export const BLOCK_MAGIC = 0x424a524d;
-export const BLOCK_VERSION = 1;
+export const BLOCK_VERSION = 2;
 export const BLOCK_HEADER_BYTES = 64;
 export const CRC_OFFSET = 8;
 export const CRC_FROM = 12;
 export const TRANSPORTS: readonly Transport[] = ['ws', 'http', 'mqtt'];
+/** Bit of the transport's byte. */
+export const REPLAYED = 128;
 
 /** What a block's header says. */
 export interface BlockInfo {
@@ -49,16 +55,19 @@ export interface BlockInfo {
   next: number;
   sizeBytes: number;
   readings: number;
-  /** Arrival of the first frame. */
+  /** Arrival of the first frame; of a replayed one, when it was replayed. */
   arrivalMs: number;
 }
 
 export interface BlockDevice {
   transport: Transport;
+  /** Its frames came back from the dead letters and have no numbers. */
+  replayed: boolean;
   device: string;
   firstSeq: number;
   lastSeq: number;
   frames: number;
+  readings: number;
 }
 
 /** Reads a block's header. The checksum is not looked at: `openBlock` does that. */
@@ -128,6 +137,16 @@ export class CommittedBlock implements JournalBlock {
     return this.#devices;
   }
 
+  readingsByTransport(): ByTransport {
+    const readings: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+    if (versionOf(this.bytes) === 1) {
+      for (const frame of this.frames()) readings[frame.transport] += frame.readings;
+    } else {
+      for (const device of this.devices()) readings[device.transport] += device.readings;
+    }
+    return readings;
+  }
+
   *frames(from = this.first): Generator<JournalFrame, void, undefined> {
     const { bytes } = this;
     const devices = this.devices();
@@ -151,7 +170,7 @@ export class CommittedBlock implements JournalBlock {
       yield {
         position,
         device: device.device,
-        seq,
+        seq: device.replayed ? 0 : seq,
         transport: device.transport,
         arrivalMs,
         readings,
@@ -161,21 +180,29 @@ export class CommittedBlock implements JournalBlock {
   }
 }
 
+function versionOf(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, BLOCK_HEADER_BYTES).getUint16(4, true);
+}
+
 function readDevices(bytes: Uint8Array): BlockDevice[] {
+  const hasReadings = versionOf(bytes) > 1;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const count = view.getUint32(44, true);
   const reader = new VarintReader(bytes, view.getUint32(48, true));
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const devices: BlockDevice[] = [];
   for (let i = 0; i < count; i++) {
-    const transport = TRANSPORTS[bytes[reader.at++] ?? 0] ?? 'ws';
+    const kind = bytes[reader.at++] ?? 0;
+    const replayed = kind >= REPLAYED;
+    const transport = TRANSPORTS[kind % REPLAYED] ?? 'ws';
     const firstSeq = reader.next();
     const lastSeq = firstSeq + reader.next();
     const frames = reader.next();
+    const readings = hasReadings ? reader.next() : 0;
     const length = bytes[reader.at++] ?? 0;
     const device = text.toString('latin1', reader.at, reader.at + length);
     reader.at += length;
-    devices.push({ transport, device, firstSeq, lastSeq, frames });
+    devices.push({ transport, replayed, device, firstSeq, lastSeq, frames, readings });
   }
   return devices;
 }

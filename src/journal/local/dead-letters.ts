@@ -1,43 +1,149 @@
 import { MillraceError } from '../../core/index.ts';
-import type { DeadLetter, DeadLetterInput } from '../journal.ts';
+import type { ByTransport, DeadLetter, DeadLetterInput } from '../journal.ts';
 import { letterSize } from './batch.ts';
-import type { JournalState } from './state.ts';
+import { addReadings, type JournalState, type LettersState } from './state.ts';
 import type { Change, Storage, StoredLetter } from './storage.ts';
 
 export interface LetterLimits {
   maxDeadLetters: number;
   maxDeadLetterBytes: number;
+  /** Since it became a dead letter. */
+  maxDeadLetterAgeMs: number;
 }
 
-interface KeptLetters extends Pick<Change, 'letters' | 'removedLetters'> {
+/** A dead letter that comes: under the next id, or under the one that it had before it was replayed. */
+export interface AddedLetter {
+  id: number | null;
+  letter: StoredLetter;
+}
+
+/** A dead letter of the storage, with its id. */
+export interface FoundLetter {
+  id: number;
+  letter: StoredLetter;
+}
+
+export interface KeptLetters extends Pick<Change, 'letters' | 'removedLetters'> {
   state: JournalState;
+  /** Letters that are too old may be left for a next transaction. */
+  more: boolean;
 }
 
-/** Adds dead letters under the next ids and drops the oldest over the limits. */
+/** Letters that one transaction removes for their age at most. */
+const MAX_REMOVED = 1_000;
+
+/**
+ * Takes the replayed letters away, adds the new ones and drops the oldest over the limits. Those of them that
+ * were acknowledged frames count as expired from then on; those refused before the ack stay `rejected`.
+ */
 export function keepLetters(
   state: JournalState,
-  added: readonly StoredLetter[],
-  storage: Pick<Storage, 'letter'>,
+  { replayed, added }: { replayed: readonly FoundLetter[]; added: readonly AddedLetter[] },
+  storage: Pick<Storage, 'lettersFrom'>,
   limits: LetterLimits,
+  nowMs: number,
 ): KeptLetters {
-  let { oldest, next, bytes } = state.letters;
-  const letters = added.map((letter) => {
-    bytes += letter.size;
-    return { id: next++, letter };
-  });
-  const removedLetters: number[] = [];
-  // The newest stays even when it alone is over the limit in bytes.
-  while (next - oldest > limits.maxDeadLetters || (bytes > limits.maxDeadLetterBytes && next - oldest > 1)) {
-    const unwritten = letters[0]?.id === oldest ? letters.shift()?.letter : undefined;
-    const letter = unwritten ?? storage.letter(oldest);
-    if (unwritten === undefined) removedLetters.push(oldest);
-    bytes -= letter?.size ?? 0;
-    oldest++;
+  let { oldest, next, count, bytes, oldestMs, dropped } = state.letters;
+  const removed = new Set<number>();
+  const written = new Map<number, StoredLetter>();
+  for (const { id, letter } of replayed) {
+    removed.add(id);
+    count--;
+    bytes -= letter.size;
   }
-  return { letters, removedLetters, state: { ...state, letters: { oldest, next, bytes } } };
+  for (const { id: known, letter } of added) {
+    const id = known === null || written.has(known) ? next++ : known;
+    written.set(id, letter);
+    oldest = Math.min(oldest, id);
+    oldestMs = Math.min(oldestMs ?? letter.sinceMs, letter.sinceMs);
+    count++;
+    bytes += letter.size;
+  }
+  const expired: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+  let more = false;
+  // The newest stays even when it alone is over the limit in bytes.
+  const tooMuch = (): boolean =>
+    count > limits.maxDeadLetters || (bytes > limits.maxDeadLetterBytes && count > 1);
+  const tooOld = (sinceMs: number): boolean => nowMs - sinceMs > limits.maxDeadLetterAgeMs;
+  if (tooMuch() || (oldestMs !== null && tooOld(oldestMs))) {
+    const startCount = count;
+    let front: FoundLetter | null = null;
+    for (const found of inOrder(storage.lettersFrom(oldest), written)) {
+      if (removed.has(found.id)) continue;
+      const { id, letter } = found;
+      more = startCount - count >= MAX_REMOVED;
+      if (!tooMuch() && (more || !tooOld(letter.sinceMs))) {
+        front = found;
+        break;
+      }
+      if (!written.delete(id)) removed.add(id);
+      count--;
+      bytes -= letter.size;
+      dropped++;
+      if (letter.kind === 'deadLettered') expired[letter.transport] += letter.readings;
+    }
+    oldest = front?.id ?? next;
+    oldestMs = front?.letter.sinceMs ?? null;
+  } else if (count === 0) {
+    oldest = next;
+    oldestMs = null;
+  }
+  const { counts } = state;
+  const restored = { ws: -expired.ws, http: -expired.http, mqtt: -expired.mqtt };
+  return {
+    letters: [...written].map(([id, letter]) => ({ id, letter })),
+    removedLetters: [...removed],
+    more,
+    state: {
+      ...state,
+      letters: { oldest, next, count, bytes, oldestMs, dropped },
+      counts: {
+        ...counts,
+        deadLettered: addReadings(counts.deadLettered, restored),
+        expired: addReadings(counts.expired, expired),
+      },
+    },
+  };
 }
 
-export function storedLetter(letter: DeadLetterInput, kind: DeadLetter['kind']): StoredLetter {
+/** Stored and new letters together, by id. */
+function* inOrder(
+  stored: Iterable<FoundLetter>,
+  written: ReadonlyMap<number, StoredLetter>,
+): Generator<FoundLetter, void, undefined> {
+  const fresh = [...written].map(([id, letter]) => ({ id, letter })).toSorted((a, b) => a.id - b.id);
+  let at = 0;
+  for (const found of stored) {
+    for (let first = fresh[at]; first !== undefined && first.id < found.id; first = fresh[++at]) yield first;
+    yield found;
+  }
+  yield* fresh.slice(at);
+}
+
+/** Newest first, with ids below `before`. Throws `cursor_invalid` for a text that is no id. */
+export function listLetters(
+  storage: Pick<Storage, 'letters'>,
+  { oldest, next }: LettersState,
+  limit: number,
+  before?: string,
+): DeadLetter[] {
+  const end = Math.min(before === undefined ? next : parseLetterId(before), next);
+  const found = storage.letters(end, limit);
+  return found.filter(({ id }) => id >= oldest).map(({ id, letter }) => deadLetter(id, letter));
+}
+
+/** One of them. Throws as above. */
+export function findLetter(
+  storage: Pick<Storage, 'letter'>,
+  { oldest }: LettersState,
+  text: string,
+): DeadLetter | undefined {
+  const id = parseLetterId(text);
+  const letter = storage.letter(id);
+  return letter === undefined || id < oldest ? undefined : deadLetter(id, letter);
+}
+
+export function storedLetter(letter: DeadLetterInput, kind: DeadLetter['kind'], nowMs: number): StoredLetter {
   const { device, transport, atMs, code, message, readings, position, bytes } = letter;
   return {
     device,
@@ -49,14 +155,32 @@ export function storedLetter(letter: DeadLetterInput, kind: DeadLetter['kind']):
     position,
     bytes,
     kind,
+    sinceMs: nowMs,
     size: letterSize(letter),
   };
 }
 
+/** A letter as it was found. At first none had these fields, and what its frame counts for is only known of one kind. */
+export function readLetter(
+  found: Partial<Pick<StoredLetter, 'readings' | 'position' | 'sinceMs'>> &
+    Omit<StoredLetter, 'readings' | 'position' | 'sinceMs'>,
+): StoredLetter {
+  return {
+    ...found,
+    readings: found.readings ?? (found.kind === 'rejected' ? 1 : 0),
+    position: found.position ?? null,
+    sinceMs: found.sinceMs ?? found.atMs,
+  };
+}
+
 /** Ids are the number in base 36: short and stable. */
-export function deadLetter(id: number, letter: StoredLetter): DeadLetter {
-  const { size: _, ...rest } = letter;
-  return { id: id.toString(36), ...rest };
+function deadLetter(id: number, letter: StoredLetter): DeadLetter {
+  const { size: _, sinceMs: __, ...rest } = letter;
+  return { id: letterId(id), ...rest };
+}
+
+export function letterId(id: number): string {
+  return id.toString(36);
 }
 
 /** Throws `cursor_invalid` for a text that is no id. */

@@ -1,4 +1,4 @@
-import { type Clock, messageOf, MillraceError } from '../../core/index.ts';
+import { messageOf, MillraceError } from '../../core/index.ts';
 import type {
   DeadLetter,
   DeadLetterInput,
@@ -11,29 +11,21 @@ import type {
   Settlement,
 } from '../journal.ts';
 import { Admission, guard } from './admission.ts';
-import { Batch } from './batch.ts';
-import { CommittedBlock, openBlock } from './block.ts';
-import { deadLetter, parseLetterId } from './dead-letters.ts';
+import { CommittedBlock } from './block.ts';
+import { readBlock } from './block-reader.ts';
+import { findLetter, listLetters } from './dead-letters.ts';
+import type { OpenEntry } from './dedupe-log.ts';
+import type { DedupeWindow } from './dedupe-window.ts';
 import type { DeviceCursors } from './device-cursors.ts';
+import { Flushes } from './flushes.ts';
+import { Intake } from './intake.ts';
+import { OldestPending } from './oldest-pending.ts';
 import { RecentBlocks } from './recent-blocks.ts';
+import { type PendingReplay, ReplayedIds, replayInto } from './replay.ts';
+import type { JournalSettings } from './settings.ts';
 import { type JournalState, ledgerOf } from './state.ts';
 import type { Storage } from './storage.ts';
 import { buildTransaction, closingChange, type SealedBatch, type Transaction } from './transaction.ts';
-import type { TrimLimits } from './trim.ts';
-
-export interface JournalSettings extends TrimLimits {
-  maxDeadLetters: number;
-  maxDeadLetterBytes: number;
-  /** A block is sealed at this many bytes … */
-  blockBytes: number;
-  /** … or this long after its first frame. */
-  blockDelayMs: number;
-  /** Bytes that may wait for the disk before `accepting()` is false. */
-  queueBytes: number;
-  snapshotBytes: number;
-  recentBytes: number;
-  clock: Clock;
-}
 
 /** A journal in this process's own files. */
 export interface LocalJournal extends Journal {
@@ -43,13 +35,6 @@ export interface LocalJournal extends Journal {
 
 interface PendingSettlement {
   settlement: Settlement;
-  resolve: () => void;
-  reject: (error: unknown) => void;
-}
-
-interface Flush {
-  /** How many batches must be on disk. */
-  batches: number;
   resolve: () => void;
   reject: (error: unknown) => void;
 }
@@ -66,38 +51,47 @@ export class LmdbJournal implements LocalJournal {
   readonly #cursors: DeviceCursors;
   readonly #recent: RecentBlocks;
   readonly #admission: Admission;
+  readonly #window: DedupeWindow;
+  readonly #oldestPending: OldestPending;
+  readonly #replayedIds = new ReplayedIds();
+  readonly #flushes = new Flushes();
+  readonly #intake: Intake;
+  readonly #upkeepTimer: NodeJS.Timeout;
   #state: JournalState;
   #failure: MillraceError | null = null;
 
-  #batch: Batch | null = null;
-  #sealed: SealedBatch[] = [];
   #settlements: PendingSettlement[] = [];
-  #flushes: Flush[] = [];
-  /** Batches opened and batches on disk, since opening. */
-  #batchesOpened = 0;
-  #batchesDurable = 0;
+  #replays: PendingReplay[] = [];
+  /** The dedupe log's last entry. */
+  #openEntry: OpenEntry | null = null;
+  /** Blocks before it go: frames were expired up to there. */
+  #dropTo = 0;
+  /** What is due by age alone is to be looked for. */
+  #upkeepDue = false;
   /** A transaction is under way. */
   #busy = false;
   #running = Promise.resolve();
-  /** Position of the next frame taken. */
-  #nextFirst: number;
-  /** Bytes sealed or under way. */
-  #sealedBytes = 0;
-  #lastBlockBytes = 0;
-  #sealTimer: NodeJS.Timeout | null = null;
-  #oldestPending: { settled: number; arrivalMs: number } | null = null;
   readonly #commitListeners = new Set<(head: number) => void>();
 
-  constructor(storage: Storage, cursors: DeviceCursors, settings: JournalSettings) {
+  constructor(storage: Storage, cursors: DeviceCursors, window: DedupeWindow, settings: JournalSettings) {
     this.epoch = storage.epoch;
     this.#storage = storage;
     this.#settings = settings;
     this.#cursors = cursors;
+    this.#window = window;
     this.#recent = new RecentBlocks(settings.recentBytes);
+    this.#oldestPending = new OldestPending(this.#recent, storage);
     this.#admission = new Admission(settings);
     this.#state = storage.state;
-    this.#nextFirst = this.#state.head;
+    this.#intake = new Intake(this.#state.head, {
+      cursors,
+      window,
+      flushes: this.#flushes,
+      settings,
+      onDelay: () => this.#run(),
+    });
     this.#updateAdmission();
+    this.#upkeepTimer = setInterval(() => this.#upkeep(), settings.upkeepMs).unref();
   }
 
   head(): number {
@@ -124,14 +118,21 @@ export class LmdbJournal implements LocalJournal {
     return this.#admission.accepting;
   }
 
-  append(origin: Origin, seq: number, bytes: Uint8Array, readings: number, arrivalMs: number): boolean {
+  append(
+    origin: Origin,
+    seq: number,
+    bytes: Uint8Array,
+    readings: number,
+    arrivalMs: number,
+    content: string | null = null,
+  ): boolean {
     if (this.#failure !== null) {
       origin.onFailed();
       return true;
     }
-    const batch = this.#batch ?? this.#openBatch();
-    const fresh = batch.append(origin, seq, bytes, readings, Math.trunc(arrivalMs));
-    if (batch.builder.length >= this.#settings.blockBytes) this.#sealNow(batch);
+    const batch = this.#intake.open(!this.#busy);
+    const fresh = batch.append(origin, seq, bytes, readings, Math.trunc(arrivalMs), content);
+    if (batch.builder.length >= this.#settings.blockBytes) this.#sealNow();
     return fresh;
   }
 
@@ -140,34 +141,21 @@ export class LmdbJournal implements LocalJournal {
       origin.onFailed();
       return;
     }
-    const batch = this.#batch ?? this.#openBatch();
+    const batch = this.#intake.open(!this.#busy);
     batch.reject(origin, seq, letter);
-    if (batch.letterBytes >= this.#settings.blockBytes) this.#sealNow(batch);
+    if (batch.letterBytes >= this.#settings.blockBytes) this.#sealNow();
   }
 
   async flush(): Promise<void> {
     if (this.#failure !== null) throw this.#failure;
-    if (this.#batchesDurable === this.#batchesOpened) return;
-    await new Promise<void>((resolve, reject) => {
-      this.#flushes.push({ batches: this.#batchesOpened, resolve, reject });
-      this.#run();
-    });
+    if (this.#flushes.done) return;
+    const flushed = this.#flushes.wait();
+    this.#run();
+    await flushed;
   }
 
   read(position: number): JournalBlock | undefined {
-    const { head, tail } = this.#state;
-    if (position >= head) return undefined;
-    if (position < tail) throw expired(position, tail);
-    const recent = this.#recent.find(position);
-    if (recent !== undefined) return recent;
-    const found = this.#storage.blockAt(position);
-    // Trimmed by a transaction that is on disk but not yet told.
-    if (found === undefined) throw expired(position, tail);
-    const block = openBlock(found.bytes, found.first);
-    if (position >= block.next) {
-      throw new MillraceError('journal_corrupt', `the journal has no block with position ${position}`);
-    }
-    return block;
+    return readBlock(position, this.#state, this.#recent, this.#storage);
   }
 
   onCommit(listener: (head: number) => void): () => void {
@@ -194,37 +182,39 @@ export class LmdbJournal implements LocalJournal {
   }
 
   deadLetters(limit: number, before?: string): DeadLetter[] {
-    const { oldest, next } = this.#state.letters;
-    const end = Math.min(before === undefined ? next : parseLetterId(before), next);
-    const found = this.#storage.letters(end, limit);
-    return found.filter(({ id }) => id >= oldest).map(({ id, letter }) => deadLetter(id, letter));
+    return listLetters(this.#storage, this.#state.letters, limit, before);
   }
 
   deadLetter(id: string): DeadLetter | undefined {
-    const number = parseLetterId(id);
-    const letter = this.#storage.letter(number);
-    return letter === undefined || number < this.#state.letters.oldest
-      ? undefined
-      : deadLetter(number, letter);
+    return findLetter(this.#storage, this.#state.letters, id);
   }
 
-  replay(_letters: readonly ReplayedLetter[]): Promise<Map<string, number | null>> {
-    return Promise.reject(new MillraceError('internal', 'not built yet'));
+  async replay(letters: readonly ReplayedLetter[]): Promise<Map<string, number | null>> {
+    if (this.#failure !== null) throw this.#failure;
+    const positions = new Map<string, number | null>();
+    await new Promise<void>((resolve, reject) => {
+      this.#replays.push({ letters, positions, resolve, reject });
+      this.#run();
+    });
+    return positions;
   }
 
   stats(): JournalStats {
+    const reason = this.#failure?.message ?? this.#admission.reason;
     return {
       state: this.#admission.phase,
       bytes: this.#state.blockBytes,
       pendingBytes: this.#state.pendingBytes,
       maxBytes: this.#settings.maxBytes,
-      oldestPendingMs: this.#oldestPendingMs(),
-      queuedBytes: this.#queuedBytes(),
-      ...(this.#failure === null ? {} : { reason: this.#failure.message }),
+      oldestPendingMs: this.#oldestPending.arrivalMs(this.#state),
+      queuedBytes: this.#intake.bytes,
+      lettersDropped: this.#state.letters.dropped,
+      ...(reason === null ? {} : { reason }),
     };
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#upkeepTimer);
     try {
       if (this.#failure === null) {
         await this.flush();
@@ -239,30 +229,10 @@ export class LmdbJournal implements LocalJournal {
     }
   }
 
-  #openBatch(): Batch {
-    const capacity = Math.min(Math.max(4_096, 1.25 * this.#lastBlockBytes), 1.25 * this.#settings.blockBytes);
-    this.#batch = new Batch(this.#nextFirst, Math.ceil(capacity), this.#cursors);
-    this.#batchesOpened++;
-    // While a transaction is under way the batch waits for its end; else for company.
-    if (!this.#busy) this.#sealTimer = setTimeout(() => this.#run(), this.#settings.blockDelayMs);
-    return this.#batch;
-  }
-
-  #sealNow(batch: Batch): void {
-    this.#seal(batch);
+  #sealNow(): void {
+    this.#intake.seal();
     this.#run();
     this.#updateAdmission();
-  }
-
-  #seal(batch: Batch): void {
-    if (this.#sealTimer !== null) clearTimeout(this.#sealTimer);
-    this.#sealTimer = null;
-    this.#batch = null;
-    this.#sealedBytes += batch.bytes;
-    const block = batch.builder.frames > 0 ? batch.builder.finish() : null;
-    if (block !== null) this.#lastBlockBytes = block.length;
-    this.#nextFirst += batch.builder.frames;
-    this.#sealed.push({ batch, block });
   }
 
   #run(): void {
@@ -274,55 +244,98 @@ export class LmdbJournal implements LocalJournal {
   async #commitAll(): Promise<void> {
     let more = false;
     for (;;) {
-      if (this.#batch !== null) this.#seal(this.#batch);
-      if (this.#sealed.length === 0 && this.#settlements.length === 0 && !more) break;
+      this.#intake.seal();
+      const replay = this.#sealReplay();
+      if (!this.#intake.hasSealed && this.#settlements.length === 0 && !more && !this.#upkeepDue) break;
+      this.#upkeepDue = false;
       const settlements = this.#settlements;
       this.#settlements = [];
-      const batches = this.#sealed;
-      this.#sealed = [];
+      for (const { settlement } of settlements) this.#dropTo = Math.max(this.#dropTo, expiredTo(settlement));
+      const batches = this.#intake.take();
       let transaction;
       try {
         transaction = buildTransaction(
           this.#state,
           batches,
           settlements.map(({ settlement }) => settlement),
-          { storage: this.#storage, cursors: this.#cursors, settings: this.#settings },
+          {
+            storage: this.#storage,
+            cursors: this.#cursors,
+            replayedIds: this.#replayedIds.byPosition,
+            openEntry: this.#openEntry,
+            dropTo: this.#dropTo,
+            settings: this.#settings,
+          },
         );
-        await this.#storage.commit(transaction.change);
+        if (!transaction.empty) await this.#storage.commit(transaction.change);
       } catch (error) {
-        this.#fail(error, batches, settlements);
+        this.#fail(error, batches, settlements, replay);
         break;
       }
-      this.#apply(transaction, settlements);
-      this.#batchesDurable += batches.length;
-      this.#tellFlushed();
+      this.#apply(transaction, settlements, replay);
+      this.#flushes.durable(batches.length);
       more = transaction.more;
     }
     // At once, not in a continuation: what is taken from here on starts the next run.
     this.#busy = false;
   }
 
-  #tellFlushed(): void {
-    while ((this.#flushes[0]?.batches ?? Number.POSITIVE_INFINITY) <= this.#batchesDurable) {
-      this.#flushes.shift()?.resolve();
+  /** Seals the next replay that takes anything back, if there is one. */
+  #sealReplay(): PendingReplay | null {
+    for (let replay = this.#replays.shift(); replay !== undefined; replay = this.#replays.shift()) {
+      const nowMs = this.#settings.clock.nowMs();
+      const batch = this.#intake.replayBatch(nowMs);
+      try {
+        replayInto(batch, replay, this.#state.letters, this.#storage, nowMs);
+      } catch (error) {
+        replay.reject(error);
+        continue;
+      }
+      if (batch.replayed.length > 0) {
+        this.#intake.pushReplay(batch);
+        return replay;
+      }
+      replay.resolve();
     }
+    return null;
   }
 
-  #apply(transaction: Transaction, settlements: readonly PendingSettlement[]): void {
+  /** Looks for what is due by age alone, for which no traffic may come. */
+  #upkeep(): void {
+    if (this.#failure !== null) return;
+    this.#window.sweep(this.#settings.clock.nowMs());
+    this.#updateAdmission();
+    this.#upkeepDue = true;
+    this.#run();
+  }
+
+  #apply(
+    transaction: Transaction,
+    settlements: readonly PendingSettlement[],
+    replay: PendingReplay | null,
+  ): void {
     const { change } = transaction;
     const grown = change.state.head > this.#state.head;
     this.#state = change.state;
-    this.#sealedBytes -= transaction.bytes;
+    this.#openEntry = transaction.openEntry;
+    this.#replayedIds.update(replay?.positions ?? new Map<string, number>(), change.state.settled);
+    this.#intake.written(transaction.bytes);
     for (const { bytes } of change.blocks) this.#recent.push(new CommittedBlock(bytes));
     for (const cursor of transaction.cursors) cursor.durable = cursor.committing;
     this.#updateAdmission();
     for (const pending of settlements) pending.resolve();
+    replay?.resolve();
     for (const [origin, seq] of transaction.origins) guard(() => origin.onDurable(seq));
     if (grown) for (const listener of this.#commitListeners) guard(() => listener(change.state.head));
   }
 
   /** Nothing of what was taken and not yet told durable will be acknowledged. */
-  #fail(error: unknown, batches: readonly SealedBatch[], settlements: readonly PendingSettlement[]): void {
+  #fail(
+    error: unknown,
+    batches: readonly SealedBatch[],
+    settlements: readonly PendingSettlement[],
+    replay: PendingReplay | null,
+  ): void {
     this.#failure = new MillraceError(
       'journal_failed',
       `the journal cannot be written: ${messageOf(error)}`,
@@ -330,49 +343,39 @@ export class LmdbJournal implements LocalJournal {
         cause: error,
       },
     );
-    if (this.#batch !== null) this.#seal(this.#batch);
     const lost = new Set<Origin>();
-    for (const { batch } of [...batches, ...this.#sealed])
+    for (const { batch } of [...batches, ...this.#intake.reset(this.#state.head)]) {
       for (const { origin } of batch.slots) lost.add(origin);
-    const waiting = [...settlements, ...this.#settlements, ...this.#flushes];
-    this.#sealed = [];
+      batch.forgetContents();
+    }
+    const replays = replay === null ? this.#replays : [replay, ...this.#replays];
+    const waiting = [...settlements, ...this.#settlements, ...replays];
     this.#settlements = [];
-    this.#flushes = [];
-    this.#sealedBytes = 0;
+    this.#replays = [];
     this.#updateAdmission();
     for (const pending of waiting) pending.reject(this.#failure);
+    this.#flushes.fail(this.#failure);
     for (const origin of lost) guard(() => origin.onFailed());
-  }
-
-  #queuedBytes(): number {
-    return this.#sealedBytes + (this.#batch?.bytes ?? 0);
   }
 
   #updateAdmission(): void {
     this.#admission.update({
       failed: this.#failure !== null,
       blockBytes: this.#state.blockBytes,
-      queuedBytes: this.#queuedBytes(),
+      pendingBytes: this.#state.pendingBytes,
+      queuedBytes: this.#intake.bytes,
+      pendingAgeMs: this.#pendingAgeMs(),
     });
   }
 
-  #oldestPendingMs(): number | null {
-    const { settled, head } = this.#state;
-    if (settled >= head) return null;
-    if (this.#oldestPending?.settled !== settled) {
-      const found = this.#recent.find(settled) ?? firstOf(this.#storage.infos(settled));
-      if (found === undefined) return null;
-      this.#oldestPending = { settled, arrivalMs: found.arrivalMs };
-    }
-    return this.#oldestPending.arrivalMs;
+  #pendingAgeMs(): number {
+    if (this.#settings.maxAgeMs === null) return 0;
+    const arrivalMs = this.#oldestPending.arrivalMs(this.#state);
+    return arrivalMs === null ? 0 : this.#settings.clock.nowMs() - arrivalMs;
   }
 }
 
-function expired(position: number, tail: number): MillraceError {
-  return new MillraceError('cursor_expired', `position ${position} is gone: the oldest kept is ${tail}`);
-}
-
-function firstOf<T>(items: Iterable<T>): T | undefined {
-  for (const item of items) return item;
-  return undefined;
+/** The position before which a settlement's blocks go at once. */
+function expiredTo({ position, expired }: Settlement): number {
+  return expired.ws + expired.http + expired.mqtt > 0 ? position : 0;
 }

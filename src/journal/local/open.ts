@@ -1,27 +1,15 @@
-import { type Clock, LIMITS, systemClock } from '../../core/index.ts';
-import { type JournalSettings, LmdbJournal, type LocalJournal } from './local-journal.ts';
+import { LIMITS, systemClock } from '../../core/index.ts';
+import { restoreWindow } from './dedupe-log.ts';
+import { DedupeWindow } from './dedupe-window.ts';
+import { LmdbJournal, type LocalJournal } from './local-journal.ts';
 import { restoreCursors } from './restore.ts';
+import type { JournalSettings } from './settings.ts';
 import { openStorage, type Storage } from './storage.ts';
 
-export interface LocalJournalOptions {
+/** What is not said is as LIMITS has it. */
+export interface LocalJournalOptions extends Partial<JournalSettings> {
   /** The journal's own folder; created when missing. */
   dir: string;
-  /** Limit of the blocks' bytes. */
-  maxBytes?: number;
-  /** Settled frames are kept this long for tails … */
-  tailRetentionMs?: number;
-  /** … but at most this many bytes of them. */
-  tailRetentionBytes?: number;
-  maxDeadLetters?: number;
-  maxDeadLetterBytes?: number;
-  blockBytes?: number;
-  blockDelayMs?: number;
-  queueBytes?: number;
-  /** Bytes of blocks between two snapshots of the device cursors. */
-  snapshotBytes?: number;
-  /** Newest blocks kept in memory, in bytes. */
-  recentBytes?: number;
-  clock?: Clock;
 }
 
 /**
@@ -42,10 +30,16 @@ export async function openJournalOn(
 ): Promise<LocalJournal> {
   const settings: JournalSettings = {
     maxBytes: options.maxBytes ?? LIMITS.journalMaxBytes,
+    maxAgeMs: options.maxAgeMs === undefined ? LIMITS.journalMaxAgeMs : options.maxAgeMs,
     tailRetentionMs: options.tailRetentionMs ?? LIMITS.tailRetentionMs,
     tailRetentionBytes: options.tailRetentionBytes ?? LIMITS.tailRetentionBytes,
     maxDeadLetters: options.maxDeadLetters ?? LIMITS.maxDeadLetters,
     maxDeadLetterBytes: options.maxDeadLetterBytes ?? LIMITS.maxDeadLetterBytes,
+    maxDeadLetterAgeMs: options.maxDeadLetterAgeMs ?? LIMITS.maxDeadLetterAgeMs,
+    dedupeWindowMs: options.dedupeWindowMs ?? LIMITS.dedupeWindowMs,
+    dedupeFrames: options.dedupeFrames ?? LIMITS.dedupeFrames,
+    dedupeTotal: options.dedupeTotal ?? LIMITS.dedupeTotal,
+    upkeepMs: options.upkeepMs ?? LIMITS.journalUpkeepMs,
     blockBytes: options.blockBytes ?? LIMITS.journalBlockBytes,
     blockDelayMs: options.blockDelayMs ?? LIMITS.journalBlockDelayMs,
     queueBytes: options.queueBytes ?? LIMITS.journalQueueBytes,
@@ -54,7 +48,9 @@ export async function openJournalOn(
     clock: options.clock ?? systemClock,
   };
   try {
-    return new LmdbJournal(storage, restoreCursors(storage), settings);
+    const window = new DedupeWindow(settings, settings.clock.nowMs());
+    restoreWindow(window, storage.contents(storage.state.contents.oldest));
+    return new LmdbJournal(storage, restoreCursors(storage), window, settings);
   } catch (error) {
     await storage.close();
     throw error;

@@ -19,8 +19,8 @@ export function restoreCursors(storage: Storage): DeviceCursors {
       throw new MillraceError('journal_corrupt', `the journal has lost its block at position ${position}`);
     }
     const block = openBlock(found.bytes, found.first);
-    for (const { device, transport, lastSeq } of block.devices()) {
-      if (isNumbered(transport)) cursors.restore(device, lastSeq);
+    for (const { device, transport, replayed, lastSeq } of block.devices()) {
+      if (isNumbered(transport) && !replayed) cursors.restore(device, lastSeq);
     }
     position = block.next;
   }

@@ -1,8 +1,10 @@
+import { MillraceError } from '../../core/index.ts';
 import type { ByTransport, Ledger, LedgerCounts, Transport } from '../journal.ts';
 
 /**
- * Everything of the journal that is not a block, a device cursor or a dead letter: one small record that
- * every transaction replaces whole, so that its parts never disagree. Values are never changed in place.
+ * Everything of the journal that is not a block, a device cursor, a dead letter or a dedupe entry: one small
+ * record that every transaction replaces whole, so that its parts never disagree. Values are never changed in
+ * place.
  */
 export interface JournalState {
   /** Position of the next frame. */
@@ -17,20 +19,43 @@ export interface JournalState {
   pendingBytes: number;
   /** Where the snapshot of the device cursors ends, its size, and the bytes of blocks written since. */
   snapshot: { position: number; bytes: number; blockBytesSince: number };
-  /** Dead letters are kept under ids from `oldest` up to before `next`. */
-  letters: { oldest: number; next: number; bytes: number };
+  letters: LettersState;
+  contents: ContentsState;
   /** Counts in readings since the epoch's beginning. */
-  counts: {
-    received: ByTransport;
-    duplicates: ByTransport;
-    rejected: ByTransport;
-    stored: ByTransport;
-    deadLettered: ByTransport;
-    expired: ByTransport;
-  };
+  counts: Readonly<Record<CountName, ByTransport>>;
 }
 
-export const NO_READINGS: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+/** The dead letters: kept under ids from `oldest` up to before `next`, with holes where some were replayed. */
+export interface LettersState {
+  oldest: number;
+  next: number;
+  count: number;
+  bytes: number;
+  /** Not after the oldest became a dead letter; null when none is kept. */
+  oldestMs: number | null;
+  /** Letters that the limits removed, since the epoch's beginning. */
+  dropped: number;
+}
+
+/** The log behind the dedupe window: entries from `oldest` up to before `next`, with so many frames in them. */
+export interface ContentsState {
+  oldest: number;
+  next: number;
+  frames: number;
+}
+
+/** What the state counts by transport. */
+export type CountName = Exclude<keyof LedgerCounts, 'pending'>;
+export const COUNT_NAMES: readonly CountName[] = [
+  'received',
+  'stored',
+  'duplicates',
+  'rejected',
+  'deadLettered',
+  'expired',
+];
+
+export const NO_READINGS: Readonly<ByTransport> = { ws: 0, http: 0, mqtt: 0 };
 
 export const EMPTY_STATE: JournalState = {
   head: 0,
@@ -39,18 +64,49 @@ export const EMPTY_STATE: JournalState = {
   blockBytes: 0,
   pendingBytes: 0,
   snapshot: { position: 0, bytes: 0, blockBytesSince: 0 },
-  letters: { oldest: 0, next: 0, bytes: 0 },
+  letters: { oldest: 0, next: 0, count: 0, bytes: 0, oldestMs: null, dropped: 0 },
+  contents: { oldest: 0, next: 0, frames: 0 },
   counts: {
     received: NO_READINGS,
+    stored: NO_READINGS,
     duplicates: NO_READINGS,
     rejected: NO_READINGS,
-    stored: NO_READINGS,
     deadLettered: NO_READINGS,
     expired: NO_READINGS,
   },
 };
 
-export function addReadings(a: ByTransport, b: ByTransport): ByTransport {
+/** A state record as format 1 has it. */
+export interface StateOfFormat1 extends Omit<JournalState, 'letters' | 'contents' | 'counts'> {
+  letters: { oldest: number; next: number; bytes: number };
+  /** The last three had no transports at first; only WebSockets brought frames then. */
+  counts: Readonly<Record<CountName, ByTransport | number>>;
+}
+
+/**
+ * A state record as it was found, of format 1 or of the present one, as the present one. Throws
+ * `journal_corrupt` for a record without counts.
+ */
+export function readState(found: JournalState | StateOfFormat1): JournalState {
+  const counts: Record<CountName, ByTransport> = { ...EMPTY_STATE.counts };
+  for (const name of COUNT_NAMES) {
+    const count = found.counts[name];
+    if (typeof count !== 'number' && typeof count !== 'object') {
+      throw new MillraceError('journal_corrupt', `the journal's state record lacks its count of ${name}`);
+    }
+    counts[name] = typeof count === 'number' ? { ...NO_READINGS, ws: count } : count;
+  }
+  const { oldest, next } = found.letters;
+  return {
+    ...found,
+    // Format 1 knew no holes. A time before every letter's makes the first transaction look at them.
+    letters: { count: next - oldest, oldestMs: next > oldest ? 0 : null, dropped: 0, ...found.letters },
+    contents: 'contents' in found ? found.contents : EMPTY_STATE.contents,
+    counts,
+  };
+}
+
+export function addReadings(a: Readonly<ByTransport>, b: Readonly<ByTransport>): ByTransport {
   return { ws: a.ws + b.ws, http: a.http + b.http, mqtt: a.mqtt + b.mqtt };
 }
 

@@ -1,15 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fsyncSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { crc32 } from 'node:zlib';
+import type { Database } from 'lmdb';
 import { MillraceError, messageOf } from '../../core/index.ts';
 import type { DeadLetter } from '../journal.ts';
 import { type BlockInfo, readBlockInfo } from './block.ts';
-import { EMPTY_STATE, type JournalState } from './state.ts';
+import { readLetter } from './dead-letters.ts';
+import { type Environment, openEnvironment, settleMetaPages } from './environment.ts';
+import { EMPTY_STATE, type JournalState, readState, type StateOfFormat1 } from './state.ts';
 
-/** A dead letter without its id; `size` is what it counts for in the limit, in bytes. */
+/** A dead letter without its id. */
 export interface StoredLetter extends Omit<DeadLetter, 'id'> {
+  /** When it became one. */
+  sinceMs: number;
+  /** What it counts for in the limit, in bytes. */
   size: number;
 }
 
@@ -22,6 +26,9 @@ export interface Change {
   removedLetters: readonly number[];
   /** Cursors of devices that no block of this transaction speaks of. */
   cursors: ReadonlyMap<string, number>;
+  /** An entry of the dedupe log (dedupe-log.ts), new or written again; null when there is none. */
+  contents: { id: number; bytes: Buffer } | null;
+  removedContents: readonly number[];
   /** A new snapshot of the device cursors; it replaces the one before and all single cursors. */
   snapshot: Buffer | null;
 }
@@ -29,9 +36,12 @@ export interface Change {
 /** All access of the local journal to its disk, so narrow that faults can be put in between. */
 export interface Storage {
   readonly epoch: string;
-  /** The state as it was found when opening. */
+  /** The state as it was found when opening, the last time that was. */
   readonly state: JournalState;
-  /** Resolves when the change is synced to disk. After a rejection nothing of it is there. One at a time. */
+  /**
+   * Resolves when the change is synced to disk. One at a time. After a rejection nothing can be committed nor
+   * is known of it until `reopen`: as a rule nothing of it is there.
+   */
   commit(change: Change): Promise<void>;
   /** The block with the largest first position that is not above `position`. A copy. */
   blockAt(position: number): { first: number; bytes: Buffer } | undefined;
@@ -39,25 +49,39 @@ export interface Storage {
   infos(position: number): Iterable<BlockInfo>;
   snapshot(): Buffer | undefined;
   cursors(): Iterable<{ device: string; seq: number }>;
+  /** Entries of the dedupe log in order, from an id on. */
+  contents(from: number): Iterable<{ id: number; bytes: Buffer }>;
   letter(id: number): StoredLetter | undefined;
+  /** In the order of their ids, from one on. */
+  lettersFrom(from: number): Iterable<{ id: number; letter: StoredLetter }>;
   /** Newest first, with ids below `before`. */
   letters(before: number, limit: number): { id: number; letter: StoredLetter }[];
+  /**
+   * After a failed commit: opens the files anew and reads the state from them; what they say counts. Writes
+   * nothing but what is there. Throws when that does not work, and may be called again; `data_dir_in_use` when
+   * another process has become the writer, for good.
+   */
+  reopen(): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Layout, format 1: one lmdb environment in `journal.lmdb` with these databases:
+ * Layout, format 2: one lmdb environment in `journal.lmdb` with these databases:
  *
- *   meta     key text → JSON. `format`: {version, epoch, createdMs}; `state`: JournalState; `writer`:
- *            the process that may write, as the entry's lmdb-js version: a random number made at each opening
+ *   meta     key text → JSON. `format`: {version, epoch, createdMs}; `state`: JournalState and as `crc`
+ *            the CRC-32 of its JSON without it; `writer`: the process that may write, as the entry's lmdb-js
+ *            version: a random number made at each opening
  *   blocks   key number, the block's first position → the block (block.ts)
  *   devices  `snapshot` → the device cursors (device-cursors.ts)
  *   cursors  key device → JSON number: cursors newer than the snapshot that no block carries
  *   letters  key number counting up → msgpack StoredLetter
+ *   contents key number counting up → an entry of the dedupe log (dedupe-log.ts)
+ *
+ * Format 1 had no `contents`, blocks of version 1 only, and less in `state`, without `crc`: opening makes it format 2.
  */
-const FORMAT = 1;
+export const FORMAT = 2;
 
-interface FormatEntry {
+export interface FormatEntry {
   version: number;
   epoch: string;
   createdMs: number;
@@ -65,123 +89,169 @@ interface FormatEntry {
 
 /**
  * Opens the journal's files in `dir`, creating them if there are none. Throws `data_dir_unwritable`,
- * `data_dir_version` when a newer version wrote them, `journal_corrupt` when they are no journal; in all
- * of these cases nothing was changed. `maxBytes` is the limit of the blocks' bytes.
+ * `data_dir_version` when a newer version wrote them, `journal_corrupt` when they are damaged or no journal; in
+ * all of these cases nothing was changed. `maxBytes` is the limit of the blocks' bytes.
  */
 export function openStorage(dir: string, maxBytes: number, nowMs: number): Storage {
-  const path = join(dir, 'journal.lmdb');
-  let root: RootDatabase;
+  const mapBytes = 2 * maxBytes + 256 * 1024 * 1024;
+  const writer = randomBytes(6).readUIntBE(0, 6);
+  let environment: Environment;
   try {
-    mkdirSync(dir, { recursive: true });
-    checkFile(path);
-    // lmdb syncs its file, but a new file's name is only on disk when its folder is.
-    syncFolder(dir);
-    syncFolder(dirname(resolve(dir)));
-    root = open({
-      path,
-      // A commit resolves after fdatasync of the data and a synchronous write of lmdb's meta page, and a
-      // failure of either rejects it. With overlapping sync a failed sync would leave a promise for ever.
-      overlappingSync: false,
-      // Otherwise lmdb-js makes a promise of its own per event turn, whose rejection nobody can catch.
-      eventTurnBatching: false,
-      // Address space, not disk: reserved once, so that growing need not map anew while readers look at it.
-      mapSize: 2 * maxBytes + 256 * 1024 * 1024,
-      maxDbs: 8,
-    });
+    environment = openEnvironment(dir, mapBytes, (fresh) => writeFirst(fresh, nowMs));
   } catch (error) {
     throw openingError(dir, error);
   }
-  return prepare(dir, root, nowMs);
+  try {
+    const { format, state } = readMeta(dir, environment);
+    environment.meta.transactionSync(() => {
+      if (format.version < FORMAT) {
+        void environment.meta.put('format', { ...format, version: FORMAT });
+        void environment.meta.put('state', sealState(state));
+      }
+      void environment.meta.put('writer', { pid: process.pid, sinceMs: nowMs }, writer);
+    });
+    return new LmdbStorage(dir, mapBytes, environment, format.epoch, state, writer);
+  } catch (error) {
+    void environment.root.close();
+    throw openingError(dir, error);
+  }
 }
 
-function prepare(dir: string, root: RootDatabase, nowMs: number): Storage {
-  const meta: Database<unknown, string> = root.openDB('meta', { encoding: 'json', useVersions: true });
-  const found = meta.get('format') as FormatEntry | undefined;
-  if (found !== undefined && found.version > FORMAT) {
-    void root.close();
+function writeFirst({ meta }: Environment, nowMs: number): void {
+  const epoch = randomBytes(9).toString('base64url');
+  meta.transactionSync(() => {
+    void meta.put('format', { version: FORMAT, epoch, createdMs: nowMs } satisfies FormatEntry);
+    void meta.put('state', sealState(EMPTY_STATE));
+  });
+}
+
+function readMeta(dir: string, { meta }: Environment): { format: FormatEntry; state: JournalState } {
+  const entry = (key: string): unknown => {
+    try {
+      return meta.get(key);
+    } catch (cause) {
+      throw new MillraceError('journal_corrupt', `the journal in ${dir} has a damaged ${key} record`, {
+        cause,
+      });
+    }
+  };
+  const format = entry('format') as FormatEntry | undefined;
+  if (format === undefined) {
+    throw new MillraceError('journal_corrupt', `the journal in ${dir} has lost its format record`);
+  }
+  if (format.version > FORMAT) {
     throw new MillraceError(
       'data_dir_version',
-      `the journal in ${dir} has format ${found.version}, this version knows up to ${FORMAT}`,
+      `the journal in ${dir} has format ${format.version}, this version knows up to ${FORMAT}`,
     );
   }
-  const format = found ?? { version: FORMAT, epoch: randomBytes(9).toString('base64url'), createdMs: nowMs };
-  const writer = randomBytes(6).readUIntBE(0, 6);
-  meta.transactionSync(() => {
-    if (found === undefined) {
-      void meta.put('format', format);
-      void meta.put('state', EMPTY_STATE);
-    }
-    void meta.put('writer', { pid: process.pid, sinceMs: nowMs }, writer);
-  });
-  const state = meta.get('state') as JournalState | undefined;
-  if (state === undefined) {
-    void root.close();
-    throw new MillraceError('journal_corrupt', `the journal in ${dir} has lost its state record`);
+  return { format, state: unsealState(entry('state'), format.version) };
+}
+
+/** The state record with its checksum. */
+function sealState(state: JournalState): JournalState & { crc: number } {
+  return { ...state, crc: crc32(JSON.stringify(state)) };
+}
+
+/** Checks a state record as it was found in a journal of that format. Throws `journal_corrupt`. */
+export function unsealState(found: unknown, format: number): JournalState {
+  if (typeof found !== 'object' || found === null) {
+    throw new MillraceError('journal_corrupt', 'the journal has lost its state record');
   }
-  return new LmdbStorage(dir, root, meta, format.epoch, state, writer);
+  const { crc, ...state } = found as (JournalState | StateOfFormat1) & { crc?: number };
+  if (format > 1 && crc !== crc32(JSON.stringify(state))) {
+    throw new MillraceError('journal_corrupt', "the journal's state record does not match its checksum");
+  }
+  return readState(state);
+}
+
+interface Databases {
+  environment: Environment;
+  meta: Database<unknown, string>;
+  blocks: Database<Buffer, number>;
+  devices: Database<Buffer, string>;
+  cursors: Database<number, string>;
+  letters: Database<StoredLetter, number>;
+  contents: Database<Buffer, number>;
+}
+
+function openDatabases(environment: Environment): Databases {
+  return {
+    environment,
+    meta: environment.meta,
+    blocks: environment.openDB('blocks', 'binary'),
+    devices: environment.openDB('devices', 'binary'),
+    cursors: environment.openDB('cursors', 'json'),
+    letters: environment.openDB('letters', 'msgpack'),
+    contents: environment.openDB('contents', 'binary'),
+  };
 }
 
 class LmdbStorage implements Storage {
   readonly epoch: string;
-  readonly state: JournalState;
   readonly #dir: string;
-  readonly #root: RootDatabase;
-  readonly #meta: Database<unknown, string>;
-  readonly #blocks: Database<Buffer, number>;
-  readonly #devices: Database<Buffer, string>;
-  readonly #cursors: Database<number, string>;
-  readonly #letters: Database<StoredLetter, number>;
+  readonly #mapBytes: number;
   readonly #writer: number;
+  #state: JournalState;
+  /** Null while it is opened anew, and when that failed. */
+  #databases: Databases | null;
 
   constructor(
     dir: string,
-    root: RootDatabase,
-    meta: Database<unknown, string>,
+    mapBytes: number,
+    environment: Environment,
     epoch: string,
     state: JournalState,
     writer: number,
   ) {
     this.#dir = dir;
-    this.#root = root;
-    this.#meta = meta;
+    this.#mapBytes = mapBytes;
+    this.#databases = openDatabases(environment);
     this.epoch = epoch;
-    this.state = state;
+    this.#state = state;
     this.#writer = writer;
-    this.#blocks = root.openDB('blocks', { encoding: 'binary' });
-    this.#devices = root.openDB('devices', { encoding: 'binary' });
-    this.#cursors = root.openDB('cursors', { encoding: 'json' });
-    this.#letters = root.openDB('letters', {});
+  }
+
+  get state(): JournalState {
+    return this.#state;
+  }
+
+  get #open(): Databases {
+    if (this.#databases === null) throw new MillraceError('journal_failed', "the journal's files are closed");
+    return this.#databases;
   }
 
   async commit(change: Change): Promise<void> {
     let written: boolean;
     try {
       // Another process that opened this journal has made itself the writer: then nothing here applies.
-      written = await this.#meta.ifVersion('writer', this.#writer, () => this.#write(change));
+      written = await this.#open.meta.ifVersion('writer', this.#writer, () => this.#write(change));
     } catch (error) {
       throw await this.#commitError(error);
     }
-    if (!written) throw new MillraceError('data_dir_in_use', 'another process has opened this journal');
+    if (!written) throw fenced();
   }
 
   #write(change: Change): void {
-    for (const { first, bytes } of change.blocks) void this.#blocks.put(first, bytes);
-    for (const first of change.removedBlocks) void this.#blocks.remove(first);
-    for (const { id, letter } of change.letters) void this.#letters.put(id, letter);
-    for (const id of change.removedLetters) void this.#letters.remove(id);
+    for (const { first, bytes } of change.blocks) void this.#open.blocks.put(first, bytes);
+    for (const first of change.removedBlocks) void this.#open.blocks.remove(first);
+    for (const { id, letter } of change.letters) void this.#open.letters.put(id, letter);
+    for (const id of change.removedLetters) void this.#open.letters.remove(id);
+    if (change.contents !== null) void this.#open.contents.put(change.contents.id, change.contents.bytes);
+    for (const id of change.removedContents) void this.#open.contents.remove(id);
     if (change.snapshot !== null) {
-      void this.#devices.put('snapshot', change.snapshot);
-      void this.#cursors.clearAsync();
+      void this.#open.devices.put('snapshot', change.snapshot);
+      void this.#open.cursors.clearAsync();
     } else {
-      for (const [device, seq] of change.cursors) void this.#cursors.put(device, seq);
+      for (const [device, seq] of change.cursors) void this.#open.cursors.put(device, seq);
     }
-    void this.#meta.put('state', change.state);
+    void this.#open.meta.put('state', sealState(change.state));
   }
 
   blockAt(position: number): { first: number; bytes: Buffer } | undefined {
     try {
-      for (const first of this.#blocks.getKeys({ start: position, reverse: true, limit: 1 })) {
-        const bytes = this.#blocks.getBinary(first);
+      for (const first of this.#open.blocks.getKeys({ start: position, reverse: true, limit: 1 })) {
+        const bytes = this.#open.blocks.getBinary(first);
         if (bytes !== undefined) return { first, bytes };
       }
       return undefined;
@@ -196,36 +266,69 @@ class LmdbStorage implements Storage {
 
   *infos(position: number): Generator<BlockInfo, void, undefined> {
     let first = position;
-    for (const key of this.#blocks.getKeys({ start: position, reverse: true, limit: 1 })) first = key;
+    for (const key of this.#open.blocks.getKeys({ start: position, reverse: true, limit: 1 })) first = key;
     // Without a snapshot held open: a long walk must not keep lmdb from reusing freed pages.
-    for (const key of this.#blocks.getKeys({ start: first, snapshot: false })) {
-      const bytes = this.#blocks.getBinaryFast(key);
+    for (const key of this.#open.blocks.getKeys({ start: first, snapshot: false })) {
+      const bytes = this.#open.blocks.getBinaryFast(key);
       if (bytes !== undefined) yield readBlockInfo(bytes);
     }
   }
 
   snapshot(): Buffer | undefined {
-    return this.#devices.getBinary('snapshot');
+    return this.#open.devices.getBinary('snapshot');
   }
 
   *cursors(): Generator<{ device: string; seq: number }, void, undefined> {
-    for (const { key, value } of this.#cursors.getRange()) yield { device: key, seq: value };
+    for (const { key, value } of this.#open.cursors.getRange()) yield { device: key, seq: value };
+  }
+
+  *contents(from: number): Generator<{ id: number; bytes: Buffer }, void, undefined> {
+    for (const { key, value } of this.#open.contents.getRange({ start: from }))
+      yield { id: key, bytes: value };
   }
 
   letter(id: number): StoredLetter | undefined {
-    return this.#letters.get(id);
+    const found = this.#open.letters.get(id);
+    return found === undefined ? undefined : readLetter(found);
+  }
+
+  *lettersFrom(from: number): Generator<{ id: number; letter: StoredLetter }, void, undefined> {
+    for (const { key, value } of this.#open.letters.getRange({ start: from }))
+      yield { id: key, letter: readLetter(value) };
   }
 
   letters(before: number, limit: number): { id: number; letter: StoredLetter }[] {
     const found: { id: number; letter: StoredLetter }[] = [];
-    for (const { key, value } of this.#letters.getRange({ start: before - 1, reverse: true, limit })) {
-      found.push({ id: key, letter: value });
+    for (const { key, value } of this.#open.letters.getRange({ start: before - 1, reverse: true, limit })) {
+      found.push({ id: key, letter: readLetter(value) });
     }
     return found;
   }
 
+  async reopen(): Promise<void> {
+    const before = this.#databases;
+    this.#databases = null;
+    await before?.environment.root.close();
+    const environment = openEnvironment(this.#dir, this.#mapBytes, () => {
+      throw new MillraceError('journal_corrupt', `the journal in ${this.#dir} has gone`);
+    });
+    try {
+      environment.meta.transactionSync(() => {
+        if (environment.meta.getEntry('writer')?.version !== this.#writer) throw fenced();
+        settleMetaPages(this.#dir);
+      });
+      this.#state = readMeta(this.#dir, environment).state;
+      this.#databases = openDatabases(environment);
+    } catch (error) {
+      await environment.root.close();
+      throw error;
+    }
+  }
+
   async close(): Promise<void> {
-    await this.#root.close();
+    const before = this.#databases;
+    this.#databases = null;
+    await before?.environment.root.close();
   }
 
   async #commitError(error: unknown): Promise<Error> {
@@ -247,32 +350,9 @@ async function commitCause(error: unknown): Promise<unknown> {
   }
 }
 
-/** lmdb crashes the process when it is given a file that it cannot use, so it is tried first. */
-function checkFile(path: string): void {
-  const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644);
-  try {
-    const start = Buffer.alloc(LMDB_MAGIC_OFFSET + 4);
-    const size = readSync(file, start, 0, start.length, 0);
-    if (size > 0 && start.readUInt32LE(LMDB_MAGIC_OFFSET) !== LMDB_MAGIC) {
-      throw new MillraceError('journal_corrupt', `${path} is no journal: it does not begin as an lmdb file`);
-    }
-  } finally {
-    closeSync(file);
-  }
+function fenced(): MillraceError {
+  return new MillraceError('data_dir_in_use', 'another process has opened this journal');
 }
-
-function syncFolder(dir: string): void {
-  const folder = openSync(dir, constants.O_RDONLY);
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
-}
-
-/** Of the first page: behind lmdb-js's page header of 24 bytes comes the magic number of lmdb. */
-const LMDB_MAGIC = 0xbeefc0de;
-const LMDB_MAGIC_OFFSET = 24;
 
 function openingError(dir: string, cause: unknown): MillraceError {
   if (cause instanceof MillraceError) return cause;

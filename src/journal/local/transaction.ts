@@ -1,7 +1,15 @@
 import type { Origin, Settlement } from '../journal.ts';
 import type { Batch } from './batch.ts';
 import { readBlockInfo } from './block.ts';
-import { keepLetters, type LetterLimits, storedLetter } from './dead-letters.ts';
+import {
+  type AddedLetter,
+  type FoundLetter,
+  keepLetters,
+  type LetterLimits,
+  storedLetter,
+} from './dead-letters.ts';
+import { keepContents, type OpenEntry } from './dedupe-log.ts';
+import type { DedupeLimits } from './dedupe-window.ts';
 import type { DeviceCursor, DeviceCursors } from './device-cursors.ts';
 import { settleState } from './settlement.ts';
 import { addReadings, type JournalState } from './state.ts';
@@ -22,14 +30,23 @@ export interface Transaction {
   /** Connections and the number up to which they are durable then. */
   origins: Map<Origin, number>;
   cursors: Set<DeviceCursor>;
+  /** The dedupe log's last entry then. */
+  openEntry: OpenEntry | null;
+  /** Nothing to write: what was looked for was not due. */
+  empty: boolean;
   /** Trimming has more to do in a next transaction. */
   more: boolean;
 }
 
 interface Surroundings {
-  storage: Pick<Storage, 'infos' | 'letter'>;
+  storage: Pick<Storage, 'infos' | 'lettersFrom' | 'contents'>;
   cursors: DeviceCursors;
-  settings: TrimLimits & LetterLimits & { snapshotBytes: number; clock: { nowMs(): number } };
+  /** Position of a replayed frame → the id that it had as a dead letter. */
+  replayedIds: ReadonlyMap<number, number>;
+  openEntry: OpenEntry | null;
+  /** Blocks before it go, because frames were expired up to there. */
+  dropTo: number;
+  settings: TrimLimits & LetterLimits & DedupeLimits & { snapshotBytes: number; clock: { nowMs(): number } };
 }
 
 /** Puts batches and settlements, in their order, and the trimming behind them into one change. */
@@ -37,20 +54,23 @@ export function buildTransaction(
   before: JournalState,
   batches: readonly SealedBatch[],
   settlements: readonly Settlement[],
-  { storage, cursors, settings }: Surroundings,
+  { storage, cursors, replayedIds, openEntry, dropTo, settings }: Surroundings,
 ): Transaction {
   const origins = new Map<Origin, number>();
   const moved = new Set<DeviceCursor>();
   const single = new Map<string, number>();
   const blocks: { first: number; bytes: Buffer }[] = [];
-  const letters = [];
+  const nowMs = settings.clock.nowMs();
+  const added: AddedLetter[] = [];
+  const replayed: FoundLetter[] = [];
   let state = before;
   let bytes = 0;
   for (const { batch, block } of batches) {
     bytes += batch.bytes;
     state = batchState(state, batch, block);
     if (block !== null) blocks.push({ first: batch.builder.first, bytes: block });
-    for (const letter of batch.letters) letters.push(storedLetter(letter, 'rejected'));
+    for (const letter of batch.letters) added.push({ id: null, letter: storedLetter(letter, 'rejected', nowMs) });
+    replayed.push(...batch.replayed);
     for (const { origin, cursor, device, lastSeq } of batch.slots) {
       origins.set(origin, lastSeq);
       if (cursor === null || lastSeq <= cursor.committing) continue;
@@ -63,11 +83,22 @@ export function buildTransaction(
     // Done before, and asked again after a crash: it must not count twice.
     if (settlement.position <= state.settled) continue;
     state = settleState(state, settlement, storage.infos(state.settled));
-    for (const letter of settlement.deadLetters) letters.push(storedLetter(letter, 'deadLettered'));
+    for (const input of settlement.deadLetters) {
+      const id = input.position === null ? null : (replayedIds.get(input.position) ?? null);
+      added.push({ id, letter: storedLetter(input, 'deadLettered', nowMs) });
+    }
   }
-  const trimmed = trim(state, storage.infos(state.tail), settings, settings.clock.nowMs());
-  const kept = keepLetters(trimmed.state, letters, storage, settings);
-  state = kept.state;
+  const trimmed = trim(state, storage.infos(state.tail), settings, nowMs, dropTo);
+  const kept = keepLetters(trimmed.state, { replayed, added }, storage, settings, nowMs);
+  const contents = keepContents(
+    before.contents,
+    batches.map(({ batch }) => batch.contents),
+    openEntry,
+    (from) => storage.contents(from),
+    settings,
+    nowMs,
+  );
+  state = { ...kept.state, contents: contents.state };
   const { blockBytesSince } = state.snapshot;
   // A large snapshot is worth writing less often.
   const due = blockBytesSince >= Math.max(settings.snapshotBytes, 8 * state.snapshot.bytes);
@@ -80,13 +111,22 @@ export function buildTransaction(
       removedBlocks: trimmed.removed,
       letters: kept.letters,
       removedLetters: kept.removedLetters,
+      contents: contents.put,
+      removedContents: contents.removed,
       cursors: single,
       snapshot,
     },
     bytes,
     origins,
     cursors: moved,
-    more: trimmed.more,
+    openEntry: contents.open,
+    empty:
+      batches.length === 0 &&
+      settlements.length === 0 &&
+      trimmed.removed.length === 0 &&
+      kept.removedLetters.length === 0 &&
+      contents.removed.length === 0,
+    more: trimmed.more || kept.more || contents.more,
   };
 }
 
@@ -100,6 +140,8 @@ export function closingChange(state: JournalState, cursors: DeviceCursors): Chan
     removedBlocks: [],
     letters: [],
     removedLetters: [],
+    contents: null,
+    removedContents: [],
     cursors: new Map(),
     snapshot,
   };
@@ -123,6 +165,7 @@ function batchState(state: JournalState, batch: Batch, block: Buffer | null): Jo
       received: addReadings(counts.received, batch.received),
       duplicates: addReadings(counts.duplicates, batch.duplicates),
       rejected: addReadings(counts.rejected, batch.rejected),
+      deadLettered: addReadings(counts.deadLettered, batch.deadLettered),
     },
   };
 }

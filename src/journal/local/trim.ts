@@ -3,7 +3,7 @@ import type { JournalState } from './state.ts';
 
 /** Above this part of maxBytes settled blocks go however young they are. */
 const SQUEEZE_AT = 0.8;
-/** A full journal takes frames again when it is below this part of maxBytes. */
+/** A full journal takes frames again when it is below this part of its limit. */
 export const RESUME_AT = 0.9;
 /** Blocks that one transaction removes at most, so that none takes long. */
 const MAX_BLOCKS = 2_048;
@@ -25,14 +25,15 @@ export interface Trim {
 
 /**
  * Which blocks are removed, oldest first: those settled to the last frame that are older than the tail
- * retention, or more than it allows in bytes, or any while the journal is nearly full. `blocks` are the
- * headers of the blocks kept, from the oldest.
+ * retention, or more than it allows in bytes, or before `dropTo` because frames were expired up to there, or
+ * any while the journal is nearly full. `blocks` are the headers of the blocks kept, from the oldest.
  */
 export function trim(
   state: JournalState,
   blocks: Iterable<BlockInfo>,
   limits: TrimLimits,
   nowMs: number,
+  dropTo = 0,
 ): Trim {
   const removed: number[] = [];
   let { tail, blockBytes } = state;
@@ -44,6 +45,7 @@ export function trim(
       if (block.next > state.settled || removable.length === MAX_BLOCKS) break;
       const settledBytes = blockBytes - state.pendingBytes;
       const goes =
+        block.next <= dropTo ||
         nowMs - block.arrivalMs > limits.tailRetentionMs ||
         settledBytes > limits.tailRetentionBytes ||
         blockBytes > SQUEEZE_AT * limits.maxBytes;
@@ -54,7 +56,7 @@ export function trim(
     }
     // A new snapshot for less than its own size of blocks would write more than it frees, so it waits as
     // long as there is room.
-    const pressed = state.blockBytes >= RESUME_AT * limits.maxBytes;
+    const pressed = dropTo > tail || state.blockBytes >= RESUME_AT * limits.maxBytes;
     const worthIt = pressed || bytesPastSnapshot >= state.snapshot.bytes;
     blockBytes = state.blockBytes;
     for (const block of removable) {

@@ -1,0 +1,31 @@
+import { MillraceError } from '../../core/index.ts';
+import type { JournalBlock } from '../journal.ts';
+import { openBlock } from './block.ts';
+import type { RecentBlocks } from './recent-blocks.ts';
+import type { JournalState } from './state.ts';
+import type { Storage } from './storage.ts';
+
+/** As `Journal.read`, with the state as it is on disk. */
+export function readBlock(
+  position: number,
+  { head, tail }: JournalState,
+  recent: RecentBlocks,
+  storage: Pick<Storage, 'blockAt'>,
+): JournalBlock | undefined {
+  if (position >= head) return undefined;
+  if (position < tail) throw expired(position, tail);
+  const near = recent.find(position);
+  if (near !== undefined) return near;
+  const found = storage.blockAt(position);
+  // Trimmed by a transaction that is on disk but not yet told.
+  if (found === undefined) throw expired(position, tail);
+  const block = openBlock(found.bytes, found.first);
+  if (position >= block.next) {
+    throw new MillraceError('journal_corrupt', `the journal has no block with position ${position}`);
+  }
+  return block;
+}
+
+function expired(position: number, tail: number): MillraceError {
+  return new MillraceError('cursor_expired', `position ${position} is gone: the oldest kept is ${tail}`);
+}

@@ -1,0 +1,102 @@
+import { Batch } from './batch.ts';
+import type { DedupeWindow } from './dedupe-window.ts';
+import type { DeviceCursors } from './device-cursors.ts';
+import type { Flushes } from './flushes.ts';
+import type { JournalSettings } from './settings.ts';
+import type { SealedBatch } from './transaction.ts';
+
+interface Surroundings {
+  cursors: DeviceCursors;
+  window: DedupeWindow;
+  flushes: Flushes;
+  settings: Pick<JournalSettings, 'blockBytes' | 'blockDelayMs'>;
+  /** The open batch has waited for company long enough. */
+  onDelay: () => void;
+}
+
+/** First guess of a replay's bytes. */
+const REPLAY_CAPACITY = 64 * 1024;
+
+/** What was taken and is not yet part of a transaction: the open batch, and the sealed ones in their order. */
+export class Intake {
+  readonly #around: Surroundings;
+  #batch: Batch | null = null;
+  #sealed: SealedBatch[] = [];
+  #sealTimer: NodeJS.Timeout | null = null;
+  /** Position of the next batch's first frame. */
+  #next: number;
+  /** Bytes sealed, or in the transaction under way. */
+  #sealedBytes = 0;
+  #lastBlockBytes = 0;
+
+  /** `next` is the position of the next frame. */
+  constructor(next: number, around: Surroundings) {
+    this.#next = next;
+    this.#around = around;
+  }
+
+  /** Bytes that wait for the disk. */
+  get bytes(): number {
+    return this.#sealedBytes + (this.#batch?.bytes ?? 0);
+  }
+
+  get hasSealed(): boolean {
+    return this.#sealed.length > 0;
+  }
+
+  /** The batch that takes frames. `idle`: no transaction is under way, whose end would seal it. */
+  open(idle: boolean): Batch {
+    if (this.#batch !== null) return this.#batch;
+    const { cursors, window, flushes, settings, onDelay } = this.#around;
+    const capacity = Math.min(Math.max(4_096, 1.25 * this.#lastBlockBytes), 1.25 * settings.blockBytes);
+    this.#batch = new Batch(this.#next, Math.ceil(capacity), cursors, window);
+    flushes.opened();
+    if (idle) this.#sealTimer = setTimeout(onDelay, settings.blockDelayMs);
+    return this.#batch;
+  }
+
+  /** Closes the open batch, if there is one. */
+  seal(): void {
+    if (this.#sealTimer !== null) clearTimeout(this.#sealTimer);
+    this.#sealTimer = null;
+    if (this.#batch === null) return;
+    this.#push(this.#batch);
+    this.#batch = null;
+  }
+
+  /** A batch for dead letters, behind all others: nothing may be open. Push it or drop it. */
+  replayBatch(nowMs: number): Batch {
+    const { cursors, window } = this.#around;
+    return new Batch(this.#next, REPLAY_CAPACITY, cursors, window, nowMs);
+  }
+
+  pushReplay(batch: Batch): void {
+    this.#around.flushes.opened();
+    this.#push(batch);
+  }
+
+  /** Hands the sealed batches over; their bytes count until `written`. */
+  take(): SealedBatch[] {
+    return this.#sealed.splice(0);
+  }
+
+  written(bytes: number): void {
+    this.#sealedBytes -= bytes;
+  }
+
+  /** Drops everything and goes on at `next`. Returns what was dropped and not handed over. */
+  reset(next: number): SealedBatch[] {
+    this.seal();
+    this.#next = next;
+    this.#sealedBytes = 0;
+    return this.#sealed.splice(0);
+  }
+
+  #push(batch: Batch): void {
+    this.#sealedBytes += batch.bytes;
+    const block = batch.builder.frames > 0 ? batch.builder.finish() : null;
+    if (block !== null) this.#lastBlockBytes = block.length;
+    this.#next += batch.builder.frames;
+    this.#sealed.push({ batch, block });
+  }
+}

@@ -1,0 +1,22 @@
+import type { Clock } from '../../core/index.ts';
+import type { AdmissionLimits } from './admission.ts';
+import type { LetterLimits } from './dead-letters.ts';
+import type { DedupeLimits } from './dedupe-window.ts';
+import type { TrimLimits } from './trim.ts';
+
+/** Everything that a local journal may be told, with nothing left out. */
+export interface JournalSettings extends TrimLimits, AdmissionLimits, LetterLimits, DedupeLimits {
+  /** A block is sealed at this many bytes … */
+  blockBytes: number;
+  /** … or this long after its first frame. */
+  blockDelayMs: number;
+  /** Bytes that may wait for the disk before `accepting()` is false. */
+  queueBytes: number;
+  /** Bytes of blocks between two snapshots of the device cursors. */
+  snapshotBytes: number;
+  /** Newest blocks kept in memory, in bytes. */
+  recentBytes: number;
+  /** What is due by age alone is looked for this often. */
+  upkeepMs: number;
+  clock: Clock;
+}
