@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync, linkSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { open } from 'lmdb';
 import { MillraceError, messageOf, systemCodeOf } from '../core/index.ts';
 
 /** The layout of the data folder; a higher number on disk was written by a newer version. */
@@ -18,23 +19,37 @@ export interface DataFolder {
  */
 export function openDataFolder(dir: string): DataFolder {
   const root = resolve(dir);
-  const lockFile = join(root, 'lock');
-  try {
+  return usable(root, () => {
     mkdirSync(root, { recursive: true });
-    checkVersion(join(root, 'format'));
-    takeLock(lockFile, root);
+    const folder = lock(root);
     writeFileSync(join(root, 'format'), `${FORMAT}\n`);
-  } catch (error) {
-    if (error instanceof MillraceError) throw error;
-    throw new MillraceError(
-      'data_dir_unwritable',
-      `cannot use the data folder ${root}: ${messageOf(error)}`,
-      {
-        cause: error,
-      },
-    );
+    return folder;
+  });
+}
+
+/** The same for a folder that is there already, and without changing anything in it but the lock. */
+export function lockDataFolder(dir: string): DataFolder {
+  const root = resolve(dir);
+  return usable(root, () => {
+    if (!existsSync(root)) throw new Error('there is no such folder');
+    return lock(root);
+  });
+}
+
+function usable(root: string, take: () => DataFolder): DataFolder {
+  try {
+    return take();
+  } catch (cause) {
+    if (cause instanceof MillraceError) throw cause;
+    const message = `cannot use the data folder ${root}: ${messageOf(cause)}`;
+    throw new MillraceError('data_dir_unwritable', message, { cause });
   }
-  return { path: (name) => join(root, name), release: () => rmSync(lockFile, { force: true }) };
+}
+
+function lock(root: string): DataFolder {
+  checkVersion(join(root, 'format'));
+  const release = takeLock(join(root, 'lock.lmdb'), root);
+  return { path: (name) => join(root, name), release };
 }
 
 function checkVersion(file: string): void {
@@ -47,33 +62,55 @@ function checkVersion(file: string): void {
   }
 }
 
+/** Whom the lock names. */
+interface Owner {
+  pid: number;
+  started: string;
+}
+
 /**
  * The lock names its process by id and start time, so that after a crash or a reboot another process that
- * got the same id does not look like the owner. It appears whole or not at all: written aside, then linked.
+ * got the same id does not look like the owner. Whether the owner lives is asked, and the own name put in its
+ * place, inside one write transaction of lmdb: its mutex is the system's and ends with its process, so that of
+ * many starts at once on a stale lock exactly one wins. The file stays: a lock that is removed can be a
+ * newer one than was looked at.
  */
-function takeLock(lockFile: string, root: string): void {
-  const mine = `${process.pid} ${startTime(process.pid)}\n`;
-  const draft = `${lockFile}.${process.pid}`;
-  writeFileSync(draft, mine);
-  try {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        linkSync(draft, lockFile);
-        return;
-      } catch (error) {
-        if (systemCodeOf(error) !== 'EEXIST') throw error;
-      }
-      const [pid = '', started = ''] = (readIfThere(lockFile) ?? '').trim().split(' ');
-      const alive = isAlive(Number(pid)) && startTime(Number(pid)) === started;
-      if (alive || attempt > 2) {
-        throw new MillraceError('data_dir_in_use', `process ${pid} uses the data folder ${root}`);
-      }
-      rmSync(lockFile, { force: true });
+function takeLock(file: string, root: string): () => void {
+  const me: Owner = { pid: process.pid, started: startTime(process.pid) };
+  const inTurn = (change: (owner: Owner | undefined) => Owner | null | undefined): void => {
+    checkLockFile(file);
+    const database = open<Owner, string>({ path: file, encoding: 'json', overlappingSync: false });
+    try {
+      database.transactionSync(() => {
+        const next = change(database.get('owner'));
+        if (next === null) database.removeSync('owner');
+        else if (next !== undefined) database.putSync('owner', next);
+      });
+    } finally {
+      void database.close();
     }
-  } finally {
-    rmSync(draft, { force: true });
+  };
+  inTurn((owner) => {
+    if (owner !== undefined && isAlive(owner.pid) && startTime(owner.pid) === owner.started) {
+      throw new MillraceError('data_dir_in_use', `process ${owner.pid} uses the data folder ${root}`);
+    }
+    return me;
+  });
+  return () => inTurn((owner) => (owner?.pid === me.pid && owner.started === me.started ? null : undefined));
+}
+
+/** lmdb ends the process when it is given a file that it cannot use. */
+function checkLockFile(file: string): void {
+  if (!existsSync(file) || statSync(file).size === 0) return;
+  const start = readFileSync(file).subarray(0, LMDB_MAGIC_OFFSET + 4);
+  if (start.length < LMDB_MAGIC_OFFSET + 4 || start.readUInt32LE(LMDB_MAGIC_OFFSET) !== LMDB_MAGIC) {
+    throw new Error(`${file} is damaged: remove it while no server runs`);
   }
 }
+
+/** Of the first page: behind lmdb-js's page header of 24 bytes comes the magic number of lmdb. */
+const LMDB_MAGIC = 0xbeefc0de;
+const LMDB_MAGIC_OFFSET = 24;
 
 function isAlive(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false;

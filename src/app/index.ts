@@ -3,3 +3,4 @@
  * and the other way round when it stops.
  */
 export { startServer, type Server, type ServerOptions } from './server.ts';
+export { lockDataFolder, type DataFolder } from './data-folder.ts';

@@ -1,7 +1,11 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { openDataFolder } from '../../src/app/data-folder.ts';
+import { createInterface } from 'node:readline';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { open } from 'lmdb';
+import { lockDataFolder, openDataFolder } from '../../src/app/data-folder.ts';
+import { bundled } from '../fixtures/bundled.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -10,23 +14,55 @@ beforeEach(() => {
 });
 afterEach(() => folder.remove());
 
+const inUse = expect.objectContaining({ code: 'data_dir_in_use' });
+const unwritable = expect.objectContaining({ code: 'data_dir_unwritable' });
+
+async function writeOwner(dir: string, owner: unknown): Promise<void> {
+  const database = open({ path: join(dir, 'lock.lmdb'), encoding: 'json', overlappingSync: false });
+  await database.put('owner', owner);
+  await database.close();
+}
+
 test('is created, locked while it is open, and free again afterwards', () => {
   const dir = join(folder.path, 'a', 'b');
   const data = openDataFolder(dir);
-  expect(existsSync(data.path('lock'))).toBe(true);
-  expect(() => openDataFolder(dir)).toThrow(expect.objectContaining({ code: 'data_dir_in_use' }));
+  expect(() => openDataFolder(dir)).toThrow(inUse);
+  expect(() => lockDataFolder(dir)).toThrow(
+    expect.objectContaining({ message: expect.stringContaining(`${process.pid}`) }),
+  );
   data.release();
   openDataFolder(dir).release();
-  expect(readdirSync(dir)).toEqual(['format']);
+  expect(readdirSync(dir).sort()).toEqual(['format', 'lock.lmdb', 'lock.lmdb-lock']);
+});
+
+test('opening and closing the lock many times leaves no file open', () => {
+  const openFiles = (): number => readdirSync('/proc/self/fd').length;
+  openDataFolder(folder.path).release();
+  const before = openFiles();
+  for (let i = 0; i < 20; i++) openDataFolder(folder.path).release();
+  expect(openFiles()).toBe(before);
 });
 
 test.each([
-  ['a process that is gone', '999999999 1'],
-  ['an earlier process with an id that is in use again', `${process.pid} 1`],
-  ['nothing readable', 'garbage'],
-])('a lock of %s does not stand in the way', (_, text) => {
-  writeFileSync(join(folder.path, 'lock'), text);
+  ['a process that is gone', { pid: 999_999_999, started: '1' }],
+  ['an earlier process with an id that is in use again', { pid: process.pid, started: '1' }],
+  ['nothing readable', {}],
+])('a lock of %s does not stand in the way', async (_, owner) => {
+  await writeOwner(folder.path, owner);
   openDataFolder(folder.path).release();
+});
+
+test('a release after another process took over leaves the other one its lock', async () => {
+  const data = openDataFolder(folder.path);
+  await writeOwner(folder.path, { pid: process.ppid, started: startOf(process.ppid) });
+  data.release();
+  expect(() => openDataFolder(folder.path)).toThrow(inUse);
+});
+
+test('a lock file that is none is refused and named', () => {
+  writeFileSync(join(folder.path, 'lock.lmdb'), 'x'.repeat(10_000));
+  expect(() => openDataFolder(folder.path)).toThrow(unwritable);
+  expect(() => openDataFolder(folder.path)).toThrow(/lock\.lmdb is damaged/);
 });
 
 test('of a newer version is refused', () => {
@@ -34,3 +70,74 @@ test('of a newer version is refused', () => {
   expect(() => openDataFolder(folder.path)).toThrow(expect.objectContaining({ code: 'data_dir_version' }));
   expect(readdirSync(folder.path)).toEqual(['format']);
 });
+
+test('only to look into it, a folder is not made', () => {
+  expect(() => lockDataFolder(join(folder.path, 'none'))).toThrow(unwritable);
+  expect(readdirSync(folder.path)).toEqual([]);
+});
+
+describe('of many processes that start at once', () => {
+  beforeAll(async () => {
+    program = await bundled('test/app/take-folder.ts');
+  });
+  afterAll(() => program.remove());
+
+  test('exactly one gets the folder, however often the lock is left stale by its owner', async () => {
+    const starters = await Promise.all(Array.from({ length: 8 }, () => starter(folder.path)));
+    try {
+      for (let round = 0; round < 20; round++) {
+        await writeOwner(folder.path, { pid: 999_999_999, started: String(round) });
+        // One signal for all, as near to the same instant as it gets.
+        const atMs = Date.now() + 20;
+        const answers = await Promise.all(starters.map((process) => process.ask(`take ${atMs}`)));
+        expect(answers.filter((answer) => answer === 'taken')).toHaveLength(1);
+        expect(answers.filter((answer) => answer === 'data_dir_in_use')).toHaveLength(starters.length - 1);
+        await Promise.all(starters.map((process) => process.ask('release')));
+      }
+    } finally {
+      for (const process of starters) process.kill();
+    }
+  }, 60_000);
+
+  test('after kill -9 of the owner the next one gets it', async () => {
+    const owner = await starter(folder.path);
+    expect(await owner.ask('take 0')).toBe('taken');
+    expect(() => openDataFolder(folder.path)).toThrow(inUse);
+    await owner.kill();
+    openDataFolder(folder.path).release();
+  });
+});
+
+let program: Awaited<ReturnType<typeof bundled>>;
+
+interface Starter {
+  ask(line: string): Promise<string>;
+  kill(): Promise<void>;
+}
+
+async function starter(dir: string): Promise<Starter> {
+  const child = spawn(process.execPath, [program.path, dir], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const next = async (): Promise<string> => {
+    const { value, done } = await lines.next();
+    if (done === true) throw new Error('the process has ended');
+    return value;
+  };
+  await next();
+  return {
+    ask: (line) => {
+      child.stdin.write(`${line}\n`);
+      return next();
+    },
+    kill: async () => {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+function startOf(pid: number): string {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}
