@@ -96,7 +96,13 @@ function takeLock(file: string, root: string): () => void {
     }
     return me;
   });
-  return () => inTurn((owner) => (owner?.pid === me.pid && owner.started === me.started ? null : undefined));
+  return () => {
+    try {
+      inTurn((owner) => (owner?.pid === me.pid && owner.started === me.started ? null : undefined));
+    } catch {
+      // On a full disk the name stays, and stands in nobody's way once this process has ended.
+    }
+  };
 }
 
 /** lmdb ends the process when it is given a file that it cannot use. */

@@ -95,7 +95,7 @@ describe('of many processes that start at once', () => {
         await Promise.all(starters.map((process) => process.ask('release')));
       }
     } finally {
-      for (const process of starters) process.kill();
+      await Promise.all(starters.map((process) => process.kill()));
     }
   }, 60_000);
 
