@@ -8,3 +8,4 @@
 export type * from './journal.ts';
 export { openLocalJournal, type LocalJournalOptions } from './local/open.ts';
 export type { LocalJournal } from './local/local-journal.ts';
+export { checkJournal, salvageFrames, type JournalReport, type Span } from './local/check.ts';

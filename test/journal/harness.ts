@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach } from '@jest/globals';
+import { afterAll, afterEach } from '@jest/globals';
 import type {
   JournalFrame,
   LocalJournal,
@@ -21,6 +21,17 @@ afterEach(async () => {
 export async function folder(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'millrace-journal-'));
   cleanups.push(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+const kept: string[] = [];
+
+afterAll(() => Promise.all(kept.splice(0).map((dir) => rm(dir, { recursive: true, force: true }))));
+
+/** The same for all tests of a file. */
+export async function keptFolder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'millrace-journal-'));
+  kept.push(dir);
   return dir;
 }
 

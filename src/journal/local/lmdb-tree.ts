@@ -43,9 +43,27 @@ export interface TreeFault {
 export interface WalkOptions {
   checkOverflow?: boolean;
   /** Pages seen, over all walks: a page in two places is a fault. */
-  seen?: Set<number>;
+  seen?: PageSet;
   /** From the last key to the first. */
   reverse?: boolean;
+}
+
+/** Which pages were seen: a bit each, since a file may have millions. */
+export class PageSet {
+  readonly #bits: Uint8Array;
+
+  constructor(pages: number) {
+    this.#bits = new Uint8Array(Math.ceil(pages / 8));
+  }
+
+  /** False when it was there already. */
+  add(page: number): boolean {
+    const index = page >>> 3;
+    const bit = 1 << (page & 7);
+    const before = this.#bits[index] ?? 0;
+    this.#bits[index] = before | bit;
+    return (before & bit) === 0;
+  }
 }
 
 /** Entries of a tree in the order of their keys, past everything that is damaged, which is told. */
@@ -54,14 +72,15 @@ export function* walkTree(
   tree: LmdbTree,
   options: WalkOptions = {},
 ): Generator<TreeEntry | TreeFault, void, undefined> {
-  if (tree.root !== null) yield* walkPage(file, tree.root, 1, options, options.seen ?? new Set());
+  if (tree.root !== null)
+    yield* walkPage(file, tree.root, 1, options, options.seen ?? new PageSet(file.pages));
 }
 
 /** The trees in the main tree by name; faults under the name "". */
 export function* namedTrees(
   file: LmdbFile,
   main: LmdbTree,
-  seen?: Set<number>,
+  seen?: PageSet,
 ): Generator<{ name: string; tree: LmdbTree } | TreeFault, void, undefined> {
   for (const entry of walkTree(file, main, seen === undefined ? {} : { seen })) {
     if (!('key' in entry)) yield entry;
@@ -79,18 +98,17 @@ function* walkPage(
   number: number,
   depth: number,
   options: WalkOptions,
-  seen: Set<number>,
+  seen: PageSet,
 ): Generator<TreeEntry | TreeFault, void, undefined> {
   const fault = (what: string): TreeFault => ({ page: number, fault: `page ${number} ${what}` });
   if (number >= file.pages) {
     yield fault(`is missing: the file has only ${file.pages} pages`);
     return;
   }
-  if (seen.has(number)) {
+  if (!seen.add(number)) {
     yield fault('is used twice');
     return;
   }
-  seen.add(number);
   let page: Buffer;
   try {
     page = file.read(number * file.pageBytes, file.pageBytes);

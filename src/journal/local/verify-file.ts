@@ -1,6 +1,6 @@
 import { MillraceError } from '../../core/index.ts';
 import { LmdbFile, type LmdbTree } from './lmdb-file.ts';
-import { namedTrees, walkTree } from './lmdb-tree.ts';
+import { namedTrees, PageSet, walkTree } from './lmdb-tree.ts';
 
 /** How long the trees are walked at most when the file has its full size, in milliseconds. */
 const WALK_MS = 500;
@@ -56,7 +56,7 @@ const MAX_FAULTS = 5;
 function structureFaults(file: LmdbFile, free: LmdbTree, main: LmdbTree, maxMs: number): string[] {
   const endMs = performance.now() + maxMs;
   const faults: string[] = [];
-  const seen = new Set<number>();
+  const seen = new PageSet(file.pages);
   const trees: { name: string; tree: LmdbTree }[] = [{ name: 'free pages', tree: free }];
   for (const found of namedTrees(file, main, seen)) {
     if ('name' in found) trees.push(found);
