@@ -14,6 +14,7 @@ import { openApiDocument } from './openapi.ts';
 import { MethodNotAllowed, Router, dispatch } from './router.ts';
 import { defineRoute, json, type Route } from './route.ts';
 import { catalogRoutes } from './routes/catalog.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { latestRoute } from './routes/latest.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { queryRoutes } from './routes/query.ts';
@@ -92,6 +93,7 @@ function apiRoutes(context: ApiContext, version: string): Route[] {
     latestRoute(context),
     ...catalogRoutes(context),
     ...operationsRoutes(context),
+    ...deadLetterRoutes(context),
   ];
   let document: string | null = null;
   routes.push(

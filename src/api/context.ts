@@ -28,13 +28,29 @@ export interface ServerStats {
   ackMs: { p50: number | null; p99: number | null };
   store: { kind: string; state: string; reason: string | null };
   journal: { state: string; pendingBytes: number; pendingReadings: number; maxBytes: number };
+  /** The way from the journal to the store. Times in milliseconds; null where there is none. */
+  writer: {
+    state: string;
+    circuit: string;
+    reason: string | null;
+    retryInMs: number | null;
+    oldestPendingAgeMs: number | null;
+    since: string;
+  };
   version: string;
   uptimeS: number;
 }
 
+/** What became of dead letters that were tried again. `refused` may be shorter than `refusedTotal`. */
+export interface ReplayReport {
+  replayed: number;
+  refused: readonly { id: string; code: string; message: string }[];
+  refusedTotal: number;
+}
+
 /** What the routes read from. */
 export interface ApiContext {
-  journal: Pick<Journal, 'epoch' | 'settledPosition' | 'ledger' | 'deadLetters'>;
+  journal: Pick<Journal, 'epoch' | 'settledPosition' | 'ledger' | 'deadLetters' | 'deadLetter'>;
   registry: Pick<Registry, 'measurements' | 'measurement'>;
   store: Pick<Store, 'rows' | 'aggregate' | 'latest' | 'devices' | 'device'>;
   clock: Clock;
@@ -43,6 +59,8 @@ export interface ApiContext {
   status: () => ReadyReport;
   stats: () => ServerStats;
   metrics: () => Promise<{ contentType: string; body: string }>;
+  /** Tries dead letters again: those of the ids, or all. Rejects with `journal_failed`. */
+  replay: (ids: readonly string[] | null) => Promise<ReplayReport>;
   /** Whether a device has a connection now. */
   connected: (device: string) => boolean;
 }

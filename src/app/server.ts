@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createApi, type ReadyReport, type ServerStats } from '../api/index.ts';
 import { LIMITS, MillraceError, messageOf, systemClock } from '../core/index.ts';
 import { isLoopback, SETTINGS, type Settings } from '../config/index.ts';
-import { IngestHub } from '../ingest/index.ts';
+import { IngestHub, Replayer } from '../ingest/index.ts';
 import { openLocalJournal, type Journal } from '../journal/index.ts';
 import { isLoopbackHost, isOriginAllowed, NetServer, type UpgradeRequest } from '../net/index.ts';
 import { loadSchemaFolder, openRegistry } from '../registry/index.ts';
@@ -113,7 +113,14 @@ async function startIn(
     logger,
     random: Math.random,
     onWrite: (ms) => metrics.storeWriteSeconds.observe(ms / 1000),
-    onFailure: () => metrics.storeWriteFailures.inc(),
+    onFailure: (kind) => metrics.storeWriteFailures.inc({ kind }),
+    onRetry: () => metrics.storeRetries.inc(),
+    expiry: settings['journal-on-limit'] === 'refuse' ? null : { maxAgeMs: settings['journal-max-age'] },
+    onExpired: (readings, limit) => {
+      for (const [transport, count] of Object.entries(readings)) {
+        metrics.expiredReadings.inc({ transport, limit }, count);
+      }
+    },
   });
   await writer.start();
   opened.push(() => writer.stop(0));
@@ -135,6 +142,7 @@ async function startIn(
     },
     onError,
   });
+  const replayer = new Replayer({ journal, registry, clock });
   const tail = createTail({
     journal,
     registry,
@@ -155,6 +163,7 @@ async function startIn(
     frames: () => ingest.stats(),
     connections,
     storeUp: () => store.state().state === 'up',
+    writer: () => writer.status(),
   });
   const stats = (): ServerStats => {
     const ledger = journal.ledger();
@@ -167,6 +176,7 @@ async function startIn(
       ackMs: { p50: acks.percentile(0.5), p99: acks.percentile(0.99) },
       store: { kind: store.kind, ...store.state() },
       journal: { state, pendingBytes, pendingReadings: ledger.pending, maxBytes },
+      writer: writerStats(writer),
       version,
       uptimeS: Math.round((nowMs - startedMs) / 1000),
     };
@@ -189,6 +199,7 @@ async function startIn(
       status: () => readyReport(draining, journal, store, writer),
       stats,
       metrics: () => metrics.expose(),
+      replay: (ids) => replayer.replay(ids),
       connected: (device) => ingest.isConnected(device),
       onAnswer: (route, status, ms) =>
         metrics.httpSeconds.observe({ route, status: String(status) }, ms / 1000),
@@ -221,6 +232,12 @@ async function startIn(
   }
 }
 
+/** The writer's state as the page shows it. */
+function writerStats(writer: Writer): ServerStats['writer'] {
+  const { state, circuit, reason, retryInMs, oldestPendingAgeMs, sinceMs } = writer.status();
+  return { state, circuit, reason, retryInMs, oldestPendingAgeMs, since: new Date(sinceMs).toISOString() };
+}
+
 /** What was acknowledged is in the journal, so a part that hangs may be left behind. */
 async function withDeadline(work: Promise<void>, ms: number, logger: Logger): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
@@ -240,6 +257,7 @@ async function withDeadline(work: Promise<void>, ms: number, logger: Logger): Pr
 function readyReport(draining: boolean, journal: Journal, store: Store, writer: Writer): ReadyReport {
   const { state, bytes, pendingBytes, maxBytes } = journal.stats();
   const storeState = store.state();
+  const { sinceMs, ...writing } = writer.status();
   return {
     ingest: draining
       ? 'draining'
@@ -251,7 +269,7 @@ function readyReport(draining: boolean, journal: Journal, store: Store, writer: 
     query: draining ? 'draining' : storeState.state === 'up' ? null : 'store_unavailable',
     parts: {
       journal: { state, bytes, pendingBytes, maxBytes },
-      writer: { state: writer.fault === null ? 'running' : 'failed', reason: writer.fault },
+      writer: { ...writing, since: new Date(sinceMs).toISOString() },
       store: { kind: store.kind, ...storeState },
     },
   };

@@ -2,8 +2,10 @@
 import { Command, CommanderError } from 'commander';
 import { MillraceError, messageOf } from '../core/index.ts';
 import { configCommand } from './config.ts';
+import { deadLettersCommand } from './dead-letters.ts';
 import { demoCommand } from './demo.ts';
 import { devicesCommand } from './devices.ts';
+import { journalCommand } from './journal.ts';
 import { latestCommand } from './latest.ts';
 import { queryCommand } from './query.ts';
 import { serveCommand } from './serve.ts';
@@ -26,7 +28,9 @@ for (const command of [
   tailCommand(),
   queryCommand(),
   latestCommand(),
+  deadLettersCommand(),
   configCommand(),
+  journalCommand(),
 ]) {
   program.addCommand(command.showHelpAfterError('(add --help for the options)'));
 }

@@ -18,14 +18,29 @@ export const rowsAnswer = z.object({
  * GETs from a running server; repeated parameters are given as pairs. Throws an Error in plain words when
  * the server is not there, or with its own code and detail when it refuses.
  */
-export async function get(url: string, path: string, params: readonly [string, string][]): Promise<string> {
+export function get(url: string, path: string, params: readonly [string, string][]): Promise<string> {
+  return send(url, path, params, {});
+}
+
+/** POSTs a JSON body, with the same errors. */
+export function post(url: string, path: string, body: object): Promise<string> {
+  const headers = { 'content-type': 'application/json' };
+  return send(url, path, [], { method: 'POST', headers, body: JSON.stringify(body) });
+}
+
+async function send(
+  url: string,
+  path: string,
+  params: readonly [string, string][],
+  request: RequestInit,
+): Promise<string> {
   if (!URL.canParse(path, url))
     throw new InvalidArgumentError(`--url: expected http://HOST:PORT, got "${url}"`);
   const target = new URL(path, url);
   for (const [name, value] of params) target.searchParams.append(name, value);
   let response: Response;
   try {
-    response = await fetch(target);
+    response = await fetch(target, request);
   } catch (error) {
     const cause =
       error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);

@@ -2,7 +2,7 @@ import { LIMITS, MillraceError, type ColumnBatch } from '../core/index.ts';
 import { parseAvroSchema } from './avro-schema.ts';
 import type { CompiledSchema } from './compiled.ts';
 import { canonicalFormOf, crc64Avro } from './fingerprint.ts';
-import { generateCheck } from './generate-check.ts';
+import { generateCheck, generateSurvey, type Survey } from './generate-check.ts';
 import { generateDecode } from './generate-decode.ts';
 import { mapSchema } from './mapping.ts';
 import { shapeOf } from './plan.ts';
@@ -25,6 +25,7 @@ export function compileSchema(text: string, options: CompileOptions = {}): Compi
   const canonicalForm = canonicalFormOf(type);
   const maxTimeAheadMs = options.maxTimeAheadMs ?? LIMITS.maxTimeAheadMs;
   let checkRecord = (...args: Parameters<typeof checkFirst>): number => checkFirst(...args);
+  let surveyRecord = (...args: Parameters<typeof surveyFirst>): Survey => surveyFirst(...args);
   let decodeRecord = (...args: Parameters<typeof decodeFirst>): void => decodeFirst(...args);
 
   function checkFirst(
@@ -36,6 +37,11 @@ export function compileSchema(text: string, options: CompileOptions = {}): Compi
   ): number {
     checkRecord = generateCheck(plan.root, plan.hasReadings);
     return checkRecord(bytes, start, end, device, latestMs);
+  }
+
+  function surveyFirst(bytes: Uint8Array, start: number, end: number): Survey {
+    surveyRecord = generateSurvey(plan.root, plan.hasReadings);
+    return surveyRecord(bytes, start, end);
   }
 
   function decodeFirst(
@@ -58,6 +64,7 @@ export function compileSchema(text: string, options: CompileOptions = {}): Compi
     check(bytes, start, end, device, nowMs) {
       return checkRecord(bytes, start, end, device, Math.min(nowMs + maxTimeAheadMs, LAST_MS));
     },
+    survey: (bytes, start, end) => surveyRecord(bytes, start, end),
     decode(bytes, start, _end, into, device, arrivalMs, position) {
       if (into.mapping !== mapping) {
         throw new MillraceError('internal', `the batch is of another schema than ${mapping.measurement}`);

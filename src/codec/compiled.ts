@@ -20,6 +20,12 @@ export interface CompiledSchema {
   check(bytes: Uint8Array, start: number, end: number, device: string, nowMs: number): number;
 
   /**
+   * What the bytes of a record say of it, also of one that `check` refuses for its values: the number of readings,
+   * and whether every point has its time from the record. Throws a frame code where the bytes are no record.
+   */
+  survey(bytes: Uint8Array, start: number, end: number): { readings: number; timed: boolean };
+
+  /**
    * Appends the points of a record that `check` took to a batch made for this very `mapping`. An empty tag
    * is a missing one. Either all points are appended or, when it throws, none. `position` is the frame's place in the journal;
    * `arrivalMs` is the time of points that carry none.

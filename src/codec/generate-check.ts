@@ -18,28 +18,65 @@ export type CheckFunction = (
  * alone. Nothing of a schema's names or values gets into the source text.
  */
 export function generateCheck(root: PlanNode, hasReadings: boolean): CheckFunction {
-  const writer = new CheckWriter();
+  const writer = new CheckWriter(false);
   writer.node(root);
-  const source = `'use strict';
-const { checkLong, checkInt, checkTime, checkIndex, checkBytes, checkText, checkDevice, checkBlock, words, block } = values;
-return function check(b, p, e, device, latestMs) {
+  return compile(
+    writer,
+    `check(b, p, e, device, latestMs) {
 let readings = ${hasReadings ? 0 : 1}, at = -1, t = 0;
 ${writer.lines.join('\n')}
 if (p !== e) throw refuse(${REFUSED.trailing}, ${writer.path('')}, -1);
 return readings;
-};`;
+}`,
+  ) as CheckFunction;
+}
+
+/** What bytes that form a record say of it, whatever the worth of its values. */
+export interface Survey {
+  readings: number;
+  /** Whether every point has its time from the record. */
+  timed: boolean;
+}
+
+export type SurveyFunction = (bytes: Uint8Array, start: number, end: number) => Survey;
+
+/** The same walk without judging values: throws only where the bytes are no record of the schema. */
+export function generateSurvey(root: PlanNode, hasReadings: boolean): SurveyFunction {
+  const writer = new CheckWriter(true);
+  writer.node(root);
+  return compile(
+    writer,
+    `survey(b, p, e) {
+let readings = ${hasReadings ? 0 : 1}, at = -1, t = 0, frameTimes = 0, readingTimes = 0;
+${writer.lines.join('\n')}
+if (p !== e) throw refuse(${REFUSED.trailing}, ${writer.path('')}, -1);
+return { readings, timed: frameTimes > 0 || (readingTimes > 0 && readingTimes === readings) };
+}`,
+  ) as SurveyFunction;
+}
+
+function compile(writer: CheckWriter, body: string): unknown {
+  const source = `'use strict';
+const { checkLong, checkInt, checkTime, checkIndex, checkBytes, checkText, checkDevice, checkBlock, words, block } = values;
+return function ${body};`;
   const refuse = (number: number, path: number, reading: number): Error =>
     refusal(number, writer.paths[path] ?? '', reading);
   // Code by hand-written templates and integers only: see the test with hostile names.
   // oxlint-disable-next-line typescript/no-implied-eval
-  return (new Function('values', 'refuse', source) as (...parts: unknown[]) => CheckFunction)(values, refuse);
+  return (new Function('values', 'refuse', source) as (...parts: unknown[]) => unknown)(values, refuse);
 }
 
 class CheckWriter {
   readonly lines: string[] = [];
   readonly paths: string[] = [];
   readonly #numbers = new Map<string, number>();
+  /** Only the form of the bytes counts, not the values. */
+  readonly #formOnly: boolean;
   #loops = 0;
+
+  constructor(formOnly: boolean) {
+    this.#formOnly = formOnly;
+  }
 
   path(path: string): number {
     let number = this.#numbers.get(path);
@@ -80,7 +117,7 @@ class CheckWriter {
   #leaf({ type, target, path }: Extract<PlanNode, { kind: 'leaf' }>): void {
     const k = this.path(path);
     const truncated = `throw refuse(${REFUSED.truncated}, ${k}, at);`;
-    const stored = target.to === 'column';
+    const stored = target.to === 'column' && !this.#formOnly;
     switch (type.name) {
       case 'null':
         return;
@@ -90,6 +127,11 @@ class CheckWriter {
         return;
       case 'int':
       case 'long':
+        if (target.to === 'time' && this.#formOnly) {
+          this.#step('checkLong(b, p, e)', k);
+          this.#emit(target.level === 'frame' ? 'frameTimes++;' : 'readingTimes++;');
+          return;
+        }
         if (target.to === 'time') {
           return this.#step(`checkTime(b, p, e, ${UNITS_PER_MS[target.unit]}, latestMs)`, k);
         }
@@ -112,6 +154,7 @@ class CheckWriter {
       case 'bytes':
         return this.#step('checkBytes(b, p, e)', k);
       case 'string':
+        if (this.#formOnly) return this.#step(`checkText(b, p, e, ${values.TEXT_USE.ignored})`, k);
         if (target.to === 'device') return this.#step('checkDevice(b, p, e, device)', k);
         return this.#step(`checkText(b, p, e, ${textUse(target)})`, k);
       case 'enum':

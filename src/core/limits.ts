@@ -60,7 +60,7 @@ export const LIMITS = {
   maxDeadLetters: 100_000,
   /** Bytes of dead letters kept (setting). */
   maxDeadLetterBytes: 256 * 1024 * 1024,
-  /** A dead letter is kept this long after its frame's arrival (setting), in milliseconds: 30 days. */
+  /** A dead letter is kept this long (setting), in milliseconds: 30 days. */
   maxDeadLetterAgeMs: 30 * 86_400_000,
   /** Dead letters of one replay, which is one commit … */
   maxReplayLetters: 500,
@@ -152,6 +152,8 @@ export const LIMITS = {
   /** Dead letters of one page when no limit is asked, and at most … */
   deadLettersDefaultRows: 100,
   deadLettersMaxRows: 1_000,
+  /** … looked through for one page when the list is filtered … */
+  deadLettersScanned: 10_000,
   /** … and bytes of frames in it, which travel as base64. */
   deadLettersPageBytes: 4 * 1024 ** 2,
 

@@ -3,3 +3,5 @@
  * acknowledged when it is on disk; nothing is held here but a bounded window per connection.
  */
 export { IngestHub, type IngestOptions } from './hub.ts';
+export { Intake, type IntakeOptions, type IntakeResult } from './intake.ts';
+export { Replayer, type ReplayAnswer } from './replay.ts';

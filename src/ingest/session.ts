@@ -1,7 +1,8 @@
 import { LIMITS, MillraceError, type Clock } from '../core/index.ts';
 import type { Journal, Origin, Transport } from '../journal/index.ts';
-import { asMillraceError, type Socket, type SocketHandler } from '../net/index.ts';
+import type { Socket, SocketHandler } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
+import { checkFrame, refusedFrame, type RefusedFrame } from './check.ts';
 import { closing } from './closing.ts';
 
 export interface SessionLimits {
@@ -108,10 +109,9 @@ export class DeviceSession implements SocketHandler, Origin {
     const seq = ++this.#assigned;
     let readings: number;
     try {
-      const { schema, bodyStart } = registry.resolve(bytes, 0, bytes.length);
-      readings = schema.compiled.check(bytes, bodyStart, bytes.length, this.device, nowMs);
+      readings = checkFrame(registry, bytes, this.device, nowMs);
     } catch (error) {
-      this.#refuse(seq, bytes, asMillraceError(error), nowMs);
+      this.#refuse(seq, bytes, refusedFrame(registry, bytes, error), nowMs);
       if (!(error instanceof MillraceError)) this.#context.onError(error);
       return;
     }
@@ -119,7 +119,7 @@ export class DeviceSession implements SocketHandler, Origin {
     journal.append(this, seq, bytes, readings, nowMs);
   }
 
-  #refuse(seq: number, bytes: Uint8Array, error: MillraceError, atMs: number): void {
+  #refuse(seq: number, bytes: Uint8Array, { error, readings }: RefusedFrame, atMs: number): void {
     const { code, message } = error;
     this.#context.onFrame(true);
     this.#send({ type: 'reject', seq, code, message });
@@ -129,7 +129,7 @@ export class DeviceSession implements SocketHandler, Origin {
       atMs,
       code,
       message,
-      readings: 1,
+      readings,
       position: null,
       bytes: bytes.slice(),
     });

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createApi, type ApiOptions, type ReadyReport, type ServerStats } from '../../src/api/index.ts';
 import type { Measurement } from '../../src/core/index.ts';
+import { Replayer } from '../../src/ingest/index.ts';
 import { openLocalJournal } from '../../src/journal/index.ts';
 import type { HttpAnswer, HttpExchange } from '../../src/net/index.ts';
 import { openRegistry } from '../../src/registry/index.ts';
@@ -69,6 +70,7 @@ export async function openApiFixture(overrides: Partial<ApiOptions> = {}) {
     report: { ingest: null, query: null, parts: { store: { state: 'up' }, journal: { state: 'open' } } },
     position: 0,
   };
+  const replayer = new Replayer({ journal, registry, clock });
   const options: ApiOptions = {
     journal,
     registry,
@@ -78,6 +80,7 @@ export async function openApiFixture(overrides: Partial<ApiOptions> = {}) {
     status: () => state.report,
     stats: () => STATS,
     metrics: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'millrace_up 1\n' }),
+    replay: (ids) => replayer.replay(ids),
     connected: (device) => device === 'a',
     ...overrides,
   };
@@ -176,6 +179,14 @@ const STATS: ServerStats = {
   ackMs: { p50: 1.5, p99: null },
   store: { kind: 'duckdb', state: 'up', reason: null },
   journal: { state: 'open', pendingBytes: 0, pendingReadings: 0, maxBytes: 1000 },
+  writer: {
+    state: 'running',
+    circuit: 'closed',
+    reason: null,
+    retryInMs: null,
+    oldestPendingAgeMs: null,
+    since: '2026-01-01T00:00:00.000Z',
+  },
   version: '1.2.3',
   uptimeS: 1,
 };

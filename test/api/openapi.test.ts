@@ -44,6 +44,7 @@ describe('/openapi.json', () => {
       'get /openapi.json',
       'get /readyz',
       'get /v1/dead-letters',
+      'get /v1/dead-letters/{id}',
       'get /v1/devices',
       'get /v1/devices/{id}',
       'get /v1/latest',
@@ -51,6 +52,7 @@ describe('/openapi.json', () => {
       'get /v1/measurements',
       'get /v1/query',
       'get /v1/stats',
+      'post /v1/dead-letters/replay',
       'post /v1/query',
     ]);
   });

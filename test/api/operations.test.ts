@@ -86,6 +86,11 @@ describe('figures', () => {
       deadLettered: 0,
       expired: 0,
       pending: 3,
+      byTransport: {
+        ws: expect.objectContaining({ received: 8, rejected: 5, pending: 3 }),
+        http: expect.objectContaining({ received: 0, pending: 0 }),
+        mqtt: expect.objectContaining({ received: 0, pending: 0 }),
+      },
     });
   });
 });
@@ -99,8 +104,12 @@ describe('/v1/dead-letters', () => {
         at: new Date(NOW_MS + 6).toISOString(),
         device: 'a',
         transport: 'ws',
+        kind: 'rejected',
+        schema: null,
         code: 'frame_truncated',
         message: 'frame 6',
+        readings: 1,
+        position: null,
         bytes: Buffer.from([0xc3, 0x01, 6]).toString('base64'),
       },
     ]);
@@ -116,6 +125,45 @@ describe('/v1/dead-letters', () => {
       cursor = json['cursor'];
     } while (cursor !== null && seen.length < 100);
     expect(seen).toEqual(['frame 6', 'frame 5', 'frame 4', 'frame 3', 'frame 2']);
+  });
+
+  test('is narrowed by device, code, kind and transport', async () => {
+    const messages = async (filter: string): Promise<string[]> => {
+      const { json } = await api.call(`/v1/dead-letters?${filter}`);
+      expect(json['cursor']).toBeNull();
+      return (json['deadLetters'] as { message: string }[]).map((each) => each.message);
+    };
+    expect(await messages('device=a&kind=rejected&transport=ws&limit=5')).toHaveLength(5);
+    for (const none of ['device=b', 'code=schema_unknown', 'kind=deadLettered', 'transport=mqtt']) {
+      expect(await messages(none)).toEqual([]);
+    }
+    expect((await api.call('/v1/dead-letters?kind=lost')).json['code']).toBe('parameter_invalid');
+  });
+
+  test('shows one, and says when there is none of an id', async () => {
+    const { json } = await api.call('/v1/dead-letters?limit=1');
+    const [letter] = json['deadLetters'] as { id: string }[];
+    expect((await api.call(`/v1/dead-letters/${letter?.id}`)).json).toEqual(letter);
+    for (const id of ['zzzz', 'no-id', '%20']) {
+      const { status, json: problem } = await api.call(`/v1/dead-letters/${id}`);
+      expect([status, problem['code']]).toEqual([404, 'dead_letter_unknown']);
+    }
+  });
+
+  test('says which are refused again, and changes nothing of them', async () => {
+    const before = (await api.call('/v1/dead-letters')).text;
+    const headers = { 'content-type': 'application/json' };
+    const replay = (body: object) => api.call('/v1/dead-letters/replay', { method: 'POST', headers, body });
+    const { status, json } = await replay({});
+    expect([status, json['replayed'], json['refusedTotal']]).toEqual([200, 0, 5]);
+    expect((json['refused'] as { code: string }[]).map(({ code }) => code)).toEqual(
+      Array.from({ length: 5 }, () => 'frame_truncated'),
+    );
+    expect((await replay({ ids: ['zzzz'] })).json['refused']).toMatchObject([
+      { id: 'zzzz', code: 'dead_letter_unknown' },
+    ]);
+    expect((await replay({ ids: [{}] })).json['code']).toBe('parameter_invalid');
+    expect((await api.call('/v1/dead-letters')).text).toBe(before);
   });
 
   test('refuses the cursor of another list', async () => {

@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { ERRORS, LIMITS, MillraceError } from '../../core/index.ts';
+import { ERRORS, MillraceError } from '../../core/index.ts';
 import { problem } from '../../net/index.ts';
 import type { ApiContext } from '../context.ts';
-import { decodeKeyPage, encodeKeyPage } from '../page-cursor.ts';
 import { defineRoute, json, type Route } from '../route.ts';
 
 const NO_INPUT = z.object({});
@@ -17,7 +16,6 @@ export function operationsRoutes(context: ApiContext): Route[] {
     metricsRoute(context),
     statsRoute(context),
     ledgerRoute(context),
-    deadLettersRoute(context),
   ];
 }
 
@@ -82,6 +80,14 @@ function statsRoute(context: ApiContext): Route {
           pendingReadings: count,
           maxBytes: count,
         }),
+        writer: z.object({
+          state: z.string(),
+          circuit: z.string().describe('closed, open or half-open'),
+          reason: z.string().nullable(),
+          retryInMs: z.number().nullable(),
+          oldestPendingAgeMs: z.number().nullable(),
+          since: z.string().describe('Since when the state is what it is, RFC 3339 in UTC'),
+        }),
         version: z.string(),
         uptimeS: count,
       }),
@@ -104,6 +110,16 @@ function metricsRoute(context: ApiContext): Route {
   });
 }
 
+const ledgerCounts = z.object({
+  received: count,
+  stored: count,
+  duplicates: count,
+  rejected: count.describe('Refused before the ack'),
+  deadLettered: count.describe('Acknowledged, then refused by the store'),
+  expired: count.describe('Acknowledged, then dropped by a limit that the operator chose'),
+  pending: count,
+});
+
 function ledgerRoute({ journal }: ApiContext): Route {
   return defineRoute({
     method: 'GET',
@@ -111,77 +127,10 @@ function ledgerRoute({ journal }: ApiContext): Route {
     summary: 'Read what became of all readings; received is the sum of the others',
     input: NO_INPUT,
     output: {
-      'application/json': z.object({
-        received: count,
-        stored: count,
-        duplicates: count,
-        rejected: count,
-        deadLettered: count,
-        expired: count,
-        pending: count,
+      'application/json': ledgerCounts.extend({
+        byTransport: z.object({ ws: ledgerCounts, http: ledgerCounts, mqtt: ledgerCounts }),
       }),
     },
-    handler() {
-      const { received, stored, duplicates, rejected, deadLettered, expired, pending } = journal.ledger();
-      return json({ received, stored, duplicates, rejected, deadLettered, expired, pending });
-    },
+    handler: () => json(journal.ledger()),
   });
-}
-
-function deadLettersRoute({ journal }: ApiContext): Route {
-  const binding = 'dead-letters';
-  return defineRoute({
-    method: 'GET',
-    path: '/v1/dead-letters',
-    summary: 'List refused frames, newest first',
-    input: z.object({
-      limit: z.int().min(1).max(LIMITS.deadLettersMaxRows).default(LIMITS.deadLettersDefaultRows),
-      cursor: z.string().max(2_048).optional().describe('Where the page before ended'),
-    }),
-    output: {
-      'application/json': z.object({
-        deadLetters: z.array(
-          z.object({
-            id: z.string(),
-            at: z.string().describe('The arrival, RFC 3339 in UTC'),
-            device: z.string(),
-            transport: z.enum(['ws', 'http', 'mqtt']),
-            code: z.string(),
-            message: z.string(),
-            bytes: z.string().describe('The frame as it came, base64'),
-          }),
-        ),
-        cursor: z.string().nullable(),
-      }),
-    },
-    problems: [400],
-    handler({ limit, cursor }) {
-      const before = cursor === undefined ? undefined : decodeKeyPage(binding, cursor);
-      const found = journal.deadLetters(limit + 1, before);
-      const page = withinBytes(found.slice(0, limit), LIMITS.deadLettersPageBytes);
-      const last = page.at(-1);
-      return json({
-        deadLetters: page.map((letter) => ({
-          id: letter.id,
-          at: new Date(letter.atMs).toISOString(),
-          device: letter.device,
-          transport: letter.transport,
-          code: letter.code,
-          message: letter.message,
-          bytes: Buffer.from(letter.bytes).toString('base64'),
-        })),
-        cursor: found.length > page.length && last !== undefined ? encodeKeyPage(binding, last.id) : null,
-      });
-    },
-  });
-}
-
-/** The first letters that fit a page: always one, or the list could not go on. */
-function withinBytes<T extends { bytes: Uint8Array }>(letters: readonly T[], maxBytes: number): T[] {
-  let bytes = 0;
-  const end = letters.findIndex((letter, i) => {
-    bytes += letter.bytes.byteLength;
-    return i > 0 && bytes > maxBytes;
-  });
-  return end === -1 ? [...letters] : letters.slice(0, end);
 }

@@ -1,0 +1,165 @@
+import { once } from 'node:events';
+import { Command, InvalidArgumentError } from 'commander';
+import { lockDataFolder } from '../app/index.ts';
+import { loadConfig } from '../config/index.ts';
+import {
+  checkJournal,
+  type JournalFrame,
+  type JournalReport,
+  salvageFrames,
+  type Span,
+} from '../journal/index.ts';
+import { printJson } from './print.ts';
+import { WholeFile } from './whole-file.ts';
+
+interface CommonOptions {
+  dataDir?: string;
+  config?: string;
+}
+
+interface ExportOptions extends CommonOptions {
+  out: string;
+  from: number;
+  to: number;
+  force?: true;
+}
+
+/** `millrace journal`: looks at a stopped server's journal, and saves what can be read of it. */
+export function journalCommand(): Command {
+  return new Command('journal')
+    .description("look at a stopped server's journal")
+    .addCommand(checkCommand())
+    .addCommand(exportCommand());
+}
+
+function checkCommand(): Command {
+  return common(new Command('check'))
+    .description('say what can be read and what is damaged: exit 0 when it is sound, 1 when not')
+    .option('--json', 'as JSON')
+    .action((options: CommonOptions & { json?: true }) => {
+      const report = withJournal(options, checkJournal);
+      if (options.json === true) printJson(report);
+      else process.stdout.write(describe(report));
+      if (!report.sound) process.exitCode = 1;
+    });
+}
+
+function exportCommand(): Command {
+  return common(new Command('export'))
+    .description('write every frame that can be read, one JSON object a line')
+    .requiredOption('--out <file>', 'where to; - is stdout')
+    .option('--from <position>', 'the first position', position, 0)
+    .option('--to <position>', 'the position after the last', position, Infinity)
+    .option('--force', 'overwrite the file')
+    .action(async (options: ExportOptions) => {
+      const folder = lockDataFolder(dataDir(options));
+      try {
+        const frames = salvageFrames(folder.path('journal'), options);
+        const report = options.out === '-' ? await toStdout(frames) : toFile(frames, options);
+        for (const line of losses(report)) process.stderr.write(`${line}\n`);
+      } finally {
+        folder.release();
+      }
+    });
+}
+
+function common(command: Command): Command {
+  return command
+    .option('--data-dir <folder>', 'the data folder (MILLRACE_DATA_DIR, default ./data)')
+    .option('--config <file>', 'YAML file with settings');
+}
+
+function dataDir({ dataDir: flag, config }: CommonOptions): string {
+  return loadConfig({ flags: { 'data-dir': flag }, env: process.env, file: config })['data-dir'];
+}
+
+/** The lock keeps a server from changing the files meanwhile. */
+function withJournal<T>(options: CommonOptions, look: (dir: string) => T): T {
+  const folder = lockDataFolder(dataDir(options));
+  try {
+    return look(folder.path('journal'));
+  } finally {
+    folder.release();
+  }
+}
+
+function toFile(
+  frames: Generator<JournalFrame, JournalReport, undefined>,
+  { out, force }: ExportOptions,
+): JournalReport {
+  const file = new WholeFile(out, force === true);
+  try {
+    for (;;) {
+      const step = frames.next();
+      if (step.done === true) {
+        file.finish();
+        return step.value;
+      }
+      file.write(line(step.value));
+    }
+  } catch (error) {
+    file.discard();
+    throw error;
+  }
+}
+
+async function toStdout(frames: Generator<JournalFrame, JournalReport, undefined>): Promise<JournalReport> {
+  for (;;) {
+    const step = frames.next();
+    if (step.done === true) return step.value;
+    if (!process.stdout.write(line(step.value))) await once(process.stdout, 'drain');
+  }
+}
+
+function line({ position: at, device, seq, transport, arrivalMs, readings, bytes }: JournalFrame): string {
+  const arrival = new Date(arrivalMs).toISOString();
+  const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
+  return `${JSON.stringify({ position: at, device, seq, transport, arrival, readings, bytes: base64 })}\n`;
+}
+
+/** The report for people. */
+function describe(report: JournalReport): string {
+  const { head, tail, settled, ledger, deviceNumbers } = report;
+  const unknown = 'unknown: the state record cannot be read';
+  return [
+    `${report.file}: ${report.sound ? 'sound' : 'DAMAGED'}`,
+    `size           ${report.sizeBytes} bytes; the meta page speaks of ${report.expectedBytes ?? 'nothing: it cannot be read'}`,
+    `format         ${report.format ?? 'unknown'}, epoch ${report.epoch ?? 'unknown'}`,
+    `positions      ${head === null ? unknown : `tail ${tail}, settled ${settled}, head ${head}`}`,
+    `readable       ${report.blocks} blocks, ${report.frames} frames, ${report.readings} readings`,
+    `ledger         ${ledger === null ? unknown : counts(ledger)}`,
+    `dead letters   ${report.deadLetters}`,
+    `device numbers ${deviceNumbers.snapshot === 'none' ? 'no snapshot' : `snapshot ${deviceNumbers.snapshot}, ${deviceNumbers.devices} devices`}`,
+    ...losses(report),
+    '',
+  ].join('\n');
+}
+
+function counts(ledger: NonNullable<JournalReport['ledger']>): string {
+  const { byTransport: _, ...sums } = ledger;
+  return Object.entries(sums)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ');
+}
+
+function losses({ problems, damaged, salvaged, missing }: JournalReport): string[] {
+  return [
+    ...problems.map((problem) => `problem        ${problem}`),
+    ...damaged.map(
+      ({ position: at, fault }) => `damaged block  ${at === null ? '' : `at position ${at}: `}${fault}`,
+    ),
+    ...salvaged.map((span) => `salvageable    ${text(span)}: not in its place, found elsewhere in the file`),
+    ...missing.map((span) => `lost           ${text(span)}`),
+  ];
+}
+
+function text({ from, to }: Span): string {
+  return to === from + 1 ? `position ${from}` : `positions ${from} to ${to - 1}`;
+}
+
+function position(value: string): number {
+  const parsed = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
+  if (!Number.isSafeInteger(parsed))
+    throw new InvalidArgumentError('expected a position: a whole number from 0');
+  return parsed;
+}

@@ -1,0 +1,105 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { systemClock } from '../../src/core/index.ts';
+import { Intake, Replayer } from '../../src/ingest/index.ts';
+import { openLocalJournal, type DeadLetterInput, type LocalJournal } from '../../src/journal/index.ts';
+import { openRegistry, type Registry } from '../../src/registry/index.ts';
+import { environmentFrame } from '../fixtures/environment-frames.ts';
+import { temporaryFolder } from '../fixtures/folder.ts';
+import { until } from '../fixtures/until.ts';
+
+const NONE = { ws: 0, http: 0, mqtt: 0 };
+let folder: ReturnType<typeof temporaryFolder>;
+let registry: Registry;
+let journal: LocalJournal;
+let intake: Intake;
+let replayer: Replayer;
+
+beforeEach(async () => {
+  folder = temporaryFolder();
+  registry = await openRegistry({ dir: `${folder.path}/registry` });
+  journal = await openLocalJournal({ dir: `${folder.path}/journal` });
+  const options = { journal, registry, clock: systemClock };
+  intake = new Intake({ ...options, maxFrameBytes: 4_096 });
+  replayer = new Replayer(options);
+});
+afterEach(async () => {
+  await journal.close();
+  await registry.close();
+  folder.remove();
+});
+
+const register = () => registry.register('environment', readFileSync('schemas/environment.avsc', 'utf8'));
+const frame = (time: number): Uint8Array => environmentFrame([{ time }, { time: time + 1 }]);
+const ids = (): string[] => journal.deadLetters(99).map(({ id }) => id);
+
+/** Settles all frames as soon as they are there; `refuse` are positions that the store refuses. */
+async function settle(head: number, refuse: readonly number[] = []): Promise<void> {
+  await until('the frames', () => journal.head() === head);
+  const stored = { ...NONE };
+  const deadLetters: DeadLetterInput[] = [];
+  for (let at = journal.settledPosition(); at < head; at++) {
+    const [found] = journal.read(at)?.frames(at) ?? [];
+    if (found === undefined) throw new Error(`no frame at ${at}`);
+    const { device, transport, readings, bytes } = found;
+    if (!refuse.includes(at)) {
+      stored[transport] += readings;
+      continue;
+    }
+    const refusal = { atMs: found.arrivalMs, code: 'store_refused', message: 'not this one' };
+    deadLetters.push({ device, transport, ...refusal, readings, position: at, bytes: bytes.slice() });
+  }
+  await journal.settle({ position: head, stored, expired: NONE, deadLetters });
+}
+
+test('frames of an unknown schema are kept, and taken once it is registered', async () => {
+  await intake.take('a', 'http', [frame(1_000), frame(2_000)]);
+  expect(await replayer.replay(null)).toMatchObject({ replayed: 0, refusedTotal: 2 });
+  expect(journal.ledger()).toMatchObject({ received: 2, rejected: 2, pending: 0 });
+  await register();
+  const [answer] = await Promise.all([replayer.replay(null), settle(2)]);
+  expect(answer).toEqual({ replayed: 2, refused: [], refusedTotal: 0 });
+  expect(ids()).toEqual([]);
+  // Two frames that could not be read were counted as one each; now their readings are known.
+  expect(journal.ledger()).toMatchObject({ received: 4, rejected: 0, stored: 4, pending: 0 });
+  expect(await replayer.replay(null)).toEqual({ replayed: 0, refused: [], refusedTotal: 0 });
+});
+
+test('only the ids that were named are tried, each once, in any number of requests at the same time', async () => {
+  await intake.take('a', 'http', [frame(1_000), frame(2_000)]);
+  const [newest, oldest] = ids();
+  await register();
+  const all = await Promise.all([
+    replayer.replay([oldest ?? '', oldest ?? '']),
+    replayer.replay([oldest ?? '']),
+    settle(1),
+  ]);
+  expect(all[0]).toMatchObject({ replayed: 1, refusedTotal: 0 });
+  expect(all[1]).toMatchObject({ replayed: 0, refused: [{ id: oldest, code: 'dead_letter_unknown' }] });
+  expect(ids()).toEqual([newest]);
+});
+
+test('what the store refuses again is said, and stays what it was', async () => {
+  await register();
+  await Promise.all([intake.take('a', 'http', [frame(1_000)]), settle(1, [0])]);
+  const [id] = ids();
+  const before = journal.ledger();
+  expect(before).toMatchObject({ received: 2, deadLettered: 2 });
+  const [answer] = await Promise.all([replayer.replay(null), settle(2, [1])]);
+  expect(answer).toEqual({
+    replayed: 0,
+    refused: [{ id, code: 'store_refused', message: 'not this one' }],
+    refusedTotal: 1,
+  });
+  expect(ids()).toEqual([id]);
+  expect(journal.ledger()).toEqual(before);
+});
+
+test('a record that came again by itself meanwhile is counted as a duplicate', async () => {
+  await intake.take('a', 'http', [frame(1_000)]);
+  await register();
+  await intake.take('a', 'http', [frame(1_000)]);
+  await settle(1);
+  expect(await replayer.replay(null)).toMatchObject({ replayed: 1, refusedTotal: 0 });
+  expect(journal.ledger()).toMatchObject({ received: 4, stored: 2, duplicates: 2, rejected: 0, pending: 0 });
+});
