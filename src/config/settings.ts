@@ -108,6 +108,13 @@ export const SETTINGS = {
     LIMITS.journalMaxAgeMs,
     'age of the oldest frame not stored; at it acks are withheld',
   ),
+  'journal-on-limit': setting(
+    'MILLRACE_JOURNAL_ON_LIMIT',
+    z.enum(['refuse', 'expire-oldest']),
+    'refuse or expire-oldest',
+    'refuse',
+    'at a journal limit: withhold acks, or give up the oldest frames',
+  ),
   'dedupe-window': setting(
     'MILLRACE_DEDUPE_WINDOW',
     duration(0),

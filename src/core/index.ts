@@ -6,6 +6,7 @@ export * from './errors.ts';
 export * from './limits.ts';
 export * from './device.ts';
 export * from './time.ts';
+export * from './slice.ts';
 export * from './cursor.ts';
 export * from './measurement.ts';
 export * from './columns.ts';

@@ -80,3 +80,6 @@ export interface Clock {
 }
 
 export const systemClock: Clock = { nowMs: () => Date.now() };
+
+/** For durations: it never jumps, and its zero means nothing. */
+export const steadyClock: Clock = { nowMs: () => performance.now() };

@@ -7,6 +7,7 @@ export interface MetricSources {
   journal(): { bytes: number; pendingBytes: number; queuedBytes: number };
   connections(): { devices: number; tails: number };
   storeUp(): boolean;
+  writer(): { circuit: string; oldestPendingAgeMs: number | null };
 }
 
 /** The program's metrics, in the Prometheus text form; all names begin with `millrace_`. */
@@ -14,7 +15,9 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly ackSeconds: Histogram;
   readonly storeWriteSeconds: Histogram;
-  readonly storeWriteFailures: Counter;
+  readonly storeWriteFailures: Counter<'kind'>;
+  readonly storeRetries: Counter;
+  readonly expiredReadings: Counter<'transport' | 'limit'>;
   readonly httpSeconds: Histogram<'route' | 'status'>;
 
   constructor() {
@@ -34,7 +37,19 @@ export class Metrics {
     });
     this.storeWriteFailures = new Counter({
       name: 'millrace_store_write_failures_total',
-      help: 'Store writes that failed and were tried again',
+      help: 'Store writes and probes that failed, by error code or HTTP status',
+      labelNames: ['kind'],
+      registers,
+    });
+    this.storeRetries = new Counter({
+      name: 'millrace_store_retries_total',
+      help: 'Tries after a store write or probe that failed',
+      registers,
+    });
+    this.expiredReadings = new Counter({
+      name: 'millrace_journal_expired_readings_total',
+      help: 'Acknowledged readings given up at a limit of the journal, since the start',
+      labelNames: ['transport', 'limit'],
       registers,
     });
     this.httpSeconds = new Histogram({
@@ -97,6 +112,19 @@ export class Metrics {
     );
     gauge('millrace_device_connections', 'Devices connected', () => sources.connections().devices);
     gauge('millrace_tail_connections', 'Tails connected', () => sources.connections().tails);
+    gauge('millrace_journal_oldest_pending_seconds', 'Age of the oldest frame not in the store yet', () => {
+      return (sources.writer().oldestPendingAgeMs ?? 0) / 1000;
+    });
+    void new Gauge({
+      name: 'millrace_store_circuit',
+      help: '1 for the state of the circuit breaker before the store',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        const { circuit } = sources.writer();
+        for (const state of ['closed', 'open', 'half-open']) this.set({ state }, state === circuit ? 1 : 0);
+      },
+    });
     gauge('millrace_store_up', '1 while the store answers', () => (sources.storeUp() ? 1 : 0));
   }
 

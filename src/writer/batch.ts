@@ -1,4 +1,4 @@
-import { ColumnBatch, MillraceError, messageOf } from '../core/index.ts';
+import { ColumnBatch, LIMITS, MillraceError, messageOf } from '../core/index.ts';
 import type { ByTransport, JournalFrame } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { RefusedFrame } from '../store/index.ts';
@@ -16,6 +16,10 @@ export class WriteBatch {
   /** Readings of the frames taken. */
   readonly received: ByTransport = { ws: 0, http: 0, mqtt: 0 };
   readings = 0;
+  /** Of the frames taken. */
+  bytes = 0;
+  /** When the first frame was taken, on a steady clock; null while there is none. */
+  sinceMs: number | null = null;
   readonly first: number;
   /** The position behind the last frame taken. */
   next: number;
@@ -28,6 +32,10 @@ export class WriteBatch {
 
   get empty(): boolean {
     return this.next === this.first;
+  }
+
+  get full(): boolean {
+    return this.readings >= LIMITS.storeBatchRows || this.bytes >= LIMITS.storeBatchBytes;
   }
 
   get columns(): ColumnBatch[] {
@@ -56,6 +64,7 @@ export class WriteBatch {
     }
     this.received[frame.transport] += frame.readings;
     this.readings += frame.readings;
+    this.bytes += bytes.length;
     this.next = frame.position + 1;
     return true;
   }

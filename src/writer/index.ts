@@ -1,5 +1,8 @@
 /**
- * Journal to store: batches by size and age, retries with backoff for as long as it takes, and settles in
- * the journal only what the store has. Refused points become dead letters with their frame.
+ * Journal to store: batches by size and age, retries with backoff and a circuit breaker for as long as it takes,
+ * and settles in the journal only what the store has. Refused points become dead letters with their frame. With
+ * `expire-oldest` it gives up the oldest frames at the journal's limit.
  */
 export { Writer, type WriterOptions } from './writer.ts';
+export type { WriterStatus } from './status.ts';
+export type { CircuitState } from './circuit.ts';

@@ -1,7 +1,7 @@
 import type { ByTransport, DeadLetterInput, Journal, Settlement } from '../journal/index.ts';
 import type { RefusedFrame } from '../store/index.ts';
 
-const NONE: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+export const NO_READINGS: Readonly<ByTransport> = { ws: 0, http: 0, mqtt: 0 };
 
 /**
  * What the journal is told once the store has everything before `position`: of the readings `received` since
@@ -34,12 +34,12 @@ export function settlementOf(
       bytes: bytes.slice(),
     });
   }
-  return { position, stored, expired: NONE, deadLetters };
+  return { position, stored, expired: NO_READINGS, deadLetters };
 }
 
 /** Readings of the frames at [from, to), as the journal holds them. */
 export function readingsBetween(journal: Pick<Journal, 'read'>, from: number, to: number): ByTransport {
-  const readings = { ...NONE };
+  const readings = { ...NO_READINGS };
   for (let at = from; at < to;) {
     const block = journal.read(at);
     if (block === undefined) break;

@@ -1,209 +1,179 @@
-import { LIMITS, MillraceError, messageOf, type Clock } from '../core/index.ts';
-import type { Journal } from '../journal/index.ts';
+import { LIMITS, messageOf, steadyClock } from '../core/index.ts';
 import type { Registry } from '../registry/index.ts';
-import { refusedFrames, type Store } from '../store/index.ts';
-import type { Logger } from '../telemetry/index.ts';
+import type { StorePosition } from '../store/index.ts';
 import { backoffMs } from './backoff.ts';
 import { WriteBatch } from './batch.ts';
-import { readingsBetween, settlementOf } from './settlement.ts';
+import { Bell } from './bell.ts';
+import { Delivery, type DeliveryOptions } from './delivery.ts';
+import { fill, waitsMs } from './fill.ts';
+import { resume } from './resume.ts';
+import { backlogOf, type WriterStatus } from './status.ts';
 
-const RETRY_BASE_MS = 100;
+/** First wait after what is not the store's fault, in milliseconds. */
+const FAULT_BASE_MS = 500;
 
-export interface WriterOptions {
-  journal: Journal;
+export interface WriterOptions extends DeliveryOptions {
   registry: Registry;
-  store: Store;
-  clock: Clock;
-  logger: Logger;
-  random: () => number;
-  /** A store write took `ms`. */
-  onWrite(ms: number): void;
-  /** A store write failed and will be tried again. */
-  onFailure(): void;
 }
 
 /**
- * Moves frames from the journal to the store, in order: gathers a batch by size and age, writes it until
- * the store has it, then settles it in the journal. It never skips a frame and never gives one up.
+ * Moves frames from the journal to the store, in order: gathers a batch by size and age, writes it until the store
+ * has it, then settles it in the journal. While one batch is written the next one is decoded, and no more: what
+ * waits is in the journal. It never skips a frame, and gives none up but by the limit that the operator chose.
  */
 export class Writer {
   readonly #options: WriterOptions;
-  #batch: WriteBatch;
-  #batchSinceMs = 0;
-  /** Set by stop(): until when the store may still be waited for. */
+  readonly #delivery: Delivery;
+  readonly #bell = new Bell();
+  /** Where the oldest batch begins that the store has not taken. */
+  #from = 0;
+  /** What the store must be told before the first batch. */
+  #reset: StorePosition | null = null;
+  /** Set by stop(): until when the store may still be waited for, on the steady clock. */
   #stopAtMs: number | null = null;
-  #wake: (() => void) | null = null;
   #running: Promise<void> = Promise.resolve();
   #unsubscribe: () => void = () => {};
   #fault: string | null = null;
+  #faults = 0;
+  #alarm: string | null = null;
+  #state: WriterStatus['state'] = 'running';
+  #sinceMs: number;
 
   constructor(options: WriterOptions) {
     this.#options = options;
-    this.#batch = new WriteBatch(options.registry, 0);
+    this.#delivery = new Delivery(options);
+    this.#sinceMs = options.clock.nowMs();
   }
 
   /** Brings the journal's record up to what the store remembers, then goes on from there. */
   async start(): Promise<void> {
-    this.#batch = new WriteBatch(this.#options.registry, await this.#resume());
-    this.#unsubscribe = this.#options.journal.onCommit(() => this.#wake?.());
+    const { journal, store, logger } = this.#options;
+    const { position, reset, alarm } = await resume(journal, store);
+    this.#from = position;
+    this.#alarm = alarm;
+    if (alarm !== null) logger.error({ position }, alarm);
+    if (reset !== null && !(await this.#delivery.reset(reset))) this.#reset = reset;
+    this.#unsubscribe = journal.onCommit(() => this.#bell.ring());
     this.#running = this.#runForEver();
   }
 
   /** Writes what the journal holds and ends; what the store has not taken after `graceMs` stays there. */
   async stop(graceMs: number): Promise<void> {
-    this.#stopAtMs = this.#options.clock.nowMs() + graceMs;
-    this.#wake?.();
+    this.#stopAtMs = steadyClock.nowMs() + graceMs;
+    this.#bell.ring();
     await this.#running;
     this.#unsubscribe();
   }
 
-  async #resume(): Promise<number> {
-    const { journal, store, logger } = this.#options;
-    const settled = journal.settledPosition();
-    const known = store.position();
-    if (known === null || known.epoch !== journal.epoch || known.position > journal.head()) {
-      if (known !== null && known.epoch === journal.epoch) {
-        logger.error(
-          { store: known.position, journal: journal.head() },
-          'the store has seen frames that the journal does not know: the journal was put back to an earlier state',
-        );
-      }
-      store.setPosition({ epoch: journal.epoch, position: settled, refused: [] });
-      return settled;
+  status(): WriterStatus {
+    const { journal, clock } = this.#options;
+    const { circuit, reason } = this.#delivery;
+    const waiting = circuit.failures > 0;
+    return {
+      state: this.#note(),
+      circuit: circuit.state,
+      reason: this.#fault ?? reason,
+      retryInMs: waiting ? Math.round(circuit.retryInMs()) : null,
+      sinceMs: this.#sinceMs,
+      ...backlogOf(journal, clock.nowMs()),
+      alarm: this.#alarm,
+    };
+  }
+
+  /** The state now; remembers since when. */
+  #note(): WriterStatus['state'] {
+    const state =
+      this.#fault !== null ? 'failed' : this.#delivery.circuit.failures > 0 ? 'waiting' : 'running';
+    if (state !== this.#state) {
+      this.#state = state;
+      this.#sinceMs = this.#options.clock.nowMs();
     }
-    if (known.position > settled) {
-      // The store committed, and the process died before the journal heard of it.
-      const received = readingsBetween(journal, settled, known.position);
-      await journal.settle(settlementOf(journal, known.position, received, known.refused));
-    }
-    // A store restored from a backup is behind: what the journal still has is written to it again.
-    return Math.max(known.position, journal.tail());
+    return state;
   }
 
   /** What stops the writer must not stop ingest: it is told, and tried again after a while. */
   async #runForEver(): Promise<void> {
-    const { logger, journal, registry } = this.#options;
+    const { logger, journal, random } = this.#options;
     for (;;) {
       try {
         await this.#run();
         return;
       } catch (error) {
-        this.#options.onFailure();
+        this.#options.onFailure('internal');
         this.#fault = messageOf(error);
-        logger.error({ err: error, position: this.#batch.next }, `the writer cannot go on: ${this.#fault}`);
-        this.#batch = new WriteBatch(registry, Math.max(this.#batch.first, journal.tail()));
-        await this.#pause(LIMITS.storeRetryMaxMs);
+        this.#note();
+        logger.error({ err: error, position: this.#from }, `the writer cannot go on: ${this.#fault}`);
+        this.#from = Math.max(this.#from, journal.tail());
+        await this.#pause(backoffMs(this.#faults++, FAULT_BASE_MS, LIMITS.storeRetryMaxMs, random));
         if (this.#stopAtMs !== null) return;
       }
     }
   }
 
-  /** Why the writer stands still; null while it works. */
-  get fault(): string | null {
-    return this.#fault;
-  }
-
   async #run(): Promise<void> {
+    const { journal, registry } = this.#options;
+    let batch = new WriteBatch(registry, this.#from);
     for (;;) {
-      if (this.#stopAtMs !== null && this.#options.clock.nowMs() >= this.#stopAtMs) return;
-      const full = this.#fill();
-      const stopping = this.#stopAtMs !== null;
-      if (this.#batch.empty && stopping) return;
-      if (!full && !stopping) {
-        const ageMs = this.#options.clock.nowMs() - this.#batchSinceMs;
-        if (this.#batch.empty || ageMs < LIMITS.storeBatchDelayMs) {
-          await this.#sleep(this.#batch.empty ? null : LIMITS.storeBatchDelayMs - ageMs);
+      if (this.#overdue(0)) return;
+      const full = await fill(batch, journal, steadyClock);
+      if (this.#stopAtMs === null) {
+        const leftMs = full ? 0 : waitsMs(batch, steadyClock);
+        if (leftMs === null || leftMs > 0) {
+          await this.#bell.wait(leftMs);
           continue;
         }
+      } else if (batch.empty) {
+        return;
       }
-      if (!(await this.#writeUntilTaken())) return;
+      const ahead = new WriteBatch(registry, batch.next);
+      // What fails here is met again when the batch's turn comes.
+      const filling = full ? fill(ahead, journal, steadyClock).catch(() => false) : null;
+      const end = await this.#deliver(batch).finally(() => filling);
+      if (end === 'stopped') return;
+      batch = end === 'taken' ? ahead : new WriteBatch(registry, journal.settledPosition());
+      this.#from = batch.first;
     }
   }
 
-  /** Takes committed frames into the batch; true when it can take no more. */
-  #fill(): boolean {
-    const { journal, clock } = this.#options;
-    const batch = this.#batch;
-    // What is written a second time is not counted a second time, so no batch mixes the two.
-    const settled = journal.settledPosition();
-    const end = batch.first < settled ? settled : Infinity;
+  /**
+   * `taken`: the store has the batch, and it is settled. `expired`: frames at the journal's old end were given up,
+   * and the batch with them. `stopped`: the stop's grace ran out first.
+   */
+  async #deliver(batch: WriteBatch): Promise<'taken' | 'expired' | 'stopped'> {
+    const { circuit } = this.#delivery;
     for (;;) {
-      const block = journal.read(batch.next);
-      if (block === undefined) return false;
-      if (batch.empty) this.#batchSinceMs = clock.nowMs();
-      for (const frame of block.frames(batch.next)) {
-        if (batch.readings >= LIMITS.storeBatchRows || frame.position >= end || !batch.add(frame))
-          return true;
+      if (await this.#delivery.expire()) return 'expired';
+      const waitMs = circuit.retryInMs();
+      if (circuit.failures > 0 && this.#overdue(waitMs)) return 'stopped';
+      if (waitMs > 0) {
+        // A commit ends it, which may be the one that makes an expiry due.
+        await this.#bell.wait(waitMs);
+        continue;
       }
-    }
-  }
-
-  /** False when the stop's grace ran out first. */
-  async #writeUntilTaken(): Promise<boolean> {
-    const { clock, logger, random } = this.#options;
-    for (let attempt = 0; ; attempt++) {
-      try {
-        await this.#write();
-        if (attempt > 0) logger.info({ attempts: attempt + 1 }, 'the store takes points again');
-        return true;
-      } catch (error) {
-        this.#options.onFailure();
-        const code = error instanceof MillraceError ? error.code : 'internal';
-        const waitMs = Math.max(
-          backoffMs(attempt, RETRY_BASE_MS, LIMITS.storeRetryMaxMs, random),
-          retryAfterMs(error),
-        );
-        logger.warn({ code, attempt, waitMs, err: error }, `store write failed: ${messageOf(error)}`);
-        if (this.#stopAtMs !== null && clock.nowMs() + waitMs >= this.#stopAtMs) return false;
-        await this.#pause(waitMs);
+      if (this.#reset !== null) {
+        if (await this.#delivery.reset(this.#reset)) this.#reset = null;
+      } else if (await this.#delivery.write(batch)) {
+        this.#fault = null;
+        this.#faults = 0;
+        this.#note();
+        return 'taken';
       }
+      this.#note();
     }
   }
 
-  async #write(): Promise<void> {
-    const { journal, store, clock } = this.#options;
-    const batch = this.#batch;
-    const startMs = clock.nowMs();
-    const again = batch.next <= journal.settledPosition();
-    const position = { epoch: journal.epoch, position: batch.next, refused: batch.refused };
-    const points = await store.write(batch.columns, position);
-    if (!again) {
-      const refused = [...batch.refused, ...refusedFrames(points)];
-      await journal.settle(settlementOf(journal, batch.next, batch.received, refused));
-    }
-    this.#fault = null;
-    this.#options.onWrite(clock.nowMs() - startMs);
-    this.#batch = new WriteBatch(this.#options.registry, batch.next);
+  /** Whether the stop's grace will be over in `ms`. */
+  #overdue(ms: number): boolean {
+    return this.#stopAtMs !== null && steadyClock.nowMs() + ms >= this.#stopAtMs;
   }
 
-  /** Waits for a commit, a stop, or `ms`. */
-  #sleep(ms: number | null): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = ms === null ? null : setTimeout(() => this.#wake?.(), ms);
-      this.#wake = () => {
-        if (timer !== null) clearTimeout(timer);
-        this.#wake = null;
-        resolve();
-      };
-    });
-  }
-
-  /** Waits through commits, which must not shorten it; a stop ends it at the stop's own deadline. */
+  /** Waits through commits, which must not shorten it; a stop ends it. */
   async #pause(ms: number): Promise<void> {
-    const { clock } = this.#options;
-    const untilMs = clock.nowMs() + ms;
+    const untilMs = steadyClock.nowMs() + ms;
     for (;;) {
-      const leftMs = Math.min(untilMs, this.#stopAtMs ?? untilMs) - clock.nowMs();
-      if (leftMs <= 0) return;
-      await this.#sleep(leftMs);
+      const leftMs = untilMs - steadyClock.nowMs();
+      if (leftMs <= 0 || this.#stopAtMs !== null) return;
+      await this.#bell.wait(leftMs);
     }
   }
-}
-
-/** What a store's Retry-After asked for, if it did. */
-function retryAfterMs(error: unknown): number {
-  if (error instanceof Error && 'retryAfterMs' in error && typeof error.retryAfterMs === 'number') {
-    return Math.min(error.retryAfterMs, LIMITS.storeRetryMaxMs);
-  }
-  return 0;
 }

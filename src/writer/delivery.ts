@@ -1,0 +1,148 @@
+import { LIMITS, MillraceError, messageOf, steadyClock, type Clock } from '../core/index.ts';
+import type { ByTransport, Journal } from '../journal/index.ts';
+import { refusedFrames, type Store, type StorePosition } from '../store/index.ts';
+import type { Logger } from '../telemetry/index.ts';
+import type { WriteBatch } from './batch.ts';
+import { Circuit } from './circuit.ts';
+import { dueExpiry, type Expiry, type ExpiryLimits } from './expiry.ts';
+import { NO_READINGS, settlementOf } from './settlement.ts';
+
+const RETRY_BASE_MS = 100;
+/** Between two lines of the log about expired frames, in milliseconds. */
+const EXPIRY_LOG_MS = 10_000;
+
+export interface DeliveryOptions {
+  journal: Journal;
+  store: Store;
+  clock: Clock;
+  logger: Logger;
+  random: () => number;
+  /** What to give up when the journal is at a limit; null never gives anything up. */
+  expiry: ExpiryLimits | null;
+  /** A store write took `ms`. */
+  onWrite(ms: number): void;
+  /** A write or probe failed, and will be tried again. `kind` is an error code, or `http_` and the status. */
+  onFailure(kind: string): void;
+  /** Something that failed before is tried again. */
+  onRetry(): void;
+  onExpired(readings: Readonly<ByTransport>, limit: Expiry['limit']): void;
+}
+
+/**
+ * One step at a time on a batch's way into the store: a write with its settlement, a probe, an expiry. Keeps what
+ * is known of the store's failures between them.
+ */
+export class Delivery {
+  readonly circuit: Circuit;
+  readonly #options: DeliveryOptions;
+  #reason: string | null = null;
+  #expired = 0;
+  #expiryLoggedMs = -Infinity;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+    this.circuit = new Circuit({
+      openAfter: LIMITS.storeFailuresToOpen,
+      baseMs: RETRY_BASE_MS,
+      maxMs: LIMITS.storeRetryMaxMs,
+      clock: steadyClock,
+      random: options.random,
+    });
+  }
+
+  /** Why the store did not take the last write; null when it did. */
+  get reason(): string | null {
+    return this.#reason;
+  }
+
+  /**
+   * Writes the batch and settles it. False when the store failed: circuit.retryInMs() says for how long to let it
+   * be. Throws what the journal throws.
+   */
+  async write(batch: WriteBatch): Promise<boolean> {
+    const { journal, store } = this.#options;
+    const again = batch.next <= journal.settledPosition();
+    const position = { epoch: journal.epoch, position: batch.next, refused: batch.refused };
+    const points = await this.#try(() => store.write(batch.columns, position));
+    if (points === null) return false;
+    if (!again) {
+      const refused = [...batch.refused, ...refusedFrames(points)];
+      await journal.settle(settlementOf(journal, batch.next, batch.received, refused));
+    }
+    return true;
+  }
+
+  /** Makes the store remember another position, with no points. False as in write(). */
+  async reset(position: StorePosition): Promise<boolean> {
+    return (await this.#try(() => this.#options.store.write([], position))) !== null;
+  }
+
+  /** Gives up the oldest frames where a limit is reached. No write may be under way. True when frames went. */
+  async expire(): Promise<boolean> {
+    const { journal, store, clock, expiry } = this.#options;
+    if (expiry === null) return false;
+    const due = await dueExpiry(journal, expiry, this.circuit.failures > 0, clock.nowMs());
+    if (due === null) return false;
+    const { position, readings } = due;
+    await journal.settle({ position, stored: NO_READINGS, expired: readings, deadLetters: [] });
+    store.setPosition({ epoch: journal.epoch, position, refused: [] });
+    this.#tellExpired(due);
+    return true;
+  }
+
+  async #try<T>(write: () => Promise<T>): Promise<T | null> {
+    const { store, logger, onWrite, onFailure, onRetry } = this.#options;
+    const { circuit } = this;
+    if (circuit.failures > 0) onRetry();
+    try {
+      if (circuit.attempt() === 'probe') await store.probe();
+      const startMs = steadyClock.nowMs();
+      const value = await write();
+      onWrite(steadyClock.nowMs() - startMs);
+      if (circuit.failures > 0) {
+        logger.info({ failures: circuit.failures }, 'the store takes points again');
+      }
+      circuit.succeeded();
+      this.#reason = null;
+      return value;
+    } catch (error) {
+      const waitMs = Math.round(circuit.failed(retryAfterMs(error)));
+      this.#reason = messageOf(error);
+      const kind = kindOf(error);
+      onFailure(kind);
+      logger.warn(
+        { kind, failures: circuit.failures, circuit: circuit.state, waitMs, err: error },
+        `store write failed: ${this.#reason}`,
+      );
+      return null;
+    }
+  }
+
+  #tellExpired({ position, readings, limit }: Expiry): void {
+    const { logger, onExpired } = this.#options;
+    onExpired(readings, limit);
+    this.#expired += readings.ws + readings.http + readings.mqtt;
+    const nowMs = steadyClock.nowMs();
+    if (nowMs - this.#expiryLoggedMs < EXPIRY_LOG_MS) return;
+    this.#expiryLoggedMs = nowMs;
+    logger.warn(
+      { readings: this.#expired, position, limit },
+      'the journal reached its limit: the oldest readings were given up, as journal-on-limit says',
+    );
+    this.#expired = 0;
+  }
+}
+
+/** What a store's Retry-After asked for, if it did. */
+function retryAfterMs(error: unknown): number {
+  const asked = typeof error === 'object' && error !== null && 'retryAfterMs' in error;
+  return asked && typeof error.retryAfterMs === 'number' ? error.retryAfterMs : 0;
+}
+
+/** A word for the metrics: few values, whatever a store says. */
+function kindOf(error: unknown): string {
+  if (typeof error === 'object' && error !== null && 'status' in error && typeof error.status === 'number') {
+    return `http_${error.status}`;
+  }
+  return error instanceof MillraceError ? error.code : 'internal';
+}

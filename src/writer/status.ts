@@ -1,0 +1,32 @@
+import type { Journal } from '../journal/index.ts';
+import type { CircuitState } from './circuit.ts';
+
+/** How the way from the journal to the store stands. */
+export interface WriterStatus {
+  /** `waiting`: the store did not take the last write, which is tried again; `failed`: the writer itself cannot go on, and tries again. */
+  state: 'running' | 'waiting' | 'failed';
+  circuit: CircuitState;
+  /** Why it waits or failed, for people. */
+  reason: string | null;
+  /** Until the next try; null where none is waited for. */
+  retryInMs: number | null;
+  /** Since when the state is what it is, in milliseconds since the UTC epoch. */
+  sinceMs: number;
+  /** Readings that are not in the store yet, and the age of the oldest frame of them. */
+  pendingReadings: number;
+  oldestPendingAgeMs: number | null;
+  /** What an operator has to know and the writer cannot mend; null when all is well. */
+  alarm: string | null;
+}
+
+/** Readings that wait for the store, and for how long the oldest frame has. */
+export function backlogOf(
+  journal: Pick<Journal, 'ledger' | 'stats'>,
+  nowMs: number,
+): Pick<WriterStatus, 'pendingReadings' | 'oldestPendingAgeMs'> {
+  const { oldestPendingMs } = journal.stats();
+  return {
+    pendingReadings: journal.ledger().pending,
+    oldestPendingAgeMs: oldestPendingMs === null ? null : Math.max(0, nowMs - oldestPendingMs),
+  };
+}
