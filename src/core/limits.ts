@@ -40,6 +40,10 @@ export const LIMITS = {
   journalQueueBytes: 32 * 1024 * 1024,
   /** Newest blocks kept in memory, in bytes: readers that keep up need no disk. */
   journalRecentBytes: 16 * 1024 * 1024,
+  /** A journal whose commit failed is opened anew after this time, in milliseconds … */
+  journalRecoveryMinMs: 250,
+  /** … and each further try waits twice as long, up to this. */
+  journalRecoveryMaxMs: 15_000,
   /** Bytes of blocks between two snapshots of the device cursors: what is replayed after a crash. */
   journalSnapshotBytes: 64 * 1024 * 1024,
   /** Stored frames are kept this long for tails to resume from (setting), in milliseconds … */

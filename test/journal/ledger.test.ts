@@ -1,107 +1,231 @@
 import { cp } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { openLocalJournal } from '../../src/journal/index.ts';
-import { Connection, folder, letter, text, ws } from './harness.ts';
+import type { LocalJournal } from '../../src/journal/index.ts';
+import { openJournalOn } from '../../src/journal/local/open.ts';
+import { openStorage } from '../../src/journal/local/storage.ts';
+import { FaultyStorage } from './faulty-storage.ts';
+import { Connection, folder, letter, text } from './harness.ts';
+import { KINDS, LedgerModel, said } from './ledger-model.ts';
+
+const DEVICES = ['a', 'b'];
+const MAX_LETTERS = 4;
+
+const transport = fc.constantFrom(...KINDS);
+const device = fc.constantFrom(...DEVICES);
+const readings = fc.nat(20);
+const content = fc.option(fc.constantFrom('A', 'B', 'C', 'D', 'E', 'F'));
 
 const steps = fc.array(
   fc.oneof(
     {
-      weight: 6,
-      arbitrary: fc.record({ do: fc.constant('append' as const), device: fc.nat(3), readings: fc.nat(20) }),
+      weight: 8,
+      arbitrary: fc.record({
+        do: fc.constant('append' as const),
+        device,
+        transport,
+        readings,
+        content,
+      }),
     },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('reject' as const), device: fc.nat(3) }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('reject' as const), device, transport }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('resend' as const), device, readings }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('flush' as const) }) },
     {
-      weight: 1,
-      arbitrary: fc.record({ do: fc.constant('resend' as const), device: fc.nat(3), readings: fc.nat(20) }),
-    },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant('flush' as const) }) },
-    {
-      weight: 3,
+      weight: 4,
       arbitrary: fc.record({
         do: fc.constant('settle' as const),
         part: fc.double({ min: 0, max: 1, noNaN: true }),
-        lettered: fc.nat(3),
+        refuseEvery: fc.integer({ min: 1, max: 4 }),
+        expire: fc.boolean(),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant('replay' as const),
+        /** Which of the letters, from the oldest; some are none. */
+        picks: fc.array(fc.nat(MAX_LETTERS), { maxLength: 6 }),
+        readings,
+        content,
       }),
     },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('reopen' as const), clean: fc.boolean() }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('fail' as const), device, readings }) },
   ),
-  { maxLength: 40 },
+  { maxLength: 60, size: 'max' },
 );
+type Step = (typeof steps extends fc.Arbitrary<infer T> ? T : never)[number];
+
+/** A journal and the model of it, which are told the same. */
+class Pair {
+  model = new LedgerModel(MAX_LETTERS);
+  dir = '';
+  #storage: FaultyStorage | null = null;
+  #journal: LocalJournal | null = null;
+  readonly #connections = new Map<string, Connection>();
+  readonly #seqs = new Map<string, number>();
+
+  get journal(): LocalJournal {
+    if (this.#journal === null) throw new Error('not open');
+    return this.#journal;
+  }
+
+  async open(): Promise<void> {
+    this.#storage = new FaultyStorage(openStorage(this.dir, 1e9, 1));
+    this.#journal = await openJournalOn(this.#storage, {
+      blockBytes: 200,
+      tailRetentionMs: 0,
+      snapshotBytes: 1_000,
+      maxDeadLetters: MAX_LETTERS,
+      clock: { nowMs: () => 1e6 },
+    });
+    this.model.replayed.clear();
+  }
+
+  async check(): Promise<void> {
+    await this.journal.flush();
+    expect(said(this.journal)).toEqual(this.model.expected());
+  }
+
+  async run(step: Step): Promise<void> {
+    const { model, journal } = this;
+    if (step.do === 'append') {
+      const named = step.transport === 'ws' ? null : step.content;
+      const seq = this.#next(step.device, step.transport);
+      const bytes = text(`${named ?? seq}`);
+      const origin = this.#connection(step.device, step.transport);
+      const fresh = journal.append(origin, seq, bytes, step.readings, 1e6, named);
+      const { device: id, transport: kind, readings: count } = step;
+      expect(fresh).toBe(model.append({ device: id, transport: kind, readings: count }, named));
+    } else if (step.do === 'reject') {
+      const { device: id, transport: kind } = step;
+      journal.reject(this.#connection(id, kind), this.#next(id, kind), letter(id, text('bad'), kind));
+      model.reject({ device: id, transport: kind, readings: 1 });
+    } else if (step.do === 'resend') {
+      const seq = this.#seqs.get(`${step.device} ws`);
+      if (seq === undefined) return;
+      journal.append(this.#connection(step.device, 'ws'), seq, text('again'), step.readings, 1);
+      model.repeat('ws', step.readings);
+    } else if (step.do === 'settle') await this.#settle(step);
+    else if (step.do === 'replay') await this.#replay(step);
+    else if (step.do === 'reopen') await this.#reopen(step.clean);
+    else if (step.do === 'fail') await this.#fail(step);
+    if (step.do !== 'append' && step.do !== 'reject' && step.do !== 'resend') await this.check();
+  }
+
+  async #settle(step: Extract<Step, { do: 'settle' }>): Promise<void> {
+    await this.journal.flush();
+    const { frames, settled } = this.model;
+    const position = settled + Math.round((frames.length - settled) * step.part);
+    if (position === settled) return;
+    const rest = { ws: 0, http: 0, mqtt: 0 };
+    const refused = new Map<number, number>();
+    const deadLetters = [];
+    for (let at = settled; at < position; at++) {
+      const frame = frames[at];
+      if (frame === undefined) throw new Error('no frame');
+      const count = at % step.refuseEvery === 0 ? Math.ceil(frame.readings / 2) : null;
+      rest[frame.transport] += frame.readings - (count ?? 0);
+      if (count === null) continue;
+      refused.set(at, count);
+      const { device: id, transport: kind } = frame;
+      deadLetters.push({ ...letter(id, text('refused'), kind), readings: count, position: at });
+    }
+    const none = { ws: 0, http: 0, mqtt: 0 };
+    await this.journal.settle({
+      position,
+      stored: step.expire ? none : rest,
+      expired: step.expire ? rest : none,
+      deadLetters,
+    });
+    this.model.settle(position, refused, step.expire);
+  }
+
+  async #replay(step: Extract<Step, { do: 'replay' }>): Promise<void> {
+    await this.journal.flush();
+    const { model } = this;
+    const expected = new Map<string, number | null>();
+    const letters = [...model.letters.keys()].toSorted((a, b) => a - b);
+    const ids = step.picks.map((pick) => letters[pick] ?? 1_000);
+    for (const id of ids) {
+      const position = model.replay(id, step.readings, step.content);
+      if (position !== undefined) expected.set(id.toString(36), position);
+    }
+    const asked = ids.map((id) => ({
+      id: id.toString(36),
+      readings: step.readings,
+      content: step.content,
+    }));
+    expect(await this.journal.replay(asked)).toEqual(expected);
+  }
+
+  async #reopen(clean: boolean): Promise<void> {
+    await this.journal.flush();
+    if (!clean) {
+      // As after a crash: the files without what a close adds to them.
+      const copy = await folder();
+      await cp(this.dir, copy, { recursive: true, filter: (path) => !path.endsWith('-lock') });
+      await this.journal.close();
+      this.dir = copy;
+    } else await this.journal.close();
+    await this.open();
+    this.#checkNumbers();
+  }
+
+  /** Everything since the last commit is lost, and none of it is counted. */
+  async #fail(step: Extract<Step, { do: 'fail' }>): Promise<void> {
+    await this.journal.flush();
+    this.#storage?.failWith(new Error('No space left on device'));
+    const lost = new Connection(step.device, 'http');
+    this.journal.append(lost, 1, text('lost'), step.readings, 1e6, 'lost');
+    this.journal.reject(lost, 2, letter(step.device, text('lost'), 'http'));
+    const replay = this.journal.replay(
+      this.journal.deadLetters(10).map(({ id }) => ({ id, readings: 1, content: null })),
+    );
+    await expect(Promise.all([this.journal.flush(), replay])).rejects.toMatchObject({
+      code: 'journal_failed',
+    });
+    await replay.catch(() => undefined);
+    expect(lost).toMatchObject({ durable: [], failures: 1 });
+    await this.journal.close();
+    await this.open();
+    this.#checkNumbers();
+  }
+
+  #checkNumbers(): void {
+    for (const id of DEVICES) expect(this.journal.deviceSeq(id)).toBe(this.#seqs.get(`${id} ws`) ?? 0);
+  }
+
+  #next(id: string, kind: string): number {
+    const seq = (this.#seqs.get(`${id} ${kind}`) ?? 0) + 1;
+    this.#seqs.set(`${id} ${kind}`, seq);
+    return seq;
+  }
+
+  #connection(id: string, kind: (typeof KINDS)[number]): Connection {
+    const key = `${id} ${kind}`;
+    const connection = this.#connections.get(key) ?? new Connection(id, kind);
+    this.#connections.set(key, connection);
+    return connection;
+  }
+}
 
 describe('the ledger', () => {
-  test('is balanced and exact through any order of frames, refusals, settlements, and starts', async () => {
+  test('is balanced and exact by transport through frames, duplicates, refusals, replays, expiry, faults and starts', async () => {
     await fc.assert(
       fc.asyncProperty(steps, async (sequence) => {
-        let dir = await folder();
-        const options = {
-          blockBytes: 200,
-          tailRetentionMs: 0,
-          snapshotBytes: 1_000,
-          clock: { nowMs: () => 1e6 },
-        };
-        let journal = await openLocalJournal({ dir, ...options });
-        const seqs = [0, 0, 0, 0];
-        /** Readings by position; what was counted. */
-        const frames: number[] = [];
-        const model = { received: 0, stored: 0, duplicates: 0, rejected: 0, deadLettered: 0, expired: 0 };
-        const devices = seqs.map((_, i) => new Connection(`device-${i}`));
-        const check = (): void => {
-          const { pending, byTransport: _, ...counts } = journal.ledger();
-          expect(counts).toEqual(model);
-          expect(pending).toBe(frames.slice(journal.settledPosition()).reduce((sum, n) => sum + n, 0));
-        };
-        for (const step of sequence) {
-          const device = 'device' in step ? devices[step.device] : undefined;
-          const index = 'device' in step ? step.device : 0;
-          if (step.do === 'append' && device) {
-            const seq = (seqs[index] = (seqs[index] ?? 0) + 1);
-            journal.append(device, seq, text(`${seq}`), step.readings, 1);
-            frames.push(step.readings);
-            model.received += step.readings;
-          } else if (step.do === 'reject' && device) {
-            const seq = (seqs[index] = (seqs[index] ?? 0) + 1);
-            journal.reject(device, seq, letter(device.device));
-            model.received++;
-            model.rejected++;
-          } else if (step.do === 'resend' && device && (seqs[index] ?? 0) > 0) {
-            journal.append(device, seqs[index] ?? 0, text('again'), step.readings, 1);
-            model.received += step.readings;
-            model.duplicates += step.readings;
-          } else if (step.do === 'flush') {
-            await journal.flush();
-            check();
-          } else if (step.do === 'settle') {
-            await journal.flush();
-            const from = journal.settledPosition();
-            const position = from + Math.round((journal.head() - from) * step.part);
-            const readings = frames.slice(from, position).reduce((sum, n) => sum + n, 0);
-            const deadLettered = Math.min(step.lettered, readings);
-            const stored = readings - deadLettered;
-            const deadLetters = deadLettered > 0 ? [{ ...letter('device-0'), readings: deadLettered }] : [];
-            await journal.settle({ position, stored: ws(stored), expired: ws(0), deadLetters });
-            model.stored += stored;
-            model.deadLettered += deadLettered;
-            check();
-          } else if (step.do === 'reopen') {
-            await journal.flush();
-            if (!step.clean) {
-              // As after a crash: the files without what a close adds to them.
-              const copy = await folder();
-              await cp(dir, copy, { recursive: true, filter: (path) => !path.endsWith('-lock') });
-              await journal.close();
-              dir = copy;
-            } else await journal.close();
-            journal = await openLocalJournal({ dir, ...options });
-            check();
-            expect(devices.map(({ device: id }) => journal.deviceSeq(id))).toEqual(seqs);
-          }
+        const pair = new Pair();
+        pair.dir = await folder();
+        await pair.open();
+        try {
+          for (const step of sequence) await pair.run(step);
+          await pair.check();
+        } finally {
+          await pair.journal.close().catch(() => undefined);
         }
-        await journal.flush();
-        check();
-        await journal.close();
       }),
-      { numRuns: 60 },
+      { numRuns: 80 },
     );
-  });
+  }, 60_000);
 });
