@@ -2,26 +2,40 @@ import { shortestFloat32 } from '../../core/index.ts';
 
 /**
  * Numbers printed straight into bytes. Each function writes at `at` and returns where it ended; the caller has
- * made room for MAX_NUMBER_BYTES. The texts are those that JavaScript prints: the shortest that read back the same.
+ * made room for MAX_NUMBER_BYTES. `view` is of the same memory as `bytes`. The texts are those that JavaScript prints: the shortest that read back the same.
  */
 
-/** Bytes of the longest number: a double with sign, 17 digits, point and exponent, or a 64-bit integer. */
-export const MAX_NUMBER_BYTES = 26;
+/**
+ * Bytes of the longest number, a double with sign, 17 digits, point and exponent, and what writing in words spoils
+ * behind it.
+ */
+export const MAX_NUMBER_BYTES = 30;
 
 const ZERO = 48;
 const MINUS = 45;
 const POINT = 46;
 
-/** The two digits of 0 to 99 as one little-endian 16-bit word. */
-const PAIRS = Uint16Array.from(
-  { length: 100 },
-  (_, n) => ZERO + Math.floor(n / 10) + ((ZERO + (n % 10)) << 8),
+/** The four digits of 0 to 9,999 as one little-endian word. */
+const FOURS = Int32Array.from({ length: 10_000 }, (_, n) =>
+  Buffer.from(String(n).padStart(4, '0')).readInt32LE(),
 );
+/** 0 to 9,999 without leading zeros, in the same form, and how many digits each has. */
+const SHORT = Int32Array.from({ length: 10_000 }, (_, n) => Buffer.from(String(n).padEnd(4)).readInt32LE());
+const SHORT_LENGTHS = Uint8Array.from(SHORT, (_, n) => String(n).length);
+/** By number of decimals: the point with 0 to 10^k - 1 behind it, in the same form. */
+const FRACTIONS = [0, 1, 2, 3].map((k) =>
+  Int32Array.from({ length: 10 ** k }, (_, n) =>
+    Buffer.from(k === 0 ? '    ' : `.${String(n).padStart(k, '0')}`.padEnd(4)).readInt32LE(),
+  ),
+);
+const MAX_TABLE_DECIMALS = 3;
+const INTEGER_POWERS = Int32Array.from([1, 10, 100, 1_000]);
 /** 10^k as doubles, all exact. */
 const POWERS = Float64Array.from({ length: 23 }, (_, k) => Number(`1e${k}`));
 const E4 = 10_000;
 const E8 = 100_000_000;
 const NS_PER_S = 1_000_000_000;
+const S_PER_NS = 1e-9;
 const WORD = 4_294_967_296;
 
 /** Numbers of at most 15 digits are told apart by doubles: a decimal that reads back is then the only one. */
@@ -30,14 +44,18 @@ const MAX_EXACT = 1e15;
 const DOUBLE_ERROR = 2 ** -51;
 /** JavaScript prints smaller numbers with an exponent. */
 const MIN_FIXED = 1e-6;
-/** Half the distance from a float32 to its neighbours is at most this share of it; a little more for safety. */
-const HALF_ULP32 = 2 ** -24 * 1.000001;
+/**
+ * What lies as near to a float32 as the second share of it reads back as it, what lies farther than the first does
+ * not: half the distances to its neighbours are between the two. A little to the safe side.
+ */
+const FAR32 = 2 ** -24 * 1.000001;
+const NEAR32 = 2 ** -25 * 0.999999;
 /** 24 bits times 5^12 have less than 53: up to here the product with 10^k is exact. */
 const MAX_DECIMALS32 = 12;
 const MAX_INTEGER32 = 2 ** 24;
 
 /** A finite double. */
-export function putDouble(bytes: Uint8Array, at: number, value: number): number {
+export function putDouble(bytes: Uint8Array, view: DataView, at: number, value: number): number {
   const size = Math.abs(value);
   if (size < MIN_FIXED || size >= MAX_EXACT) return putOther(bytes, at, value, value);
   for (let k = 0; k < 16; k++) {
@@ -47,22 +65,24 @@ export function putDouble(bytes: Uint8Array, at: number, value: number): number 
     const n = Math.floor(scaled + 0.5);
     // The division rounds right, so that it gives what a parser makes of n's digits with the point put in.
     if (Math.abs(scaled - n) <= n * DOUBLE_ERROR && n / power === size) {
-      return putDecimal(bytes, putSign(bytes, at, value), n, k);
+      return putDecimal(bytes, view, putSign(bytes, at, value), n, k);
     }
   }
   return putOther(bytes, at, value, value);
 }
 
 /** A finite double that is a float32, as the shortest decimal of that: see shortestFloat32. */
-export function putFloat32(bytes: Uint8Array, at: number, value: number): number {
+export function putFloat32(bytes: Uint8Array, view: DataView, at: number, value: number): number {
   const size = Math.abs(value);
   if (size < MIN_FIXED || size > MAX_INTEGER32) return putOther(bytes, at, value, shortestFloat32(value));
   for (let k = 0; k <= MAX_DECIMALS32; k++) {
     const power = POWERS[k] ?? 1;
     const scaled = size * power;
     const n = Math.floor(scaled + 0.5);
-    if (Math.abs(scaled - n) <= scaled * HALF_ULP32 && Math.fround(n / power) === size) {
-      return putDecimal(bytes, putSign(bytes, at, value), n, k);
+    const error = Math.abs(scaled - n);
+    if (error > scaled * FAR32) continue;
+    if (error < scaled * NEAR32 || Math.fround(n / power) === size) {
+      return putDecimal(bytes, view, putSign(bytes, at, value), n, k);
     }
   }
   return putOther(bytes, at, value, shortestFloat32(value));
@@ -78,9 +98,9 @@ export function putInteger(bytes: Uint8Array, at: number, low: number, high: num
 }
 
 /** Nanoseconds since the epoch in two halves, not negative. */
-export function putTime(bytes: Uint8Array, at: number, low: number, high: number): number {
+export function putTime(bytes: Uint8Array, view: DataView, at: number, low: number, high: number): number {
   // The double is off by some hundred nanoseconds: the quotient by 1 at most, and the rest is exact in 32 bits.
-  let seconds = Math.floor((high * WORD + (low >>> 0)) / NS_PER_S);
+  let seconds = Math.floor((high * WORD + (low >>> 0)) * S_PER_NS);
   let rest = (low - Math.imul(seconds | 0, NS_PER_S)) | 0;
   if (rest < 0) {
     seconds--;
@@ -90,9 +110,18 @@ export function putTime(bytes: Uint8Array, at: number, low: number, high: number
     rest -= NS_PER_S;
   }
   if (seconds === 0) return putUnsigned(bytes, at, rest);
-  const end = putUnsigned(bytes, at, seconds);
+  let end: number;
+  if (seconds >= NS_PER_S && seconds <= 0x7fff_ffff) {
+    const first = (seconds / E8) | 0;
+    bytes[at] = ZERO + ((first / 10) | 0);
+    bytes[at + 1] = ZERO + (first % 10);
+    putEight(view, at + 2, seconds - first * E8);
+    end = at + 10;
+  } else {
+    end = putUnsigned(bytes, at, seconds);
+  }
   const front = (rest / 10) | 0;
-  putEight(bytes, end, front);
+  putEight(view, end, front);
   bytes[end + 8] = ZERO + (rest - front * 10);
   return end + 9;
 }
@@ -121,74 +150,83 @@ function putText(bytes: Uint8Array, at: number, text: string): number {
 }
 
 /** n / 10^k with exactly k decimals; n is an integer below 10^15. */
-function putDecimal(bytes: Uint8Array, at: number, n: number, k: number): number {
+function putDecimal(bytes: Uint8Array, view: DataView, at: number, n: number, k: number): number {
   if (k === 0) return putUnsigned(bytes, at, n);
+  if (n > 0x7fff_ffff || k > 9) return putLongDecimal(bytes, at, n, k);
+  let left = n | 0;
+  if (k <= MAX_TABLE_DECIMALS) {
+    const power = INTEGER_POWERS[k] ?? 1;
+    const whole = (left / power) | 0;
+    if (whole < E4) {
+      view.setInt32(at, SHORT[whole] ?? 0, true);
+      const end = at + (SHORT_LENGTHS[whole] ?? 0);
+      view.setInt32(end, FRACTIONS[k]?.[left - whole * power] ?? 0, true);
+      return end + k + 1;
+    }
+  }
+  // At least one digit stands in front of the point.
+  const width = Math.max(digitsOf(left), k + 1);
+  const point = at + width - k;
+  let i = at + width;
+  for (; i > point; i--) {
+    const front = (left / 10) | 0;
+    bytes[i] = ZERO + (left - front * 10);
+    left = front;
+  }
+  bytes[i--] = POINT;
+  for (; i >= at; i--) {
+    const front = (left / 10) | 0;
+    bytes[i] = ZERO + (left - front * 10);
+    left = front;
+  }
+  return at + width + 1;
+}
+
+function putLongDecimal(bytes: Uint8Array, at: number, n: number, k: number): number {
   const power = POWERS[k] ?? 1;
   const whole = Math.floor(n / power);
-  at = putUnsigned(bytes, at, whole);
-  bytes[at++] = POINT;
-  return putPadded(bytes, at, n - whole * power, k);
+  const end = putUnsigned(bytes, at, whole);
+  bytes[end] = POINT;
+  return putPadded(bytes, end + 1, n - whole * power, k);
 }
 
 /** `n` with leading zeros to `width` digits. */
 function putPadded(bytes: Uint8Array, at: number, n: number, width: number): number {
-  if (n > 0x7fff_ffff) {
-    const front = Math.floor(n / E8);
-    putEight(bytes, putPadded(bytes, at, front, width - 8), n - front * E8);
-    return at + width;
-  }
-  let left = n | 0;
-  let i = at + width;
-  while (i >= at + 2) {
-    const front = (left / 100) | 0;
-    i = putPair(bytes, i - 2, left - front * 100);
+  let left = n;
+  for (let i = at + width - 1; i >= at; i--) {
+    const front = Math.floor(left / 10);
+    bytes[i] = ZERO + (left - front * 10);
     left = front;
   }
-  if (i > at) bytes[at] = ZERO + left;
   return at + width;
 }
 
 /** A non-negative integer below 2^53. */
 function putUnsigned(bytes: Uint8Array, at: number, n: number): number {
-  if (n < 10) {
-    bytes[at] = ZERO + n;
-    return at + 1;
-  }
-  if (n < 100) {
-    putPair(bytes, at, n);
-    return at + 2;
-  }
   if (n > 0x7fff_ffff) {
     const front = Math.floor(n / E8);
-    const end = putUnsigned(bytes, at, front);
-    putEight(bytes, end, n - front * E8);
-    return end + 8;
+    return putPadded(bytes, putUnsigned(bytes, at, front), n - front * E8, 8);
   }
-  return putPadded(bytes, at, n, digitsOf(n | 0));
+  let left = n | 0;
+  const end = at + digitsOf(left);
+  for (let i = end - 1; i >= at; i--) {
+    const front = (left / 10) | 0;
+    bytes[i] = ZERO + (left - front * 10);
+    left = front;
+  }
+  return end;
 }
 
 function digitsOf(n: number): number {
-  if (n < 100_000) return n < 1_000 ? 3 : n < 10_000 ? 4 : 5;
-  if (n < 10_000_000) return n < 1_000_000 ? 6 : 7;
-  return n < 100_000_000 ? 8 : n < 1_000_000_000 ? 9 : 10;
+  if (n < 10_000) return n < 100 ? (n < 10 ? 1 : 2) : n < 1_000 ? 3 : 4;
+  if (n < 1_000_000) return n < 100_000 ? 5 : 6;
+  if (n < 100_000_000) return n < 10_000_000 ? 7 : 8;
+  return n < 1_000_000_000 ? 9 : 10;
 }
 
 /** Exactly eight digits. */
-function putEight(bytes: Uint8Array, at: number, n: number): void {
+function putEight(view: DataView, at: number, n: number): void {
   const front = (n / E4) | 0;
-  const back = n - front * E4;
-  const first = (front / 100) | 0;
-  const third = (back / 100) | 0;
-  putPair(bytes, at, first);
-  putPair(bytes, at + 2, front - first * 100);
-  putPair(bytes, at + 4, third);
-  putPair(bytes, at + 6, back - third * 100);
-}
-
-/** Returns `at`. */
-function putPair(bytes: Uint8Array, at: number, n: number): number {
-  const pair = PAIRS[n] ?? 0;
-  bytes[at] = pair & 0xff;
-  bytes[at + 1] = pair >> 8;
-  return at;
+  view.setInt32(at, FOURS[front] ?? 0, true);
+  view.setInt32(at + 4, FOURS[n - front * E4] ?? 0, true);
 }

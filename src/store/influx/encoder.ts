@@ -2,8 +2,9 @@ import { MAX_TIME_NS, type ColumnBatch } from '../../core/index.ts';
 import type { RefusedPoint } from '../store.ts';
 import type { Body, BodyPool, Point } from './body.ts';
 import { lineBytes, LineWriter } from './line-writer.ts';
-import { planOf, type FieldPlan, type Plan, type Words } from './plan.ts';
+import { isPresent, planOf, type FieldPlan, type Plan, type Words } from './plan.ts';
 import { seriesOf, type SeriesRows } from './series.ts';
+import { sameTimeEnd, sortByTime } from './time-order.ts';
 
 /** The last nanosecond of 64 bits, which InfluxDB keeps for itself, in halves. */
 const LAST_LOW = -1;
@@ -28,9 +29,13 @@ export class Encoder {
   #plan: Plan | null = null;
   #planStart = 0;
   #planEnd = 0;
-  /** How far it has come: a series and a place in its order. */
+  /** How far it has come: a series, the place in its order, where that ends, and where the next time begins. */
   #current = 0;
   #place = 0;
+  #end = 0;
+  #behind = 0;
+  /** No two rows of the series have the same time. */
+  #distinct = true;
 
   constructor(batches: readonly ColumnBatch[], pool: BodyPool) {
     this.#pool = pool;
@@ -46,7 +51,7 @@ export class Encoder {
       this.#firstRows.push(rows);
     }
     this.#times = this.#collectTimes(rows);
-    this.#series = seriesOf(this.#plans, rows);
+    this.#series = seriesOf(this.#plans);
     for (const point of this.#series.refused) this.refused.push(point);
     this.#enter(0);
   }
@@ -63,36 +68,52 @@ export class Encoder {
 
   /** The next body, of at most `maxPoints` points and about `maxBytes`; null when all rows are done. */
   next(maxPoints: number, maxBytes: number): Body | null {
-    const { prefixes, starts, order } = this.#series;
+    const { prefixes } = this.#series;
     let body: Body | null = null;
-    while (this.#current < prefixes.length) {
+    for (; this.#current < prefixes.length; this.#enter(this.#current + 1)) {
       const prefix = prefixes[this.#current];
-      const end = starts[this.#current + 1] ?? 0;
-      if (prefix === undefined) break;
-      while (this.#place < end) {
-        const row = order[this.#place] ?? 0;
-        const behind = this.#runEnd(this.#place, end);
-        const rows = behind - this.#place === 1 ? null : this.#formed(prefix, this.#place, behind);
-        const plan = this.#planOf(row);
-        const room =
-          rows === null ? lineBytes(prefix, plan, row - this.#planStart) : this.#room(prefix, rows);
+      while (prefix !== undefined && this.#place < this.#end) {
+        if (this.#distinct && body !== null) this.#writeDistinct(body, prefix, maxPoints, maxBytes);
+        if (this.#place >= this.#end) break;
+        const rows = this.#rowsOfNextTime(prefix);
+        const room = this.#room(prefix, rows);
         if (body !== null && (body.full(maxPoints, maxBytes) || !body.lines.fits(room))) {
           if (body.count > 0) return body;
           this.#pool.give(body);
           body = null;
         }
         body ??= this.#pool.take(room);
-        if (rows !== null) this.#addMerged(body, prefix, rows);
-        else if (this.#writeRow(body.lines, prefix, plan, row)) body.add(row);
-        this.#place = behind;
+        if (typeof rows !== 'number') this.#addMerged(body, prefix, rows);
+        else if (this.#writeRow(body.lines, prefix, this.#planOf(rows), rows)) body.add(rows);
+        this.#place = this.#behind;
       }
-      this.#enter(this.#current + 1);
     }
-    if (body?.count === 0) {
-      this.#pool.give(body);
-      return null;
+    if (body === null || body.count > 0) return body;
+    this.#pool.give(body);
+    return null;
+  }
+
+  /** The common case at its fastest: rows of one plan, none of which is of the time of another, while they fit. */
+  #writeDistinct(body: Body, prefix: Words, maxPoints: number, maxBytes: number): void {
+    const { order } = this.#series;
+    const { lines } = body;
+    while (this.#place < this.#end && !body.full(maxPoints, maxBytes)) {
+      const row = order[this.#place] ?? 0;
+      const plan = this.#planOf(row);
+      if (!lines.fits(lineBytes(prefix, plan, row - this.#planStart))) return;
+      if (this.#writeRow(lines, prefix, plan, row)) body.add(row);
+      this.#place++;
     }
-    return body;
+  }
+
+  /** The row at the current place; where others have the same time, all of them that have a form and a field. */
+  #rowsOfNextTime(prefix: Words): number | number[] {
+    const { order } = this.#series;
+    const row = order[this.#place] ?? 0;
+    this.#behind = this.#place + 1;
+    if (this.#distinct) return row;
+    this.#behind = sameTimeEnd(order, this.#place, this.#end, this.#times);
+    return this.#behind === this.#place + 1 ? row : this.#formed(prefix, this.#place, this.#behind);
   }
 
   /** The points of a body, each with its own bytes, for a server that did not take the body whole. */
@@ -139,33 +160,12 @@ export class Encoder {
     return this.#series.prefixes[behind - 1];
   }
 
-  /** Begins a series: sorts its rows where they do not come in order of time. */
   #enter(series: number): void {
+    const { starts, order } = this.#series;
     this.#current = series;
-    const start = this.#series.starts[series] ?? 0;
-    const end = this.#series.starts[series + 1] ?? start;
-    this.#place = start;
-    const { order } = this.#series;
-    for (let i = start + 1; i < end; i++) {
-      if (this.#compareTimes(order[i - 1] ?? 0, order[i] ?? 0) <= 0) continue;
-      // Of rows at the same time the one written later stays behind.
-      order.subarray(start, end).sort((a, b) => this.#compareTimes(a, b) || a - b);
-      return;
-    }
-  }
-
-  #compareTimes(a: number, b: number): number {
-    const times = this.#times;
-    const high = (times[a * 2 + 1] ?? 0) - (times[b * 2 + 1] ?? 0);
-    return high !== 0 ? high : ((times[a * 2] ?? 0) >>> 0) - ((times[b * 2] ?? 0) >>> 0);
-  }
-
-  /** The place behind the rows that have the same time as the one at `place`. */
-  #runEnd(place: number, end: number): number {
-    const { order } = this.#series;
-    let behind = place + 1;
-    while (behind < end && this.#compareTimes(order[place] ?? 0, order[behind] ?? 0) === 0) behind++;
-    return behind;
+    this.#place = starts[series] ?? 0;
+    this.#end = starts[series + 1] ?? this.#place;
+    this.#distinct = sortByTime(order, this.#place, this.#end, this.#times);
   }
 
   /** The plan of a row; the row's number in its batch is then `row - #planStart`. */
@@ -184,7 +184,7 @@ export class Encoder {
   #writeRow(lines: LineWriter, prefix: Words, plan: Plan, row: number): boolean {
     const local = row - this.#planStart;
     const start = lines.begin(prefix);
-    const end = this.#fields(lines, start, plan, local);
+    const end = lines.fields(start, plan.fields, local);
     if (end === start) return false;
     const low = this.#times[row * 2] ?? 0;
     const high = this.#times[row * 2 + 1] ?? 0;
@@ -196,22 +196,10 @@ export class Encoder {
     return true;
   }
 
-  /** Where the fields of a row end, or -1 where one has no form. */
-  #fields(lines: LineWriter, start: number, plan: Plan, local: number): number {
-    let end = start;
-    for (const field of plan.fields) {
-      end = lines.field(end, field, local, end === start);
-      if (end < 0) return end;
-    }
-    return end;
-  }
-
   #refuse({ batch, fields }: Plan, row: number, infinite: boolean): void {
-    const bad = fields.find(
-      ({ column }) => column.type === 'float' && Math.abs(column.values[row] ?? 0) === Infinity,
-    );
+    const bad = fields.find(({ floats }) => Math.abs(floats[row] ?? 0) === Infinity);
     const message = infinite
-      ? `${bad?.column.def.name ?? ''}: a number is infinite`
+      ? `${bad?.name ?? ''}: a number is infinite`
       : `InfluxDB's last time is ${MAX_TIME_NS - 1n} ns, got ${MAX_TIME_NS}`;
     this.refused.push({ batch, row, message });
   }
@@ -229,7 +217,8 @@ export class Encoder {
   }
 
   /** Bytes that the rows' fields in one line take at most. */
-  #room(prefix: Words, rows: readonly number[]): number {
+  #room(prefix: Words, rows: number | readonly number[]): number {
+    if (typeof rows === 'number') return lineBytes(prefix, this.#planOf(rows), rows - this.#planStart);
     let bytes = 0;
     for (const row of rows) {
       const plan = this.#planOf(row);
@@ -253,10 +242,7 @@ export class Encoder {
       const plan = this.#planOf(row);
       const local = row - this.#planStart;
       for (const field of plan.fields) {
-        const index = plan.batch.columns.indexOf(field.column);
-        if (plan.batch.cell(index, local) !== null) {
-          newest.set(field.column.def.name, { field, row: local });
-        }
+        if (isPresent(field, local)) newest.set(field.name, { field, row: local });
       }
     }
     const start = lines.begin(prefix);

@@ -1,6 +1,16 @@
+import { BOOLEAN_MISSING } from '../../core/index.ts';
 import { putDouble, putFloat32, putInteger, putTime } from './digits.ts';
 import { quoteString } from './line-protocol.ts';
-import { WORD_BYTES, type FieldPlan, type Plan, type Words } from './plan.ts';
+import {
+  BOOLEAN,
+  DOUBLE,
+  FLOAT32,
+  INTEGER,
+  WORD_BYTES,
+  type FieldPlan,
+  type Plan,
+  type Words,
+} from './plan.ts';
 
 /** Bytes of a line beside prefix and fields: a space, 19 digits, a newline, and what writing in words spoils. */
 const LINE_EXTRA_BYTES = 24 + WORD_BYTES;
@@ -31,49 +41,56 @@ export class LineWriter {
     return this.at + lineBytes <= this.bytes.length;
   }
 
+  /** Begins a line; returns where its fields are to go. */
   begin(prefix: Words): number {
     return this.#put(this.at, prefix);
   }
 
+  /** The fields of a row, at `start`. Returns their end: `start` where none is there, -1 for an infinite number. */
+  fields(start: number, fields: readonly FieldPlan[], row: number): number {
+    let end = start;
+    for (let i = 0; i < fields.length; i++) {
+      const field = fields[i];
+      if (field === undefined) break;
+      end = this.field(end, field, row, end === start);
+      if (end < 0) return end;
+    }
+    return end;
+  }
+
   /**
-   * Writes one field of a line at `end` and returns its new end: the same where the value is missing. `first`
-   * fields follow a space. -1 for an infinite number, which has no form.
+   * Writes one field of a line at `end` and returns its new end: the same where the value is missing. A line's
+   * `first` field follows a space. -1 for an infinite number, which has no form.
    */
-  field(end: number, { key, column }: FieldPlan, row: number, first: boolean): number {
+  field(end: number, field: FieldPlan, row: number, first: boolean): number {
     const { bytes } = this;
     let at = end;
-    switch (column.type) {
-      case 'float': {
-        const value = column.values[row] ?? Number.NaN;
-        if (value - value !== 0) {
-          if (Number.isNaN(value)) return end;
-          return -1;
-        }
-        at = this.#put(end, key);
-        at = column.def.float32 ? putFloat32(bytes, at, value) : putDouble(bytes, at, value);
-        break;
-      }
-      case 'integer':
-        if (column.present[row] !== 1) return end;
-        at = this.#put(end, key);
-        at = putInteger(bytes, at, column.words[row * 2] ?? 0, column.words[row * 2 + 1] ?? 0);
-        bytes[at++] = LETTER_I;
-        break;
-      case 'boolean': {
-        const value = column.values[row] ?? 2;
-        if (value > 1) return end;
-        at = this.#put(end, key);
-        this.#view.setInt32(at, value === 1 ? TRUE : FALS, true);
-        at += WORD_BYTES;
-        if (value === 0) bytes[at++] = LETTER_E;
-        break;
-      }
-      case 'string': {
-        const value = column.values[row];
-        if (value === null || value === undefined) return end;
-        at = this.#put(end, key);
-        at += bytes.write(quoteString(value), at);
-      }
+    if (field.kind <= DOUBLE) {
+      const value = field.floats[row] ?? Number.NaN;
+      // Of NaN and the infinities.
+      if (value - value !== 0) return Number.isNaN(value) ? end : -1;
+      at = this.#put(end, field.key);
+      at =
+        field.kind === FLOAT32
+          ? putFloat32(bytes, this.#view, at, value)
+          : putDouble(bytes, this.#view, at, value);
+    } else if (field.kind === INTEGER) {
+      if (field.flags[row] !== 1) return end;
+      at = this.#put(end, field.key);
+      at = putInteger(bytes, at, field.halves[row * 2] ?? 0, field.halves[row * 2 + 1] ?? 0);
+      bytes[at++] = LETTER_I;
+    } else if (field.kind === BOOLEAN) {
+      const value = field.flags[row] ?? BOOLEAN_MISSING;
+      if (value >= BOOLEAN_MISSING) return end;
+      at = this.#put(end, field.key);
+      this.#view.setInt32(at, value === 1 ? TRUE : FALS, true);
+      at += WORD_BYTES;
+      if (value === 0) bytes[at++] = LETTER_E;
+    } else {
+      const value = field.texts[row];
+      if (value === null || value === undefined) return end;
+      at = this.#put(end, field.key);
+      at += bytes.write(quoteString(value), at);
     }
     if (first) bytes[end] = SPACE;
     return at;
@@ -83,14 +100,14 @@ export class LineWriter {
   finish(end: number, timeLow: number, timeHigh: number): void {
     const { bytes } = this;
     bytes[end] = SPACE;
-    const at = putTime(bytes, end + 1, timeLow, timeHigh);
+    const at = putTime(bytes, this.#view, end + 1, timeLow, timeHigh);
     bytes[at] = NEWLINE;
     this.at = at + 1;
   }
 
   #put(at: number, { words, length }: Words): number {
     const view = this.#view;
-    for (let i = 0; i < words.length; i++) view.setInt32(at + i * WORD_BYTES, words[i] ?? 0, true);
+    for (let i = 0, to = at; i < words.length; i++, to += WORD_BYTES) view.setInt32(to, words[i] ?? 0, true);
     return at + length;
   }
 }

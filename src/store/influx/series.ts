@@ -22,38 +22,49 @@ interface TagNode {
   series: number | string | null;
 }
 
+/** Rows one behind the other that are of one series. */
+interface Run {
+  series: number;
+  start: number;
+  end: number;
+}
+
 /** Finds the series of every row. Rows of all `plans` with equal measurement and tags are one series. */
-export function seriesOf(plans: readonly Plan[], rows: number): SeriesRows {
-  const series = new Int32Array(rows);
+export function seriesOf(plans: readonly Plan[]): SeriesRows {
   const prefixes: Words[] = [];
   const refused: RefusedPoint[] = [];
   const byPrefix = new Map<string, number>();
-  let number = 0;
+  const runs: Run[] = [];
+  let firstRow = 0;
   for (const plan of plans) {
     const root: TagNode = { next: new Map(), series: null };
     const { batch } = plan;
-    let leaf = root;
-    for (let row = 0; row < batch.rows; row++) {
-      // Rows of one frame stand together, and mostly are of one series.
-      if (row === 0 || !sameTags(plan, row)) {
-        leaf = leafOf(root, plan, row);
-        leaf.series ??= register(seriesPrefix(plan, row), byPrefix, prefixes);
-      }
-      const found = leaf.series;
-      if (typeof found === 'number') {
-        series[number++] = found;
+    // Rows of one frame stand together, and mostly are of one series.
+    for (let row = 0, end = 0; row < batch.rows; row = end) {
+      end = runEnd(plan, row);
+      const leaf = leafOf(root, plan, row);
+      leaf.series ??= register(seriesPrefix(plan, row), byPrefix, prefixes);
+      if (typeof leaf.series === 'number') {
+        runs.push({ series: leaf.series, start: firstRow + row, end: firstRow + end });
       } else {
-        series[number++] = -1;
-        refused.push({ batch, row, message: found ?? '' });
+        for (let bad = row; bad < end; bad++) refused.push({ batch, row: bad, message: leaf.series });
       }
     }
+    firstRow += batch.rows;
   }
-  return { prefixes, ...grouped(series, prefixes.length), refused };
+  return { prefixes, ...grouped(runs, prefixes.length), refused };
 }
 
-function sameTags(plan: Plan, row: number): boolean {
-  for (const { values } of plan.tags) if (values[row] !== values[row - 1]) return false;
-  return true;
+/** Behind the last of the rows from `row` on that have the same tags. */
+function runEnd({ tags, batch }: Plan, row: number): number {
+  let end = batch.rows;
+  for (const { values } of tags) {
+    const value = values[row];
+    let next = row + 1;
+    while (next < end && values[next] === value) next++;
+    end = next;
+  }
+  return end;
 }
 
 function leafOf(root: TagNode, plan: Plan, row: number): TagNode {
@@ -99,22 +110,17 @@ function seriesPrefix(plan: Plan, row: number): string | { message: string } {
   return prefix;
 }
 
-/** Counts the rows of each series, then puts each row in its place. */
-function grouped(series: Int32Array, count: number): Pick<SeriesRows, 'starts' | 'order'> {
+/** Counts the rows of each series, then puts each run in its place. */
+function grouped(runs: readonly Run[], count: number): Pick<SeriesRows, 'starts' | 'order'> {
   const starts = new Int32Array(count + 1);
-  for (let i = 0; i < series.length; i++) {
-    const s = series[i] ?? -1;
-    if (s >= 0) starts[s + 1] = (starts[s + 1] ?? 0) + 1;
-  }
+  for (const { series, start, end } of runs) starts[series + 1] = (starts[series + 1] ?? 0) + end - start;
   for (let s = 0; s < count; s++) starts[s + 1] = (starts[s + 1] ?? 0) + (starts[s] ?? 0);
   const next = starts.slice(0, count);
   const order = new Int32Array(starts[count] ?? 0);
-  for (let i = 0; i < series.length; i++) {
-    const s = series[i] ?? -1;
-    if (s < 0) continue;
-    const place = next[s] ?? 0;
-    order[place] = i;
-    next[s] = place + 1;
+  for (const { series, start, end } of runs) {
+    let place = next[series] ?? 0;
+    for (let row = start; row < end; row++) order[place++] = row;
+    next[series] = place;
   }
   return { starts, order };
 }
