@@ -8,6 +8,8 @@ export interface Stats {
   ackP50Ms: number | null;
   ackP99Ms: number | null;
   store: { kind: string; up: boolean; reason: string | null };
+  /** `retryInMs`: until the store is tried again, null where nothing is waited for. */
+  writer: { retryInMs: number | null };
   journal: { state: string; pendingBytes: number; pendingReadings: number; maxBytes: number };
   version: string;
   uptimeS: number;
@@ -80,6 +82,7 @@ export function parseStats(body: unknown): Stats | null {
       up: store['state'] === 'up',
       reason: text(store['reason']),
     },
+    writer: { retryInMs: numberOrNull(members(stats['writer'])?.['retryInMs']) },
     journal: {
       state: text(journal['state']) ?? 'open',
       pendingBytes: number(journal['pendingBytes']),

@@ -33,22 +33,31 @@ export function statusOf({ link, stats, problem, statsAtMs, paused }: StatusInpu
   }
   if (stats === null || link.name === 'connecting')
     return { tone: 'busy', label: 'Connecting…', notice: null };
-  const { journal, store } = stats;
-  if (journal.state !== 'open') {
+  const { journal, store, writer } = stats;
+  if (journal.state === 'full' || journal.state === 'failed') {
     const what =
       journal.state === 'full'
         ? `The journal is full (${formatBytes(journal.maxBytes)}): devices hold their frames back until the store catches up`
-        : 'The journal failed: nothing is acknowledged';
+        : 'The journal cannot be written: nothing is acknowledged until it can';
     return { tone: 'down', label: `Journal ${journal.state}`, notice: `${what}${because(store.reason)}` };
   }
+  const filling =
+    journal.state === 'filling'
+      ? ` The journal is nearly full: ${formatBytes(journal.pendingBytes)} of ${formatBytes(journal.maxBytes)} wait.`
+      : '';
   if (!store.up) {
     const waiting = `${formatCount(journal.pendingReadings)} readings wait in the journal`;
-    const notice = `Store away: history is not readable, live goes on; ${waiting}${because(store.reason)}`;
-    return { tone: 'warn', label: 'Store away', notice };
+    const away = `Store away: history is not readable, live goes on; ${waiting}${because(store.reason)}`;
+    return { tone: 'warn', label: 'Store away', notice: `${away}${nextTry(writer.retryInMs)}${filling}` };
   }
+  if (filling !== '') return { tone: 'warn', label: 'Journal filling', notice: filling.trim() };
   return paused
     ? { tone: 'busy', label: 'Paused', notice: null }
     : { tone: 'live', label: 'Live', notice: null };
+}
+
+function nextTry(ms: number | null): string {
+  return ms === null || ms < 1_000 ? '' : ` Next try in ${Math.ceil(ms / 1_000)} s.`;
 }
 
 function because(reason: string | null): string {

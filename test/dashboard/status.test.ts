@@ -53,6 +53,17 @@ describe('the status of the page', () => {
     expect(status.notice).toContain('connection refused');
   });
 
+  test('says when the store is tried again, and that the journal is nearly full', () => {
+    const down = { ...BODY.store, state: 'down', reason: 'away' };
+    const filling = { ...BODY.journal, state: 'filling' };
+    const away = statusWith({}, { store: down, journal: filling, writer: { retryInMs: 4_200 } });
+    expect(away.notice).toMatch(
+      /\(away\)\. Next try in 5 s\. The journal is nearly full: .+ of 1 MiB wait\./,
+    );
+    expect(statusWith({}, { store: down, writer: { retryInMs: null } }).notice).toMatch(/\(away\)\.$/);
+    expect(statusWith({}, { journal: filling })).toMatchObject({ tone: 'warn', label: 'Journal filling' });
+  });
+
   test('names a full journal before a store that is away', () => {
     const status = statusWith(
       {},
