@@ -4,11 +4,11 @@ import { openDataFolder, type DataFolder } from '../../src/app/data-folder.ts';
 import { MillraceError } from '../../src/core/index.ts';
 
 const [dir = ''] = process.argv.slice(2);
-let folder: DataFolder | null = null;
+const held: DataFolder[] = [];
 
 function take(): string {
   try {
-    folder = openDataFolder(dir);
+    held.push(openDataFolder(dir));
     return 'taken';
   } catch (error) {
     return error instanceof MillraceError ? error.code : String(error);
@@ -22,8 +22,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     while (Date.now() < atMs);
     process.stdout.write(`${take()}\n`);
   } else {
-    folder?.release();
-    folder = null;
+    held.pop()?.release();
     process.stdout.write('released\n');
   }
 }

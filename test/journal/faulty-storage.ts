@@ -6,6 +6,7 @@ export class FaultyStorage implements Storage {
   readonly epoch: string;
   /** How often the files were opened anew. */
   reopened = 0;
+  probes = 0;
   readonly #files: Storage;
   #fault: Error | null = null;
   #afterwards = false;
@@ -79,6 +80,11 @@ export class FaultyStorage implements Storage {
     this.reopened++;
     if (this.#reopenFault !== null) throw this.#reopenFault;
     await this.#files.reopen();
+  }
+  async probe(bytes: number) {
+    this.probes++;
+    if (this.#fault !== null) throw this.#fault;
+    await this.#files.probe(bytes);
   }
   close() {
     return this.#files.close();

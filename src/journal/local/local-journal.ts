@@ -1,4 +1,4 @@
-import { messageOf, MillraceError } from '../../core/index.ts';
+import { MillraceError } from '../../core/index.ts';
 import type {
   DeadLetter,
   DeadLetterInput,
@@ -15,14 +15,15 @@ import { CommittedBlock } from './block.ts';
 import { readBlock } from './block-reader.ts';
 import { findLetter, listLetters } from './dead-letters.ts';
 import type { OpenEntry } from './dedupe-log.ts';
-import type { DedupeWindow } from './dedupe-window.ts';
-import type { DeviceCursors } from './device-cursors.ts';
 import { Flushes } from './flushes.ts';
 import { Intake } from './intake.ts';
 import { OldestPending } from './oldest-pending.ts';
 import { RecentBlocks } from './recent-blocks.ts';
+import { failureOf, Recovery } from './recovery.ts';
 import { type PendingReplay, ReplayedIds, replayInto } from './replay.ts';
+import { type Memory, restoreMemory } from './restore.ts';
 import type { JournalSettings } from './settings.ts';
+import { expiredTo, type PendingSettlement } from './settlement.ts';
 import { type JournalState, ledgerOf } from './state.ts';
 import type { Storage } from './storage.ts';
 import { buildTransaction, closingChange, type SealedBatch, type Transaction } from './transaction.ts';
@@ -31,12 +32,6 @@ import { buildTransaction, closingChange, type SealedBatch, type Transaction } f
 export interface LocalJournal extends Journal {
   /** Called when `accepting()` or the state changes. Returns the way to stop it. */
   onStateChange(listener: (state: JournalStats['state'], accepting: boolean) => void): () => void;
-}
-
-interface PendingSettlement {
-  settlement: Settlement;
-  resolve: () => void;
-  reject: (error: unknown) => void;
 }
 
 /**
@@ -48,15 +43,15 @@ export class LmdbJournal implements LocalJournal {
   readonly epoch: string;
   readonly #storage: Storage;
   readonly #settings: JournalSettings;
-  readonly #cursors: DeviceCursors;
   readonly #recent: RecentBlocks;
   readonly #admission: Admission;
-  readonly #window: DedupeWindow;
   readonly #oldestPending: OldestPending;
   readonly #replayedIds = new ReplayedIds();
   readonly #flushes = new Flushes();
-  readonly #intake: Intake;
+  readonly #recovery: Recovery;
   readonly #upkeepTimer: NodeJS.Timeout;
+  #memory: Memory;
+  #intake: Intake;
   #state: JournalState;
   #failure: MillraceError | null = null;
 
@@ -73,23 +68,23 @@ export class LmdbJournal implements LocalJournal {
   #running = Promise.resolve();
   readonly #commitListeners = new Set<(head: number) => void>();
 
-  constructor(storage: Storage, cursors: DeviceCursors, window: DedupeWindow, settings: JournalSettings) {
+  constructor(storage: Storage, memory: Memory, settings: JournalSettings) {
     this.epoch = storage.epoch;
     this.#storage = storage;
     this.#settings = settings;
-    this.#cursors = cursors;
-    this.#window = window;
+    this.#memory = memory;
     this.#recent = new RecentBlocks(settings.recentBytes);
     this.#oldestPending = new OldestPending(this.#recent, storage);
     this.#admission = new Admission(settings);
     this.#state = storage.state;
-    this.#intake = new Intake(this.#state.head, {
-      cursors,
-      window,
-      flushes: this.#flushes,
+    this.#intake = this.#newIntake();
+    this.#recovery = new Recovery(
       settings,
-      onDelay: () => this.#run(),
-    });
+      () => this.#recover(),
+      (error) => {
+        this.#failure = failureOf(error);
+      },
+    );
     this.#updateAdmission();
     this.#upkeepTimer = setInterval(() => this.#upkeep(), settings.upkeepMs).unref();
   }
@@ -107,7 +102,7 @@ export class LmdbJournal implements LocalJournal {
   }
 
   deviceSeq(device: string): number {
-    return this.#cursors.durable(device);
+    return this.#memory.cursors.durable(device);
   }
 
   ledger(): Ledger {
@@ -215,13 +210,14 @@ export class LmdbJournal implements LocalJournal {
 
   async close(): Promise<void> {
     clearInterval(this.#upkeepTimer);
+    await this.#recovery.stop();
     try {
       if (this.#failure === null) {
         await this.flush();
         await this.#running;
         this.#failure = new MillraceError('journal_failed', 'the journal is closed');
         // Makes the next opening fast: nothing is left to replay.
-        const change = closingChange(this.#state, this.#cursors);
+        const change = closingChange(this.#state, this.#memory.cursors);
         if (change !== null) await this.#storage.commit(change);
       }
     } finally {
@@ -260,7 +256,7 @@ export class LmdbJournal implements LocalJournal {
           settlements.map(({ settlement }) => settlement),
           {
             storage: this.#storage,
-            cursors: this.#cursors,
+            cursors: this.#memory.cursors,
             replayedIds: this.#replayedIds.byPosition,
             openEntry: this.#openEntry,
             dropTo: this.#dropTo,
@@ -303,7 +299,7 @@ export class LmdbJournal implements LocalJournal {
   /** Looks for what is due by age alone, for which no traffic may come. */
   #upkeep(): void {
     if (this.#failure !== null) return;
-    this.#window.sweep(this.#settings.clock.nowMs());
+    this.#memory.window.sweep(this.#settings.clock.nowMs());
     this.#updateAdmission();
     this.#upkeepDue = true;
     this.#run();
@@ -336,13 +332,7 @@ export class LmdbJournal implements LocalJournal {
     settlements: readonly PendingSettlement[],
     replay: PendingReplay | null,
   ): void {
-    this.#failure = new MillraceError(
-      'journal_failed',
-      `the journal cannot be written: ${messageOf(error)}`,
-      {
-        cause: error,
-      },
-    );
+    this.#failure = failureOf(error);
     const lost = new Set<Origin>();
     for (const { batch } of [...batches, ...this.#intake.reset(this.#state.head)]) {
       for (const { origin } of batch.slots) lost.add(origin);
@@ -356,6 +346,40 @@ export class LmdbJournal implements LocalJournal {
     for (const pending of waiting) pending.reject(this.#failure);
     this.#flushes.fail(this.#failure);
     for (const origin of lost) guard(() => origin.onFailed());
+    this.#recovery.failed(error);
+  }
+
+  /**
+   * Opens the files anew and goes on from what they say: the transaction that failed may be there or not. Frames
+   * are taken again after a block's worth of bytes has been written and synced. Rejects when that does not work.
+   */
+  async #recover(): Promise<void> {
+    const storage = this.#storage;
+    await storage.reopen();
+    const { head } = storage.state;
+    if (head < this.#state.head) {
+      const lost = `frames ${head} to ${this.#state.head - 1} were on disk and are not any more`;
+      throw new MillraceError('journal_corrupt', `the journal has gone back: ${lost}`);
+    }
+    const memory = restoreMemory(storage, this.#settings);
+    await storage.probe(this.#settings.blockBytes);
+    const grown = head > this.#state.head;
+    this.#memory = memory;
+    this.#state = storage.state;
+    this.#openEntry = null;
+    this.#intake = this.#newIntake();
+    this.#failure = null;
+    this.#updateAdmission();
+    if (grown) for (const listener of this.#commitListeners) guard(() => listener(head));
+  }
+
+  #newIntake(): Intake {
+    return new Intake(this.#state.head, {
+      ...this.#memory,
+      flushes: this.#flushes,
+      settings: this.#settings,
+      onDelay: () => this.#run(),
+    });
   }
 
   #updateAdmission(): void {
@@ -373,9 +397,4 @@ export class LmdbJournal implements LocalJournal {
     const arrivalMs = this.#oldestPending.arrivalMs(this.#state);
     return arrivalMs === null ? 0 : this.#settings.clock.nowMs() - arrivalMs;
   }
-}
-
-/** The position before which a settlement's blocks go at once. */
-function expiredTo({ position, expired }: Settlement): number {
-  return expired.ws + expired.http + expired.mqtt > 0 ? position : 0;
 }

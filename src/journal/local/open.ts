@@ -1,8 +1,6 @@
 import { LIMITS, systemClock } from '../../core/index.ts';
-import { restoreWindow } from './dedupe-log.ts';
-import { DedupeWindow } from './dedupe-window.ts';
 import { LmdbJournal, type LocalJournal } from './local-journal.ts';
-import { restoreCursors } from './restore.ts';
+import { restoreMemory } from './restore.ts';
 import type { JournalSettings } from './settings.ts';
 import { openStorage, type Storage } from './storage.ts';
 
@@ -45,12 +43,12 @@ export async function openJournalOn(
     queueBytes: options.queueBytes ?? LIMITS.journalQueueBytes,
     snapshotBytes: options.snapshotBytes ?? LIMITS.journalSnapshotBytes,
     recentBytes: options.recentBytes ?? LIMITS.journalRecentBytes,
+    recoveryMinMs: options.recoveryMinMs ?? LIMITS.journalRecoveryMinMs,
+    recoveryMaxMs: options.recoveryMaxMs ?? LIMITS.journalRecoveryMaxMs,
     clock: options.clock ?? systemClock,
   };
   try {
-    const window = new DedupeWindow(settings, settings.clock.nowMs());
-    restoreWindow(window, storage.contents(storage.state.contents.oldest));
-    return new LmdbJournal(storage, restoreCursors(storage), window, settings);
+    return new LmdbJournal(storage, restoreMemory(storage, settings), settings);
   } catch (error) {
     await storage.close();
     throw error;

@@ -1,14 +1,30 @@
 import { MillraceError } from '../../core/index.ts';
 import { isNumbered } from './batch.ts';
 import { openBlock } from './block.ts';
+import { restoreWindow } from './dedupe-log.ts';
+import { DedupeWindow } from './dedupe-window.ts';
 import { DeviceCursors } from './device-cursors.ts';
+import type { JournalSettings } from './settings.ts';
 import type { Storage } from './storage.ts';
+
+/** What a journal keeps in memory of its files. */
+export interface Memory {
+  cursors: DeviceCursors;
+  window: DedupeWindow;
+}
+
+/** Reads it from disk. Throws `journal_corrupt`. */
+export function restoreMemory(storage: Storage, settings: JournalSettings): Memory {
+  const window = new DedupeWindow(settings, settings.clock.nowMs());
+  restoreWindow(window, storage.contents(storage.state.contents.oldest));
+  return { cursors: restoreCursors(storage), window };
+}
 
 /**
  * Fills the device cursors from disk: the snapshot, single cursors, and the tables of the blocks since, whose
  * checksums and order are checked on the way. Throws `journal_corrupt`.
  */
-export function restoreCursors(storage: Storage): DeviceCursors {
+function restoreCursors(storage: Storage): DeviceCursors {
   const cursors = new DeviceCursors();
   const snapshot = storage.snapshot();
   let position = snapshot === undefined ? storage.state.tail : cursors.restoreSnapshot(snapshot);

@@ -2,10 +2,12 @@ import type { Clock } from '../../core/index.ts';
 import type { AdmissionLimits } from './admission.ts';
 import type { LetterLimits } from './dead-letters.ts';
 import type { DedupeLimits } from './dedupe-window.ts';
+import type { RecoveryLimits } from './recovery.ts';
 import type { TrimLimits } from './trim.ts';
 
 /** Everything that a local journal may be told, with nothing left out. */
-export interface JournalSettings extends TrimLimits, AdmissionLimits, LetterLimits, DedupeLimits {
+export interface JournalSettings
+  extends TrimLimits, AdmissionLimits, LetterLimits, DedupeLimits, RecoveryLimits {
   /** A block is sealed at this many bytes … */
   blockBytes: number;
   /** … or this long after its first frame. */

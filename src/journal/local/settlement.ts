@@ -2,6 +2,12 @@ import type { ByTransport, DeadLetterInput, Settlement } from '../journal.ts';
 import type { BlockInfo } from './block.ts';
 import { addReadings, type JournalState } from './state.ts';
 
+export interface PendingSettlement {
+  settlement: Settlement;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
 /** The state after a settlement that moves forward. `blocks`: headers from the one that holds the old position on. */
 export function settleState(
   state: JournalState,
@@ -31,4 +37,9 @@ function readingsOf(letters: readonly DeadLetterInput[]): ByTransport {
   const readings = { ws: 0, http: 0, mqtt: 0 };
   for (const letter of letters) readings[letter.transport] += letter.readings;
   return readings;
+}
+
+/** The position before which a settlement's blocks go at once. */
+export function expiredTo({ position, expired }: Settlement): number {
+  return expired.ws + expired.http + expired.mqtt > 0 ? position : 0;
 }

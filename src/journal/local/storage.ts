@@ -62,6 +62,8 @@ export interface Storage {
    * another process has become the writer, for good.
    */
   reopen(): Promise<void>;
+  /** Resolves when so many bytes have been written, synced and removed again: there is room for as many. */
+  probe(bytes: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -221,11 +223,15 @@ class LmdbStorage implements Storage {
     return this.#databases;
   }
 
-  async commit(change: Change): Promise<void> {
+  commit(change: Change): Promise<void> {
+    return this.#commit(() => this.#write(change));
+  }
+
+  async #commit(write: () => void): Promise<void> {
     let written: boolean;
     try {
       // Another process that opened this journal has made itself the writer: then nothing here applies.
-      written = await this.#open.meta.ifVersion('writer', this.#writer, () => this.#write(change));
+      written = await this.#open.meta.ifVersion('writer', this.#writer, write);
     } catch (error) {
       throw await this.#commitError(error);
     }
@@ -323,6 +329,12 @@ class LmdbStorage implements Storage {
       await environment.root.close();
       throw error;
     }
+  }
+
+  async probe(bytes: number): Promise<void> {
+    const { devices } = this.#open;
+    await this.#commit(() => void devices.put('probe', Buffer.alloc(bytes)));
+    await this.#commit(() => void devices.remove('probe'));
   }
 
   async close(): Promise<void> {
