@@ -2,9 +2,16 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 
 /** Values that are read at the moment of a scrape instead of being counted along the way. */
 export interface MetricSources {
-  ledger(): object;
+  /** Readings by state, for each way in. */
+  ledger(): { byTransport: Readonly<Record<string, object>> };
   frames(): { received: number; rejected: number };
-  journal(): { bytes: number; pendingBytes: number; queuedBytes: number };
+  journal(): {
+    state: string;
+    bytes: number;
+    pendingBytes: number;
+    queuedBytes: number;
+    lettersDropped: number;
+  };
   connections(): { devices: number; tails: number };
   storeUp(): boolean;
   writer(): { circuit: string; oldestPendingAgeMs: number | null };
@@ -86,11 +93,13 @@ export class Metrics {
     };
     void new Gauge({
       name: 'millrace_ledger_readings',
-      help: 'Readings by what became of them; received is the sum of the others',
-      labelNames: ['state'],
+      help: 'Readings by what became of them and by their way in; received is the sum of the others',
+      labelNames: ['state', 'transport'],
       registers,
       collect() {
-        for (const [state, count] of Object.entries(sources.ledger())) this.set({ state }, Number(count));
+        for (const [transport, counts] of Object.entries(sources.ledger().byTransport)) {
+          for (const [state, count] of Object.entries(counts)) this.set({ state, transport }, Number(count));
+        }
       },
     });
     counter('millrace_frames_received_total', 'Frames that devices sent', () => sources.frames().received);
@@ -98,6 +107,22 @@ export class Metrics {
       'millrace_frames_rejected_total',
       'Frames refused before the ack',
       () => sources.frames().rejected,
+    );
+    void new Gauge({
+      name: 'millrace_journal_state',
+      help: '1 for the state that the journal is in',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        for (const state of ['open', 'filling', 'full', 'failed']) {
+          this.set({ state }, sources.journal().state === state ? 1 : 0);
+        }
+      },
+    });
+    counter(
+      'millrace_dead_letters_dropped_total',
+      'Dead letters that their limits removed',
+      () => sources.journal().lettersDropped,
     );
     gauge('millrace_journal_bytes', 'Bytes of journal kept', () => sources.journal().bytes);
     gauge(
