@@ -72,7 +72,8 @@ export class Encoder {
     let body: Body | null = null;
     for (; this.#current < prefixes.length; this.#enter(this.#current + 1)) {
       const prefix = prefixes[this.#current];
-      while (prefix !== undefined && this.#place < this.#end) {
+      if (prefix === undefined) break;
+      while (this.#place < this.#end) {
         if (this.#distinct && body !== null) this.#writeDistinct(body, prefix, maxPoints, maxBytes);
         if (this.#place >= this.#end) break;
         const rows = this.#rowsOfNextTime(prefix);

@@ -1,5 +1,5 @@
 import type { RefusedPoint } from '../store.ts';
-import { BODY_BYTES, type Body } from './body.ts';
+import { BODY_BYTES, type Body, type BodyPool } from './body.ts';
 import type { Encoder } from './encoder.ts';
 import { isolate } from './isolate.ts';
 import type { InfluxTransport } from './transport.ts';
@@ -14,10 +14,12 @@ const BODY_GROWTH = 1 / 64;
 /** Sends bodies of a size that the server takes: halved when it answers 413, and slowly larger again after that. */
 export class BodySender {
   readonly #transport: InfluxTransport;
+  readonly #pool: BodyPool;
   #maxBytes = BODY_BYTES;
 
-  constructor(transport: InfluxTransport) {
+  constructor(transport: InfluxTransport, pool: BodyPool) {
     this.#transport = transport;
+    this.#pool = pool;
   }
 
   next(encoder: Encoder): Body | null {
@@ -29,6 +31,7 @@ export class BodySender {
     const reply = await this.#transport.write(body.bytes.subarray(0, -1));
     if (reply.status === 204) {
       this.#maxBytes = Math.min(BODY_BYTES, this.#maxBytes * (1 + BODY_GROWTH));
+      this.#pool.give(body);
       return [];
     }
     if (reply.status === 413) this.#maxBytes = Math.max(MIN_BODY_BYTES, body.lines.at >> 1);

@@ -54,7 +54,7 @@ class InfluxStore implements Store {
 
   constructor(connection: InfluxConnection) {
     this.#transport = new InfluxTransport(connection);
-    this.#sender = new BodySender(this.#transport);
+    this.#sender = new BodySender(this.#transport, this.#pool);
     this.#health = new InfluxHealth(() => this.#probe());
     this.#reader = new InfluxReader(this.#transport, new QueryPermits(), (error) =>
       this.#health.onRead(error),
@@ -88,7 +88,6 @@ class InfluxStore implements Store {
           failed = true;
           throw error;
         }
-        this.#pool.give(body);
       }
     };
     // All connections come to rest before a failure is told: nothing of this write may land after the next one.

@@ -3,7 +3,8 @@ import https from 'node:https';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { HttpError, InfluxDB, type Transport } from '@influxdata/influxdb-client';
-import { LIMITS, MillraceError, messageOf } from '../../core/index.ts';
+import { LIMITS, MillraceError } from '../../core/index.ts';
+import { networkError, post, type HttpAnswer } from './post.ts';
 import { InfluxUnavailable, QueryRefused, parseRetryAfterMs } from './unavailable.ts';
 
 export interface InfluxConnection {
@@ -30,13 +31,14 @@ const CHUNK_ROWS = 5_000;
 const compress = promisify(gzip);
 
 /**
- * The client library's transport, with what it lacks: time-outs that also close the socket, its retries left out, and
- * Retry-After as it was meant. See docs/decisions/0003-influx-transport.md.
+ * HTTP to InfluxDB: the client library's transport for queries, one that copies nothing for writes. See
+ * docs/decisions/0003-influx-transport.md.
  */
 export class InfluxTransport {
   readonly #connection: InfluxConnection;
-  readonly #agents: (http.Agent | https.Agent)[] = [];
-  readonly #writes: Transport;
+  readonly #writeAgent: http.Agent;
+  readonly #readAgent: http.Agent;
+  readonly #writeUrl: URL;
   readonly #reads: Transport;
   readonly #gzip: boolean;
 
@@ -45,33 +47,30 @@ export class InfluxTransport {
    * alone: where the token may travel in the clear the server is near.
    */
   constructor(connection: InfluxConnection, gzip = connection.url.startsWith('https:')) {
-    this.#gzip = gzip;
+    const { url, token, org, bucket } = connection;
     this.#connection = connection;
-    this.#writes = this.#client(WRITE_CONNECTIONS);
+    this.#gzip = gzip;
+    this.#writeAgent = agentFor(url, WRITE_CONNECTIONS);
     // One more than queries may run, so that the health probe never waits behind them.
-    this.#reads = this.#client(LIMITS.maxQueries + 1);
-  }
-
-  #client(maxSockets: number): Transport {
-    const { url, token } = this.#connection;
-    const options = { keepAlive: true, maxSockets };
-    const agent = url.startsWith('https:') ? new https.Agent(options) : new http.Agent(options);
-    this.#agents.push(agent);
+    this.#readAgent = agentFor(url, LIMITS.maxQueries + 1);
+    const parameters = new URLSearchParams({ org, bucket, precision: 'ns' });
+    this.#writeUrl = new URL(`${url.replace(/\/+$/, '')}/api/v2/write?${parameters.toString()}`);
     // The library's own time-out reports and leaves the socket open: 0 turns it off.
-    return new InfluxDB({ url, token, timeout: 0, transportOptions: { agent } }).transport;
+    const transportOptions = { agent: this.#readAgent };
+    this.#reads = new InfluxDB({ url, token, timeout: 0, transportOptions }).transport;
   }
 
   /**
-   * Posts lines of points. Resolves with any verdict on the points (204, 400, 413, 422); rejects with
-   * InfluxUnavailable for all that says nothing about them.
+   * Posts lines of points; their bytes may be used again when it has resolved with 204, not after any other end.
+   * Resolves with any verdict on the points (204, 400, 413, 422); rejects with InfluxUnavailable for all that says
+   * nothing about them.
    */
   async write(lines: Uint8Array): Promise<WriteReply> {
     // The fastest level: the text is so repetitive that a higher one costs CPU and saves little.
     const body = this.#gzip ? await compress(lines, { level: constants.Z_BEST_SPEED }) : lines;
-    const status = await this.#post(body, WRITE_TIMEOUT_MS);
-    if (typeof status !== 'number') return verdict(status);
-    if (status !== 204) throw new InfluxUnavailable(`InfluxDB answered a write with ${status}`, { status });
-    return { status, message: '' };
+    return verdict(
+      await this.#post(body, this.#gzip ? { 'content-encoding': 'gzip' } : {}, WRITE_TIMEOUT_MS),
+    );
   }
 
   /**
@@ -79,39 +78,17 @@ export class InfluxTransport {
    * too. Rejects with InfluxUnavailable where it says no, or nothing within `timeoutMs`.
    */
   async probeWrite(timeoutMs: number): Promise<void> {
-    const status = await this.#post(new Uint8Array(0), timeoutMs);
-    if (typeof status !== 'number') throw refusal(status);
-    if (status !== 204) throw new InfluxUnavailable(`InfluxDB answered a write with ${status}`, { status });
+    const answer = await this.#post(new Uint8Array(0), {}, timeoutMs);
+    if (answer.status !== 204) throw refusal(answer);
   }
 
-  #post(body: Uint8Array, timeoutMs: number): Promise<number | HttpError> {
-    const { org, bucket } = this.#connection;
-    const path = `/api/v2/write?org=${encodeURIComponent(org)}&bucket=${encodeURIComponent(bucket)}&precision=ns`;
-    const signal = AbortSignal.timeout(timeoutMs);
-    return new Promise((resolve, reject) => {
-      let status = 0;
-      const headers = {
-        'content-type': 'text/plain; charset=utf-8',
-        ...(this.#gzip && body.length > 0 ? { 'content-encoding': 'gzip' } : {}),
-      };
-      this.#writes.send(
-        path,
-        // Typed as text, but it only goes through Buffer.from(), which copies bytes as they are.
-        body as unknown as string,
-        { method: 'POST', headers, signal },
-        {
-          responseStarted: (_headers, statusCode) => {
-            status = statusCode ?? 0;
-          },
-          next: () => {},
-          complete: () => resolve(status),
-          error: (error) => {
-            if (error instanceof HttpError) resolve(error);
-            else reject(networkError(error, signal.aborted ? timeoutMs : null));
-          },
-        },
-      );
-    });
+  #post(body: Uint8Array, headers: http.OutgoingHttpHeaders, timeoutMs: number): Promise<HttpAnswer> {
+    const always = {
+      authorization: `Token ${this.#connection.token}`,
+      'content-type': 'text/plain; charset=utf-8',
+      accept: 'application/json',
+    };
+    return post(this.#writeUrl, this.#writeAgent, { ...always, ...headers }, body, timeoutMs);
   }
 
   /**
@@ -140,17 +117,17 @@ export class InfluxTransport {
     } catch (error) {
       if (signal.aborted) throw queryEnded(signal, error);
       if (error instanceof HttpError && error.statusCode === 400) {
-        throw new QueryRefused(`InfluxDB refused a query: ${jsonBody(error) ?? error.message}`, {
-          cause: error,
-        });
+        const said = jsonMessage(error.body ?? '') ?? error.message;
+        throw new QueryRefused(`InfluxDB refused a query: ${said}`, { cause: error });
       }
-      if (error instanceof HttpError) throw refusal(error);
+      if (error instanceof HttpError) throw refusal(answerOf(error));
       throw networkError(error, null);
     }
   }
 
   close(): void {
-    for (const agent of this.#agents) agent.destroy();
+    this.#writeAgent.destroy();
+    this.#readAgent.destroy();
   }
 }
 
@@ -161,23 +138,44 @@ export function queryEnded(signal: AbortSignal, cause?: unknown): MillraceError 
   return new MillraceError('query_timeout', 'the query took too long or was given up', { cause });
 }
 
-/** Sorts an HTTP error of a write into a verdict on the points, returned, or anything else, thrown. */
-function verdict(error: HttpError): WriteReply {
-  const status = error.statusCode;
-  if (status === 413) return { status, message: messageOf(error) };
-  const body = jsonBody(error);
-  // Only InfluxDB's own words condemn points: a proxy's 400, or one for a damaged body, says nothing of them.
-  const aboutPoints = status === 400 ? /unable to parse|partial write/ : /partial write/;
-  if ((status === 400 || status === 422) && body !== null && aboutPoints.test(body)) {
-    return { status: body.includes('partial write') ? 422 : 400, message: body };
-  }
-  throw refusal(error);
+function agentFor(url: string, maxSockets: number): http.Agent {
+  const options = { keepAlive: true, maxSockets };
+  return url.startsWith('https:') ? new https.Agent(options) : new http.Agent(options);
 }
 
-function jsonBody(error: HttpError): string | null {
-  const { json } = error as { json: unknown };
+/** Sorts the answer to a write into a verdict on the points, returned, or anything else, thrown. */
+function verdict(answer: HttpAnswer): WriteReply {
+  const { status, text } = answer;
+  if (status === 204) return { status, message: '' };
+  const message = jsonMessage(text);
+  if (status === 413) return { status, message: message ?? 'the point is larger than the server takes' };
+  // Only InfluxDB's own words condemn points: a proxy's 400, or one for a damaged body, says nothing of them.
+  const aboutPoints = status === 400 ? /unable to parse|partial write/ : /partial write/;
+  if ((status === 400 || status === 422) && message !== null && aboutPoints.test(message)) {
+    return { status: message.includes('partial write') ? 422 : 400, message };
+  }
+  throw refusal(answer);
+}
+
+/** The `message` of an error in InfluxDB's form, else null. */
+function jsonMessage(text: string): string | null {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return null;
+  }
   if (typeof json !== 'object' || json === null || !('message' in json)) return null;
   return typeof json.message === 'string' ? json.message : null;
+}
+
+function answerOf({ statusCode, headers, body }: HttpError): HttpAnswer {
+  const retryAfter = headers?.['retry-after'];
+  return {
+    status: statusCode,
+    retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
+    text: body ?? '',
+  };
 }
 
 const WHAT_TO_DO: Record<number, string> = {
@@ -186,30 +184,11 @@ const WHAT_TO_DO: Record<number, string> = {
   404: 'the bucket or organisation does not exist: check INFLUX_BUCKET and INFLUX_ORG',
 };
 
-function refusal(error: HttpError): InfluxUnavailable {
-  const status = error.statusCode;
-  const header = error.headers?.['retry-after'];
-  const said = (jsonBody(error) ?? error.body ?? '').slice(0, 300);
+function refusal({ status, retryAfter, text }: HttpAnswer): InfluxUnavailable {
+  const said = (jsonMessage(text) ?? text).slice(0, 300);
   const help = WHAT_TO_DO[status];
   return new InfluxUnavailable(
     `InfluxDB answered ${status}${help === undefined ? '' : `, ${help}`}${said === '' ? '' : ` (${said})`}`,
-    {
-      status,
-      retryAfterMs: parseRetryAfterMs(typeof header === 'string' ? header : undefined, Date.now()),
-      cause: error,
-    },
+    { status, retryAfterMs: parseRetryAfterMs(retryAfter, Date.now()) },
   );
-}
-
-function networkError(error: unknown, timedOutMs: number | null): InfluxUnavailable {
-  if (timedOutMs !== null)
-    return new InfluxUnavailable(`InfluxDB did not answer within ${timedOutMs / 1000} s`);
-  return new InfluxUnavailable(`InfluxDB cannot be reached: ${describe(error)}`, { cause: error });
-}
-
-/** Node's connection errors over several addresses have an empty message. */
-function describe(error: unknown): string {
-  const message = messageOf(error);
-  if (message !== '') return message;
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
 }
