@@ -46,7 +46,7 @@ describeWithInflux('an InfluxDB that answers', () => {
       INFLUX_BUCKET: await influx.newBucket(),
     });
     await gateway.start();
-    fleet = new Fleet({ random, wsUrl: gateway.wsUrl, devices: 3 });
+    fleet = new Fleet({ random, wsUrl: gateway.wsUrl, devices: 3, badPart: 0.02 });
   });
   afterAll(async () => {
     fleet.close();

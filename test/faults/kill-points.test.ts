@@ -21,7 +21,7 @@ describe('kill -9 at a named point', () => {
     const patches = KILL_POINTS.map(({ patch }) => patch);
     gateway = await Gateway.create(folder.path, env, patches);
     await gateway.start();
-    fleet = new Fleet({ random, wsUrl: gateway.wsUrl, devices: 4 });
+    fleet = new Fleet({ random, wsUrl: gateway.wsUrl, devices: 4, badPart: 0.02 });
   });
   afterAll(async () => {
     fleet.close();

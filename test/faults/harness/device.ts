@@ -88,6 +88,7 @@ class ConnectionModel {
       const bad = model.frames[number - 1]?.bad === true;
       if (bad && !this.#refused.has(number)) model.break(`bad frame ${number} was acknowledged unrefused`);
     }
+    if (seq < this.#acked) model.break(`the ack went back from ${this.#acked} to ${seq}`);
     this.#acked = seq;
     model.acked = Math.max(model.acked, seq);
   }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Random } from '../../../devices/random.ts';
 import { environmentFrame } from '../../fixtures/environment-frames.ts';
 import { until } from '../../fixtures/until.ts';
+import { breakPromise } from './verdict.ts';
 import { ClientDriver, DeviceModel, PlainDriver, type Driver, type Frame, type Reading } from './device.ts';
 
 export interface FleetOptions {
@@ -10,7 +11,7 @@ export interface FleetOptions {
   /** At most 16. Every second one uses the client library. */
   devices: number;
   /** Part of the frames that are bad. */
-  badPart?: number;
+  badPart: number;
 }
 
 /** Readings lie two milliseconds apart, from an hour ago on. */
@@ -35,7 +36,7 @@ export class Fleet {
   readonly #readings: number[] = [];
   #timer: NodeJS.Timeout | null = null;
 
-  constructor({ random, wsUrl, devices, badPart = 0.02 }: FleetOptions) {
+  constructor({ random, wsUrl, devices, badPart }: FleetOptions) {
     this.#random = random;
     this.#wsUrl = wsUrl;
     this.#badPart = badPart;
@@ -112,7 +113,11 @@ export class Fleet {
   /** Waits until at least `frames` more are acknowledged than now. */
   async progress(frames: number, timeoutMs = 30_000): Promise<void> {
     const goal = this.acked() + frames;
-    await until(`${frames} more acks`, () => this.acked() >= goal, timeoutMs);
+    try {
+      await until(`${frames} more acks`, () => this.acked() >= goal, timeoutMs);
+    } catch {
+      breakPromise('streaming', `no ${frames} more acks within ${timeoutMs / 1000} s`);
+    }
   }
 
   /** Frames acknowledged so far. */

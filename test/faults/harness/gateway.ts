@@ -9,11 +9,12 @@ import { freePort } from '../../fixtures/free-port.ts';
 import { until } from '../../fixtures/until.ts';
 import type { Patch } from './patches.ts';
 import { sabotage } from './sabotages.mjs';
+import { breakPromise } from './verdict.ts';
 
 const MAIN = join(process.cwd(), 'dist', 'src', 'cli', 'main.js');
 const HOOK = pathToFileURL(join(process.cwd(), 'test', 'faults', 'harness', 'patch.mjs')).href;
 
-export interface Ledger {
+export interface LedgerCounts {
   received: number;
   stored: number;
   duplicates: number;
@@ -22,6 +23,13 @@ export interface Ledger {
   expired: number;
   pending: number;
 }
+
+export interface Ledger extends LedgerCounts {
+  byTransport: Record<string, LedgerCounts>;
+}
+
+/** The exit code of patch.mjs for a text that is not there. */
+const BAD_PATCH = 70;
 
 /** What patch.mjs does while the process runs. */
 export interface Control {
@@ -100,7 +108,9 @@ export class Gateway {
     await until('the server to be ready', async () => {
       if (!this.alive) {
         const { code, signal, log } = await ended;
-        throw new Error(`the server ended with ${code ?? signal} before it was ready:\n${log}`);
+        const what = `the server ended with ${code ?? signal} before it was ready:\n${log}`;
+        if (code === BAD_PATCH) throw new Error(what);
+        breakPromise('start', what);
       }
       return this.isReady();
     });

@@ -1,12 +1,11 @@
 /** Module hooks that replace texts in files while they are loaded; patch.mjs has checked that each is there. */
-import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const byUrl = new Map();
 
-export function initialize({ program, patches }) {
+export function initialize({ patches }) {
   for (const patch of patches) {
-    const url = pathToFileURL(join(program, patch.file)).href;
+    const url = pathToFileURL(patch.file).href;
     byUrl.set(url, [...(byUrl.get(url) ?? []), patch]);
   }
 }

@@ -3,11 +3,11 @@
  * texts in the program's own modules while they are loaded, lets the process die at a point among them, and
  * moves the clock. A text that is not there exactly once ends the process before it begins.
  *
- * FAULT_PATCHES  JSON: [{file, find, replace}], `file` below dist/src
+ * FAULT_PATCHES  JSON: [{in, find, replace}], `in` a file or folder below dist/src
  * FAULT_CONTROL  a JSON file, read again and again: {clockMs, kill}. Date.now() is off by `clockMs`; at the
  *                n-th pass of faultKill(NAME) the process dies when `kill` is {point: NAME, pass: n}.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { register } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -15,15 +15,26 @@ const POLL_MS = 10;
 const { FAULT_PATCHES = '[]', FAULT_CONTROL = '' } = process.env;
 // main.js lies in dist/src/cli
 const program = join(dirname(process.argv[1] ?? ''), '..');
-const patches = JSON.parse(FAULT_PATCHES);
 
-for (const { file, find } of patches) {
-  const times = readFileSync(join(program, file), 'utf8').split(find).length - 1;
-  if (times === 1) continue;
-  process.stderr.write(`fault patch: ${times} times instead of once in ${file}: ${find}\n`);
-  process.exit(70);
+function filesIn(path) {
+  if (path.endsWith('.js')) return [path];
+  return readdirSync(path, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.js'))
+    .map((name) => join(path, name));
 }
-if (patches.length > 0) register('./load-patched.mjs', import.meta.url, { data: { program, patches } });
+
+/** The one file that holds the text once. */
+function fileOf({ in: place, find }) {
+  const found = filesIn(join(program, place)).flatMap((file) =>
+    Array.from({ length: readFileSync(file, 'utf8').split(find).length - 1 }, () => file),
+  );
+  if (found.length === 1) return found[0];
+  process.stderr.write(`fault patch: ${found.length} times instead of once in ${place}: ${find}\n`);
+  return process.exit(70);
+}
+
+const patches = JSON.parse(FAULT_PATCHES).map((patch) => ({ ...patch, file: fileOf(patch) }));
+if (patches.length > 0) register('./load-patched.mjs', import.meta.url, { data: { patches } });
 
 let control = JSON.parse(readFileSync(FAULT_CONTROL, 'utf8'));
 let changedMs = statSync(FAULT_CONTROL).mtimeMs;

@@ -1,8 +1,8 @@
 /** A change of the built program, made while it is loaded: see patch.mjs. */
 export interface Patch {
-  /** Below dist/src. */
-  file: string;
-  /** A text that is in the file exactly once. */
+  /** A file below dist/src, or a folder in one file of which the text is. */
+  in: string;
+  /** A text that is there exactly once. */
   find: string;
   replace: string;
 }
@@ -15,70 +15,54 @@ export interface KillPoint {
   patch: Patch;
 }
 
-const before = (when: KillPoint['when'], name: string, file: string, find: string): KillPoint => ({
-  name,
-  when,
-  patch: { file, find, replace: `faultKill('${name}'); ${find}` },
-});
-const after = (when: KillPoint['when'], name: string, file: string, find: string): KillPoint => ({
-  name,
-  when,
-  patch: { file, find, replace: `${find} faultKill('${name}');` },
-});
-const streaming = (name: string, file: string, find: string, replace: string): KillPoint => ({
-  name,
-  when: 'streaming',
-  patch: { file, find, replace },
-});
+interface Place {
+  when?: KillPoint['when'];
+  in: string;
+  /** An expression that is a promise. It stays whole, so that several points may lie around it. */
+  around: string;
+  /** Which passes count; all when missing. */
+  if?: string;
+}
 
-const JOURNAL = 'journal/local/local-journal.js';
-const COMMIT = 'await this.#storage.commit(transaction.change);';
-const TRIMS = 'transaction.change.removedBlocks.length > 0';
-const WRITER = 'writer/writer.js';
-const SERVER = 'app/server.js';
-const DRAIN = "await ingest.drain('the server is stopping');";
+function before(
+  name: string,
+  { when = 'streaming', in: folder, around, if: only = 'true' }: Place,
+): KillPoint {
+  const replace = `((${only}) && faultKill('${name}'), ${around})`;
+  return { name, when, patch: { in: folder, find: around, replace } };
+}
+
+function during(name: string, { when = 'streaming', in: folder, around }: Place): KillPoint {
+  const replace = `(faultKillSoon('${name}'), ${around})`;
+  return { name, when, patch: { in: folder, find: around, replace } };
+}
+
+function after(
+  name: string,
+  { when = 'streaming', in: folder, around, if: only = 'true' }: Place,
+): KillPoint {
+  const replace = `${around}.then((value) => ((${only}) && faultKill('${name}'), value))`;
+  return { name, when, patch: { in: folder, find: around, replace } };
+}
+
+const COMMIT: Place = { in: 'journal', around: 'this.#storage.commit(transaction.change)' };
+const TRIM: Place = { ...COMMIT, if: 'transaction.change.removedBlocks.length > 0' };
+const STORE_WRITE: Place = { in: 'writer', around: 'store.write(batch.columns, position)' };
+const DUCKDB_COMMIT: Place = { in: 'store/duckdb/transaction.js', around: "connection.run('COMMIT')" };
+const DRAIN: Place = { when: 'draining', in: 'app', around: "ingest.drain('the server is stopping')" };
+const CLOSE: Place = { when: 'draining', in: 'app', around: 'await store.close()' };
 
 /** Names have no apostrophes: they travel inside of the patched text. */
 export const KILL_POINTS: readonly KillPoint[] = [
-  before('streaming', 'before the journal commits', JOURNAL, COMMIT),
-  streaming(
-    'while the journal commits',
-    'journal/local/storage.js',
-    'await this.#meta.ifVersion(',
-    "await (faultKillSoon('while the journal commits'), this.#meta).ifVersion(",
-  ),
-  after('streaming', 'after the commit, before the ack', JOURNAL, COMMIT),
-  streaming(
-    'before the store write',
-    WRITER,
-    'await store.write(',
-    "await (faultKill('before the store write'), store).write(",
-  ),
-  before(
-    'streaming',
-    'before the store commits',
-    'store/duckdb/transaction.js',
-    "await connection.run('COMMIT');",
-  ),
-  streaming(
-    'between store and settlement',
-    WRITER,
-    'await journal.settle(settlementOf(journal, batch.next',
-    "await (faultKill('between store and settlement'), journal).settle(settlementOf(journal, batch.next",
-  ),
-  streaming(
-    'before a trim is committed',
-    JOURNAL,
-    COMMIT,
-    `if (${TRIMS}) faultKill('before a trim is committed'); ${COMMIT}`,
-  ),
-  streaming(
-    'after a trim is committed',
-    JOURNAL,
-    COMMIT,
-    `${COMMIT} if (${TRIMS}) faultKill('after a trim is committed');`,
-  ),
-  before('draining', 'in a drain, before devices are told', SERVER, DRAIN),
-  after('draining', 'in a drain, after the last acks', SERVER, DRAIN),
-  after('draining', 'in a drain, after the store closed', SERVER, 'await store.close();'),
+  before('before the journal commits', COMMIT),
+  during('while the journal commits', COMMIT),
+  after('after the commit, before the ack', COMMIT),
+  before('before the store write', STORE_WRITE),
+  before('before the store commits', DUCKDB_COMMIT),
+  after('between store and settlement', STORE_WRITE),
+  before('before a trim is committed', TRIM),
+  after('after a trim is committed', TRIM),
+  before('in a drain, before devices are told', DRAIN),
+  after('in a drain, after the last acks', DRAIN),
+  after('in a drain, after the store closed', CLOSE),
 ];

@@ -2,8 +2,7 @@
  * Promises broken on purpose, as patches of the built program (see patch.mjs). Under each the test files of
  * `noticedBy` have to see a promise broken: npm run test:faults -- --break all.
  */
-const JOURNAL = 'journal/local/local-journal.js';
-const COMMIT = 'await this.#storage.commit(transaction.change);';
+const COMMIT = 'this.#storage.commit(transaction.change)';
 
 export const SABOTAGES = [
   {
@@ -11,16 +10,102 @@ export const SABOTAGES = [
     noticedBy: ['kill-points'],
     patches: [
       {
-        file: 'ingest/session.js',
-        find: 'journal.append(this, seq, bytes, readings, nowMs);',
-        replace: 'journal.append(this, seq, bytes, readings, nowMs); this.onDurable(seq);',
+        in: 'ingest/session.js',
+        find: 'journal.append(this, seq, ',
+        replace: '(queueMicrotask(() => this.onDurable(seq)), journal).append(this, seq, ',
       },
     ],
   },
   {
     name: 'commit not awaited',
     noticedBy: ['kill-points'],
-    patches: [{ file: JOURNAL, find: COMMIT, replace: 'void this.#storage.commit(transaction.change);' }],
+    patches: [{ in: 'journal', find: COMMIT, replace: `void ${COMMIT}` }],
+  },
+  {
+    name: 'position settled before the store write',
+    noticedBy: ['influx-outage'],
+    patches: [
+      {
+        in: 'writer',
+        find: 'const points = await this.#try(',
+        replace:
+          'if (!again) await journal.settle(settlementOf(journal, batch.next, batch.received, batch.refused));' +
+          'const points = await this.#try(',
+      },
+    ],
+  },
+  {
+    name: "store position committed before the store's rows",
+    noticedBy: ['kill-points'],
+    patches: [
+      {
+        in: 'store/duckdb/transaction.js',
+        find: "await connection.run('BEGIN TRANSACTION');",
+        replace:
+          "await connection.run('BEGIN TRANSACTION');" +
+          'await writePosition(connection, withRefused(position, refused));' +
+          "await connection.run('COMMIT'); await connection.run('BEGIN TRANSACTION');",
+      },
+    ],
+  },
+  {
+    name: 'numbers not deduped, and the welcome not held back for frames in flight',
+    noticedBy: ['connections'],
+    patches: [
+      { in: 'journal/local/batch.js', find: 'seq <= cursor.taken', replace: 'false' },
+      { in: 'ingest/hub.js', find: 'journal.stats().queuedBytes > 0', replace: 'journal === null' },
+    ],
+  },
+  {
+    name: 'device numbers lost in a crash',
+    noticedBy: ['kill'],
+    patches: [
+      {
+        in: 'journal/local',
+        find: 'cursors.restore(device, lastSeq)',
+        replace: 'cursors.restore(device, lastSeq - 1)',
+      },
+    ],
+  },
+  {
+    name: 'another epoch after each start',
+    noticedBy: ['kill'],
+    patches: [
+      { in: 'ingest/session.js', find: 'epoch: journal.epoch', replace: 'epoch: String(process.pid)' },
+    ],
+  },
+  {
+    name: 'refused readings not counted',
+    noticedBy: ['kill'],
+    patches: [
+      {
+        in: 'journal',
+        find: 'rejected: addReadings(counts.rejected, batch.rejected)',
+        replace: 'rejected: counts.rejected',
+      },
+    ],
+  },
+  {
+    name: 'stored readings not counted',
+    noticedBy: ['kill'],
+    patches: [
+      {
+        in: 'journal',
+        find: 'stored: addReadings(state.counts.stored, settlement.stored)',
+        replace: 'stored: state.counts.stored',
+      },
+    ],
+  },
+  {
+    name: 'dead letters dropped',
+    noticedBy: ['kill'],
+    patches: [
+      {
+        in: 'journal/local/transaction.js',
+        find: 'for (const letter of batch.letters)',
+        replace: 'for (const letter of [])',
+      },
+    ],
   },
 ];
 

@@ -13,6 +13,8 @@ export interface Scene {
 export interface SceneOptions {
   random: Random;
   devices?: number;
+  /** Part of the frames that are bad. */
+  badPart?: number;
   env?: Readonly<Record<string, string>>;
   patches?: readonly Patch[];
   /** A folder of the caller's instead of a temporary one. */
@@ -27,7 +29,8 @@ export async function withScene(options: SceneOptions, play: (scene: Scene) => P
   let fleet: Fleet | null = null;
   try {
     await gateway.start();
-    fleet = new Fleet({ random: options.random, wsUrl: gateway.wsUrl, devices: options.devices ?? 4 });
+    const { random, devices = 4, badPart = 0.02 } = options;
+    fleet = new Fleet({ random, wsUrl: gateway.wsUrl, devices, badPart });
     if (fleet.models.length > 0) {
       fleet.stream();
       await fleet.progress(1);

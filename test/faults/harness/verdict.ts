@@ -1,4 +1,6 @@
 import { appendFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { expect } from '@jest/globals';
 import { until } from '../../fixtures/until.ts';
 import type { DeviceModel } from './device.ts';
 import type { Gateway, Ledger } from './gateway.ts';
@@ -67,11 +69,24 @@ export function record(verdict: Verdict): void {
   if (file !== undefined) appendFileSync(file, `${JSON.stringify(verdict)}\n`);
 }
 
+/** Writes down, outside of `judge`, that something did not happen that had to, and throws. */
+export function breakPromise(fault: string, what: string): never {
+  const kind = basename(expect.getState().testPath ?? '').replace('.test.ts', '');
+  record({ kind, fault, run: '', acked: 0, found: 0, lost: 0, twice: 0, broken: [what] });
+  throw new Error(`${kind}, ${fault}: ${what}`);
+}
+
 /** What is wrong with a ledger; null when it balances. */
-export function imbalance({ received, ...others }: Ledger): string | null {
-  const sum = Object.values(others).reduce((total, count) => total + count, 0);
-  if (sum === received && Object.values(others).every((count) => count >= 0)) return null;
-  return `the ledger is off: received ${received} of ${JSON.stringify(others)}`;
+export function imbalance(ledger: Ledger): string | null {
+  for (const counts of [ledger, ...Object.values(ledger.byTransport)]) {
+    const { received, stored, duplicates, rejected, deadLettered, expired, pending } = counts;
+    const others = [stored, duplicates, rejected, deadLettered, expired, pending];
+    const sum = others.reduce((total, count) => total + count, 0);
+    if (sum !== received || others.some((count) => count < 0)) {
+      return `the ledger is off: ${JSON.stringify(counts)}`;
+    }
+  }
+  return null;
 }
 
 async function settledLedger(gateway: Gateway, broken: string[]): Promise<Ledger> {

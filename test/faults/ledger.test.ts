@@ -1,0 +1,90 @@
+import { expect, test } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describeWithInflux, startInflux } from '../fixtures/influxd.ts';
+import { PlainDriver } from './harness/device.ts';
+import type { Fleet } from './harness/fleet.ts';
+import type { Gateway, Ledger } from './harness/gateway.ts';
+import { InfluxProxy } from './harness/influx-proxy.ts';
+import { withScene } from './harness/scene.ts';
+import { longCycles, seeded } from './harness/seed.ts';
+import { imbalance, judge } from './harness/verdict.ts';
+
+const random = seeded('ledger');
+const READINGS = 100;
+const RUN_MS = longCycles === null ? 10_000 : 60_000;
+const BAD_PART = 0.1;
+
+/** Reads the ledger of a living server so many times, and a kill now and then costs some time. */
+async function watch(gateway: Gateway): Promise<Ledger[]> {
+  const seen: Ledger[] = [];
+  while (seen.length < READINGS) {
+    await sleep(RUN_MS / READINGS / 2);
+    try {
+      seen.push(await gateway.ledger());
+    } catch {
+      // killed, and not up again
+    }
+  }
+  return seen;
+}
+
+/** Kills, outages, cut connections and doubled devices, one after the other, until told to stop. */
+async function torment(gateway: Gateway, proxy: InfluxProxy, fleet: Fleet, signal: AbortSignal) {
+  while (!signal.aborted) {
+    proxy.set({ do: 'answer', status: 503 }, true);
+    await sleep(random.between(100, 500));
+    await gateway.kill();
+    await gateway.start();
+    await fleet.progress(10);
+    proxy.set({ do: 'cut the response' });
+    await sleep(random.between(100, 500));
+    proxy.set(null);
+    for (const driver of fleet.drivers) if (driver instanceof PlainDriver) driver.cut();
+    await fleet.progress(10);
+    await gateway.kill();
+    await gateway.start();
+    await sleep(random.between(0, RUN_MS / 10));
+  }
+}
+
+describeWithInflux('the ledger', () => {
+  test(
+    `balances at each of ${READINGS} readings through kills, bad frames and outages of the store`,
+    async () => {
+      const influx = await startInflux();
+      const proxy = await InfluxProxy.start(influx.url);
+      const env = {
+        MILLRACE_STORE: 'influxdb',
+        INFLUX_URL: proxy.url,
+        INFLUX_TOKEN: influx.token,
+        INFLUX_ORG: influx.org,
+        INFLUX_BUCKET: await influx.newBucket(),
+      };
+      try {
+        await withScene({ random, env, badPart: BAD_PART }, async ({ gateway, fleet }) => {
+          const over = new AbortController();
+          const tormented = torment(gateway, proxy, fleet, over.signal);
+          const seen = await watch(gateway);
+          over.abort();
+          await tormented;
+          fleet.pause();
+          await fleet.acknowledged();
+          const broken = fleet.models[0]?.broken;
+          for (const [i, ledger] of seen.entries()) {
+            const off = imbalance(ledger);
+            if (off !== null) broken?.push(off);
+            const before = seen[i - 1];
+            if (before !== undefined && (ledger.received < before.received || ledger.stored < before.stored))
+              broken?.push(`a count went back: ${JSON.stringify(before)}, then ${JSON.stringify(ledger)}`);
+          }
+          expect(seen.some(({ pending }) => pending > 0)).toBe(true);
+          await judge('ledger', `ledger read ${READINGS} times`, gateway, fleet);
+        });
+      } finally {
+        await proxy.close();
+        await influx.stop();
+      }
+    },
+    3 * RUN_MS + 60_000,
+  );
+});
