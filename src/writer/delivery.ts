@@ -91,14 +91,14 @@ export class Delivery {
   }
 
   async #try<T>(write: () => Promise<T>): Promise<T | null> {
-    const { store, logger, onWrite, onFailure, onRetry } = this.#options;
+    const { store, logger } = this.#options;
     const { circuit } = this;
-    if (circuit.failures > 0) onRetry();
+    if (circuit.failures > 0) this.#options.onRetry();
     try {
       if (circuit.attempt() === 'probe') await store.probe();
       const startMs = steadyClock.nowMs();
       const value = await write();
-      onWrite(steadyClock.nowMs() - startMs);
+      this.#options.onWrite(steadyClock.nowMs() - startMs);
       if (circuit.failures > 0) {
         logger.info({ failures: circuit.failures }, 'the store takes points again');
       }
@@ -109,7 +109,7 @@ export class Delivery {
       const waitMs = Math.round(circuit.failed(retryAfterMs(error)));
       this.#reason = messageOf(error);
       const kind = kindOf(error);
-      onFailure(kind);
+      this.#options.onFailure(kind);
       logger.warn(
         { kind, failures: circuit.failures, circuit: circuit.state, waitMs, err: error },
         `store write failed: ${this.#reason}`,
@@ -119,13 +119,12 @@ export class Delivery {
   }
 
   #tellExpired({ position, readings, limit }: Expiry): void {
-    const { logger, onExpired } = this.#options;
-    onExpired(readings, limit);
+    this.#options.onExpired(readings, limit);
     this.#expired += readings.ws + readings.http + readings.mqtt;
     const nowMs = steadyClock.nowMs();
     if (nowMs - this.#expiryLoggedMs < EXPIRY_LOG_MS) return;
     this.#expiryLoggedMs = nowMs;
-    logger.warn(
+    this.#options.logger.warn(
       { readings: this.#expired, position, limit },
       'the journal reached its limit: the oldest readings were given up, as journal-on-limit says',
     );

@@ -128,7 +128,12 @@ export class Writer {
       const ahead = new WriteBatch(registry, batch.next);
       // What fails here is met again when the batch's turn comes.
       const filling = full ? fill(ahead, journal, steadyClock).catch(() => false) : null;
-      const end = await this.#deliver(batch).finally(() => filling);
+      let end;
+      try {
+        end = await this.#deliver(batch);
+      } finally {
+        await filling;
+      }
       if (end === 'stopped') return;
       batch = end === 'taken' ? ahead : new WriteBatch(registry, journal.settledPosition());
       this.#from = batch.first;

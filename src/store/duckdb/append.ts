@@ -8,6 +8,7 @@ import {
   VARCHAR,
   type DuckDBAppender,
   type DuckDBType,
+  type DuckDBValue,
   type DuckDBVector,
 } from '@duckdb/node-api';
 import {
@@ -15,6 +16,7 @@ import {
   type Cell,
   type Column,
   type ColumnBatch,
+  type Slice,
   type StoredType,
 } from '../../core/index.ts';
 import type { Table, TableColumn } from './tables.ts';
@@ -39,15 +41,17 @@ export function sourceOf(batch: ColumnBatch, column: TableColumn): Column | unde
   return batch.columns.find(({ def }) => def.name === column.name && def.type === column.type);
 }
 
-/** Appends the given rows of a batch, column by column. */
-export function appendBatchRows(
+/** Appends the given rows of a batch, column by column, a chunk at a time. */
+export async function appendBatchRows(
   appender: DuckDBAppender,
   table: Table,
   batch: ColumnBatch,
   rows: readonly number[],
-): void {
+  slice: Slice,
+): Promise<void> {
   const sources = table.columns.map((column) => sourceOf(batch, column));
   for (let start = 0; start < rows.length; start += CHUNK_ROWS) {
+    await slice.pause();
     const part = rows.length <= CHUNK_ROWS ? rows : rows.slice(start, start + CHUNK_ROWS);
     const chunk = chunkOf(table, part.length);
     const time = chunk.getColumnVector(0);
@@ -64,7 +68,7 @@ export function appendBatchRows(
       fill(vector, source, table.columns[index]?.role === 'tag', part);
       vector.flush();
     }
-    appender.appendDataChunk(chunk);
+    appendChunk(appender, chunk);
   }
 }
 
@@ -108,13 +112,41 @@ export interface Point {
 }
 
 /** Appends points that are already rows: the few that have to be merged. */
-export function appendPoints(appender: DuckDBAppender, table: Table, points: readonly Point[]): void {
+export async function appendPoints(
+  appender: DuckDBAppender,
+  table: Table,
+  points: readonly Point[],
+  slice: Slice,
+): Promise<void> {
   for (let start = 0; start < points.length; start += CHUNK_ROWS) {
+    await slice.pause();
     const part = points.slice(start, start + CHUNK_ROWS);
     const chunk = chunkOf(table, part.length);
     chunk.setRows(
       part.map((point) => [new DuckDBTimestampNanosecondsValue(point.timeNs), point.device, ...point.values]),
     );
-    appender.appendDataChunk(chunk);
+    appendChunk(appender, chunk);
   }
+}
+
+/** Appends plain values of the given types. */
+export async function appendRows(
+  appender: DuckDBAppender,
+  types: readonly DuckDBType[],
+  rows: readonly DuckDBValue[][],
+  slice: Slice,
+): Promise<void> {
+  for (let start = 0; start < rows.length; start += CHUNK_ROWS) {
+    await slice.pause();
+    const part = rows.slice(start, start + CHUNK_ROWS);
+    const chunk = DuckDBDataChunk.create(types, part.length);
+    chunk.setRows(part);
+    appendChunk(appender, chunk);
+  }
+}
+
+/** Hands a chunk over at once: the appender would do it for many together, and hold the event loop for as long. */
+function appendChunk(appender: DuckDBAppender, chunk: DuckDBDataChunk): void {
+  appender.appendDataChunk(chunk);
+  appender.flushSync();
 }

@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import type { ColumnBatch } from '../../core/index.ts';
+import type { ColumnBatch, Slice } from '../../core/index.ts';
 import { appendPoints, sourceOf, type Point } from './append.ts';
 import { timeLiteral } from './sql.ts';
 import type { Table } from './tables.ts';
@@ -35,7 +35,7 @@ export class LatePoints {
   }
 
   /** Merges the points into the table. Runs inside the write's transaction, after the appended rows. */
-  async merge(connection: DuckDBConnection, table: Table): Promise<void> {
+  async merge(connection: DuckDBConnection, table: Table, slice: Slice): Promise<void> {
     const points = [...this.#points.values()];
     let oldestNs = points[0]?.timeNs ?? 0n;
     let newestNs = oldestNs;
@@ -45,7 +45,7 @@ export class LatePoints {
     }
     await connection.run(`CREATE OR REPLACE TEMP TABLE late AS SELECT * FROM ${table.sql} LIMIT 0`);
     const appender = await connection.createAppender('late', 'main', 'temp');
-    appendPoints(appender, table, points);
+    await appendPoints(appender, table, points, slice);
     appender.closeSync();
 
     const fields = table.columns.filter((column) => column.role === 'field');

@@ -1,8 +1,10 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
+import { BIGINT, VARCHAR, type DuckDBConnection } from '@duckdb/node-api';
+import { Slice } from '../../core/index.ts';
 import { refusedFrames } from '../refused-frames.ts';
 import type { RefusedPoint, StorePosition } from '../store.ts';
+import { appendRows } from './append.ts';
 import { readRows } from './cells.ts';
-import { OWN } from './sql.ts';
+import { CATALOG, OWN } from './sql.ts';
 
 /** The position of a write, with the frames that the store refused itself. */
 export function withRefused(position: StorePosition, refused: readonly RefusedPoint[]): StorePosition {
@@ -17,13 +19,22 @@ export async function writePosition(connection: DuckDBConnection, position: Stor
     BigInt(position.position),
   ]);
   await connection.run(`DELETE FROM ${OWN}.refused`);
-  for (const frame of position.refused) {
-    await connection.run(`INSERT INTO ${OWN}.refused VALUES ($1, $2, $3, $4)`, [
-      BigInt(frame.position),
-      BigInt(frame.readings),
-      frame.code,
-      frame.message,
-    ]);
+  if (position.refused.length === 0) return;
+  const appender = await connection.createAppender('refused', 'main', CATALOG);
+  try {
+    await appendRows(
+      appender,
+      [BIGINT, BIGINT, VARCHAR, VARCHAR],
+      position.refused.map(({ position: at, readings, code, message }) => [
+        BigInt(at),
+        BigInt(readings),
+        code,
+        message,
+      ]),
+      new Slice(),
+    );
+  } finally {
+    appender.closeSync();
   }
 }
 

@@ -1,4 +1,6 @@
-import { BIGINT, DuckDBDataChunk, VARCHAR, type DuckDBConnection } from '@duckdb/node-api';
+import { BIGINT, VARCHAR, type DuckDBConnection } from '@duckdb/node-api';
+import type { Slice } from '../../core/index.ts';
+import { appendRows } from './append.ts';
 import { OWN } from './sql.ts';
 
 interface Seen {
@@ -43,19 +45,23 @@ export class SeenDevices {
 }
 
 /** Widens the stored first and last times by those of a write, inside its transaction. */
-export async function mergeSeen(connection: DuckDBConnection, devices: SeenDevices): Promise<void> {
+export async function mergeSeen(
+  connection: DuckDBConnection,
+  devices: SeenDevices,
+  slice: Slice,
+): Promise<void> {
   const all = devices.all();
   if (all.length === 0) return;
   await connection.run(
     'CREATE OR REPLACE TEMP TABLE seen (device VARCHAR, measurement VARCHAR, first_ns BIGINT, last_ns BIGINT)',
   );
   const appender = await connection.createAppender('seen', 'main', 'temp');
-  for (let start = 0; start < all.length; start += 2048) {
-    const part = all.slice(start, start + 2048);
-    const chunk = DuckDBDataChunk.create([VARCHAR, VARCHAR, BIGINT, BIGINT], part.length);
-    chunk.setRows(part.map((seen) => [seen.device, seen.measurement, seen.firstNs, seen.lastNs]));
-    appender.appendDataChunk(chunk);
-  }
+  await appendRows(
+    appender,
+    [VARCHAR, VARCHAR, BIGINT, BIGINT],
+    all.map((seen) => [seen.device, seen.measurement, seen.firstNs, seen.lastNs]),
+    slice,
+  );
   appender.closeSync();
   await connection.run(
     `MERGE INTO ${OWN}.devices AS t USING temp.seen AS s ` +

@@ -18,7 +18,7 @@ export class SnapshotReader {
   /** Calls into DuckDB at once. Each holds a thread of libuv's pool, and the writer must find one free. */
   readonly #calls: Semaphore;
   readonly #open = new Set<Snapshot>();
-  #closed = false;
+  #closed: MillraceError | null = null;
 
   constructor(instance: DuckDBInstance, maxQueries: number, maxWaiting: number, maxCalls: number) {
     this.#instance = instance;
@@ -53,10 +53,9 @@ export class SnapshotReader {
     return rows;
   }
 
-  /** Ends all open reads. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    const reason = new MillraceError('draining', 'the store is closing');
+  /** Ends all open reads with `reason`, and those that come. */
+  async close(reason: MillraceError): Promise<void> {
+    this.#closed = reason;
     await Promise.all([...this.#open].map((snapshot) => snapshot.cancel(reason)));
   }
 
@@ -68,7 +67,7 @@ export class SnapshotReader {
     }
     try {
       // those who waited while the store closed come here one after another
-      if (this.#closed) throw new MillraceError('store_unavailable', 'the store is closed');
+      if (this.#closed !== null) throw new MillraceError('store_unavailable', this.#closed.message);
       const connection = await this.#instance.connect();
       const snapshot: Snapshot = new Snapshot(connection, this.#calls, signal, () => {
         this.#open.delete(snapshot);

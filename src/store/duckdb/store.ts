@@ -1,4 +1,3 @@
-import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { MillraceError, messageOf, selectColumns, type ColumnBatch } from '../../core/index.ts';
 import type {
   AggregateQuery,
@@ -13,80 +12,86 @@ import type {
 } from '../store.ts';
 import { aggregateColumns } from '../aggregate-columns.ts';
 import { aggregateSql } from './aggregate.ts';
+import type { Database } from './database.ts';
 import { deviceSql, devicesSql, storedDevice } from './devices.ts';
 import { latestSql } from './latest.ts';
-import { readPosition, withRefused } from './position.ts';
+import { withRefused } from './position.ts';
 import { rowsSql } from './select.ts';
-import { SnapshotReader } from './snapshot.ts';
-import { CATALOG, type Statement } from './sql.ts';
-import type { Tables } from './tables.ts';
+import { OWN, type Statement } from './sql.ts';
+import type { Table } from './tables.ts';
 import { writeTransaction } from './transaction.ts';
 
-export interface DuckDbStoreLimits {
-  maxQueries: number;
-  maxQueriesWaiting: number;
-  /** Reading calls into DuckDB at once. */
-  maxCalls: number;
-  onClosed: () => void;
-}
-
-/** The embedded store: one writing connection, used in turn, and one connection per read. */
+/**
+ * The embedded store: one writing connection, used in turn, and one connection per read. After a failure that leaves
+ * the database unusable, the next write or probe opens the file anew; reads are refused until then.
+ */
 export class DuckDbStore implements Store {
   readonly kind = 'duckdb';
-  readonly #instance: DuckDBInstance;
-  readonly #writer: DuckDBConnection;
-  readonly #tables: Tables;
-  readonly #reader: SnapshotReader;
+  readonly #open: () => Promise<Database>;
   readonly #onClosed: () => void;
+  /** Null between a failure that made the database unusable and its next opening. */
+  #database: Database | null;
   #position: StorePosition | null;
   #state: StoreState = { state: 'up', reason: null };
-  /** The end of the last write that was asked for: writes run one after another. */
-  #lastWrite: Promise<unknown> = Promise.resolve();
+  /** The end of the last write or probe that was asked for: they run one after another. */
+  #last: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | null = null;
 
-  private constructor(
-    instance: DuckDBInstance,
-    writer: DuckDBConnection,
-    tables: Tables,
-    position: StorePosition | null,
-    limits: DuckDbStoreLimits,
-  ) {
-    this.#instance = instance;
-    this.#writer = writer;
-    this.#tables = tables;
-    this.#position = position;
-    this.#reader = new SnapshotReader(instance, limits.maxQueries, limits.maxQueriesWaiting, limits.maxCalls);
-    this.#onClosed = limits.onClosed;
-  }
-
-  /** A store over an opened database whose tables are loaded. It owns both from here on. */
-  static async start(
-    instance: DuckDBInstance,
-    writer: DuckDBConnection,
-    tables: Tables,
-    limits: DuckDbStoreLimits,
-  ): Promise<DuckDbStore> {
-    const position = await readPosition(writer);
-    return new DuckDbStore(instance, writer, tables, position, limits);
+  /** `open` opens the same file again, after `database` was abandoned. The store owns both from here on. */
+  constructor(database: Database, open: () => Promise<Database>, onClosed: () => void) {
+    this.#database = database;
+    this.#position = database.position;
+    this.#open = open;
+    this.#onClosed = onClosed;
   }
 
   write(batches: readonly ColumnBatch[], position: StorePosition): Promise<RefusedPoint[]> {
-    if (this.#closed !== null) return Promise.reject(closedError());
-    const write = this.#lastWrite.then(() => this.#write(batches, position));
-    this.#lastWrite = write.catch(() => undefined);
-    return write;
+    return this.#inTurn('the write failed', async ({ writer, tables }) => {
+      const refused = await writeTransaction(writer, tables, batches, position);
+      this.#position = withRefused(position, refused);
+      return refused;
+    });
   }
 
-  async #write(batches: readonly ColumnBatch[], position: StorePosition): Promise<RefusedPoint[]> {
-    try {
-      const refused = await writeTransaction(this.#writer, this.#tables, batches, position);
-      this.#position = withRefused(position, refused);
-      this.#state = { state: 'up', reason: null };
-      return refused;
-    } catch (error) {
-      this.#state = { state: 'down', reason: messageOf(error) };
-      throw new MillraceError('store_unavailable', `the write failed: ${messageOf(error)}`, { cause: error });
-    }
+  /** Commits a change of nothing: it shows a full disk as a write would. */
+  probe(): Promise<void> {
+    return this.#inTurn('the store takes no writes', async ({ writer }) => {
+      await writer.run(`UPDATE ${OWN}.format SET version = version`);
+    });
+  }
+
+  /** Runs `work` after all that was asked for before, on a database that works as far as is known. */
+  #inTurn<T>(what: string, work: (database: Database) => Promise<T>): Promise<T> {
+    if (this.#closed !== null) return Promise.reject(closedError());
+    const turn = this.#last.then(async () => {
+      try {
+        const value = await work(this.#database ?? (await this.#reopen()));
+        this.#state = { state: 'up', reason: null };
+        return value;
+      } catch (error) {
+        const reason = `${what}: ${messageOf(error)}`;
+        this.#state = { state: 'down', reason };
+        await this.#abandonUnusable();
+        throw new MillraceError('store_unavailable', reason, { cause: error });
+      }
+    });
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #reopen(): Promise<Database> {
+    const database = await this.#open();
+    this.#database = database;
+    // What the failed write left is for the file to say.
+    this.#position = database.position;
+    return database;
+  }
+
+  async #abandonUnusable(): Promise<void> {
+    const database = this.#database;
+    if (database === null || (await database.works())) return;
+    this.#database = null;
+    await database.abandon(new MillraceError('store_unavailable', 'the database has to be opened again'));
   }
 
   position(): StorePosition | null {
@@ -97,16 +102,13 @@ export class DuckDbStore implements Store {
   setPosition(): void {}
 
   async rows(query: RowsQuery, signal: AbortSignal): Promise<Answer> {
-    const table = this.#tables.get(query.measurement.name);
-    const statement = table === undefined ? null : rowsSql(table, query);
-    return this.#stream(statement, selectColumns(query.measurement, query.fields).names, signal);
+    const columns = selectColumns(query.measurement, query.fields).names;
+    return this.#stream(query.measurement.name, (table) => rowsSql(table, query), columns, signal);
   }
 
   async aggregate(query: AggregateQuery, signal: AbortSignal): Promise<Answer> {
     const columns = aggregateColumns(query);
-    const table = this.#tables.get(query.measurement.name);
-    const statement = table === undefined ? null : aggregateSql(table, query);
-    return this.#stream(statement, columns, signal);
+    return this.#stream(query.measurement.name, (table) => aggregateSql(table, query), columns, signal);
   }
 
   async latest(
@@ -114,28 +116,20 @@ export class DuckDbStore implements Store {
     signal: AbortSignal,
   ): Promise<Answer> {
     const columns = selectColumns(selection.measurement, selection.fields).names;
-    const table = this.#tables.get(selection.measurement.name);
-    return this.#stream(table === undefined ? null : latestSql(table, selection), columns, signal);
+    return this.#stream(selection.measurement.name, (table) => latestSql(table, selection), columns, signal);
   }
 
   async devices(after: string | null, limit: number, signal: AbortSignal): Promise<StoredDevice[]> {
-    if (this.#closed !== null) throw closedError();
-    return (await this.#reader.rows(devicesSql(after, limit), signal)).map(storedDevice);
+    return (await this.#readable().reader.rows(devicesSql(after, limit), signal)).map(storedDevice);
   }
 
   async device(id: string, signal: AbortSignal): Promise<StoredDevice | null> {
-    if (this.#closed !== null) throw closedError();
-    const [row] = await this.#reader.rows(deviceSql(id), signal);
+    const [row] = await this.#readable().reader.rows(deviceSql(id), signal);
     return row === undefined ? null : storedDevice(row);
   }
 
   state(): StoreState {
     return this.#state;
-  }
-
-  async probe(): Promise<void> {
-    if (this.#closed !== null) throw closedError();
-    await this.#writer.run('SELECT 1');
   }
 
   /** Waits for running writes, ends reads, and folds the write-ahead log into the file. */
@@ -145,23 +139,30 @@ export class DuckDbStore implements Store {
   }
 
   async #close(): Promise<void> {
-    await this.#lastWrite;
-    await this.#reader.close();
-    // without a checkpoint the next start replays the log instead: slower, but nothing is lost
-    await this.#writer.run(`CHECKPOINT ${CATALOG}`).catch(() => undefined);
-    this.#writer.disconnectSync();
-    this.#instance.closeSync();
+    await this.#last;
+    await this.#database?.close(new MillraceError('draining', 'the store is closing'));
+    this.#database = null;
     this.#state = { state: 'down', reason: 'closed' };
     this.#onClosed();
   }
 
   async #stream(
-    statement: Statement | null,
+    measurement: string,
+    sql: (table: Table) => Statement,
     columns: readonly string[],
     signal: AbortSignal,
   ): Promise<Answer> {
+    const { tables, reader } = this.#readable();
+    const table = tables.get(measurement);
+    return reader.stream(table === undefined ? null : sql(table), columns, signal);
+  }
+
+  #readable(): Database {
     if (this.#closed !== null) throw closedError();
-    return this.#reader.stream(statement, columns, signal);
+    if (this.#database === null) {
+      throw new MillraceError('store_unavailable', this.#state.reason ?? 'the database is not open');
+    }
+    return this.#database;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import type { ColumnBatch } from '../../core/index.ts';
+import { Slice, type ColumnBatch } from '../../core/index.ts';
 import type { RefusedPoint, StorePosition } from '../store.ts';
 import { appendBatchRows, sourceOf } from './append.ts';
 import { LatePoints, sourcesOf } from './late.ts';
@@ -8,6 +8,9 @@ import { seriesKey, type Series } from './series.ts';
 import { withRefused, writePosition } from './position.ts';
 import { CATALOG, POINTS, storableTime } from './sql.ts';
 import type { Table, Tables } from './tables.ts';
+
+/** Rows between two looks at the clock. */
+const ROWS_BETWEEN_LOOKS = 256;
 
 /**
  * Writes batches and the position in one transaction. A row newer than its series' newest cannot collide
@@ -32,8 +35,10 @@ export async function writeTransaction(
   await connection.run('BEGIN TRANSACTION');
   try {
     const seen = new SeenDevices();
-    for (const [table, ofTable] of byTable) await writeTable(connection, table, ofTable, seen, refused);
-    await mergeSeen(connection, seen);
+    const slice = new Slice();
+    for (const [table, ofTable] of byTable)
+      await writeTable(connection, table, ofTable, seen, refused, slice);
+    await mergeSeen(connection, seen, slice);
     await writePosition(connection, withRefused(position, refused));
     await connection.run('COMMIT');
   } catch (error) {
@@ -51,29 +56,31 @@ async function writeTable(
   batches: readonly ColumnBatch[],
   seen: SeenDevices,
   refused: RefusedPoint[],
+  slice: Slice,
 ): Promise<void> {
   const late = new LatePoints();
   const appender = await connection.createAppender(table.tableName, POINTS, CATALOG);
   try {
     for (const batch of batches) {
-      const fresh = sortRows(table, batch, late, seen, refused);
-      appendBatchRows(appender, table, batch, fresh);
+      const fresh = await sortRows(table, batch, late, seen, refused, slice);
+      await appendBatchRows(appender, table, batch, fresh, slice);
     }
   } finally {
     // closing flushes: the merge and the commit must see every row
     appender.closeSync();
   }
-  if (late.size > 0) await late.merge(connection, table);
+  if (late.size > 0) await late.merge(connection, table, slice);
 }
 
 /** The rows that can be appended; the others go to `late` or `refused`. */
-function sortRows(
+async function sortRows(
   table: Table,
   batch: ColumnBatch,
   late: LatePoints,
   seen: SeenDevices,
   refused: RefusedPoint[],
-): number[] {
+  slice: Slice,
+): Promise<number[]> {
   const fresh: number[] = [];
   const conflicts = batch.columns.flatMap(({ def }, index) => {
     const stored = table.byName.get(def.name);
@@ -88,6 +95,7 @@ function sortRows(
   let series: Series | null = null;
 
   for (let row = 0; row < batch.rows; row++) {
+    if (row % ROWS_BETWEEN_LOOKS === 0) await slice.pause();
     const timeNs = batch.timeNs[row] ?? 0n;
     const conflict = conflicts.find(({ index }) => batch.cell(index, row) !== null);
     if (conflict !== undefined || !storableTime(timeNs)) {
