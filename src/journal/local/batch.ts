@@ -1,10 +1,10 @@
 import { isDeviceId, MillraceError } from '../../core/index.ts';
 import type { ByTransport, DeadLetterInput, Origin, ReplayedLetter, Transport } from '../journal.ts';
 import { BlockBuilder, type BuilderDevice } from './block-builder.ts';
-import type { FoundLetter } from './dead-letters.ts';
 import { MAX_CONTENT_LENGTH } from './dedupe-log.ts';
 import type { DedupeWindow } from './dedupe-window.ts';
 import type { DeviceCursor, DeviceCursors } from './device-cursors.ts';
+import { type FoundLetter, letterSize } from './stored-letter.ts';
 
 /** A connection with numbers in a batch. */
 export interface Slot extends BuilderDevice {
@@ -12,9 +12,6 @@ export interface Slot extends BuilderDevice {
   /** The device's cursor; null for a transport whose frames carry no numbers. */
   cursor: DeviceCursor | null;
 }
-
-/** Bytes that a dead letter counts for, beyond its own. */
-const LETTER_BYTES = 128;
 
 /**
  * What is taken between two seals: one block's frames, refused frames, and the connections that wait for
@@ -183,8 +180,4 @@ function checkNext(device: string, cursor: DeviceCursor | null, seq: number): vo
 /** Only WebSocket frames are numbered per device; of the others the number says which request is answered. */
 export function isNumbered(transport: Transport): boolean {
   return transport === 'ws';
-}
-
-export function letterSize(letter: DeadLetterInput): number {
-  return LETTER_BYTES + letter.bytes.length + letter.message.length + letter.device.length;
 }

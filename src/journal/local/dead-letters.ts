@@ -1,8 +1,7 @@
-import { MillraceError } from '../../core/index.ts';
-import type { ByTransport, DeadLetter, DeadLetterInput } from '../journal.ts';
-import { letterSize } from './batch.ts';
+import type { ByTransport, DeadLetter } from '../journal.ts';
 import { addReadings, type JournalState, type LettersState } from './state.ts';
-import type { Change, Storage, StoredLetter } from './storage.ts';
+import type { Change, Storage } from './storage.ts';
+import { deadLetter, type FoundLetter, parseLetterId, type StoredLetter } from './stored-letter.ts';
 
 export interface LetterLimits {
   maxDeadLetters: number;
@@ -14,12 +13,6 @@ export interface LetterLimits {
 /** A dead letter that comes: under the next id, or under the one that it had before it was replayed. */
 export interface AddedLetter {
   id: number | null;
-  letter: StoredLetter;
-}
-
-/** A dead letter of the storage, with its id. */
-export interface FoundLetter {
-  id: number;
   letter: StoredLetter;
 }
 
@@ -141,52 +134,4 @@ export function findLetter(
   const id = parseLetterId(text);
   const letter = storage.letter(id);
   return letter === undefined || id < oldest ? undefined : deadLetter(id, letter);
-}
-
-export function storedLetter(letter: DeadLetterInput, kind: DeadLetter['kind'], nowMs: number): StoredLetter {
-  const { device, transport, atMs, code, message, readings, position, bytes } = letter;
-  return {
-    device,
-    transport,
-    atMs,
-    code,
-    message,
-    readings,
-    position,
-    bytes,
-    kind,
-    sinceMs: nowMs,
-    size: letterSize(letter),
-  };
-}
-
-/** A letter as it was found. At first none had these fields, and what its frame counts for is only known of one kind. */
-export function readLetter(
-  found: Partial<Pick<StoredLetter, 'readings' | 'position' | 'sinceMs'>> &
-    Omit<StoredLetter, 'readings' | 'position' | 'sinceMs'>,
-): StoredLetter {
-  return {
-    ...found,
-    readings: found.readings ?? (found.kind === 'rejected' ? 1 : 0),
-    position: found.position ?? null,
-    sinceMs: found.sinceMs ?? found.atMs,
-  };
-}
-
-/** Ids are the number in base 36: short and stable. */
-function deadLetter(id: number, letter: StoredLetter): DeadLetter {
-  const { size: _, sinceMs: __, ...rest } = letter;
-  return { id: letterId(id), ...rest };
-}
-
-export function letterId(id: number): string {
-  return id.toString(36);
-}
-
-/** Throws `cursor_invalid` for a text that is no id. */
-export function parseLetterId(text: string): number {
-  const id = /^[0-9a-z]{1,10}$/.test(text) ? Number.parseInt(text, 36) : Number.NaN;
-  if (!Number.isSafeInteger(id))
-    throw new MillraceError('cursor_invalid', `"${text.slice(0, 40)}" is no dead letter`);
-  return id;
 }

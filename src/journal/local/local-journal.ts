@@ -29,10 +29,7 @@ import type { Storage } from './storage.ts';
 import { buildTransaction, closingChange, type SealedBatch, type Transaction } from './transaction.ts';
 
 /** A journal in this process's own files. */
-export interface LocalJournal extends Journal {
-  /** Called when `accepting()` or the state changes. Returns the way to stop it. */
-  onStateChange(listener: (state: JournalStats['state'], accepting: boolean) => void): () => void;
-}
+export type LocalJournal = Journal;
 
 /**
  * Takes frames into a batch, seals it by size or age, and writes what is sealed in one transaction after the

@@ -1,7 +1,7 @@
 import { isDeviceId, LIMITS, MillraceError } from '../../core/index.ts';
 import type { ReplayedLetter } from '../journal.ts';
 import type { Batch } from './batch.ts';
-import { letterId, parseLetterId } from './dead-letters.ts';
+import { letterId, parseLetterId } from './stored-letter.ts';
 import type { LettersState } from './state.ts';
 import type { Storage } from './storage.ts';
 

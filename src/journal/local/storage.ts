@@ -3,19 +3,10 @@ import { statfs } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import type { Database } from 'lmdb';
 import { MillraceError, messageOf } from '../../core/index.ts';
-import type { DeadLetter } from '../journal.ts';
 import { type BlockInfo, readBlockInfo } from './block.ts';
-import { readLetter } from './dead-letters.ts';
 import { type Environment, openEnvironment, settleMetaPages } from './environment.ts';
 import { EMPTY_STATE, type JournalState, readState, type StateOfFormat1 } from './state.ts';
-
-/** A dead letter without its id. */
-export interface StoredLetter extends Omit<DeadLetter, 'id'> {
-  /** When it became one. */
-  sinceMs: number;
-  /** What it counts for in the limit, in bytes. */
-  size: number;
-}
+import { readLetter, type StoredLetter } from './stored-letter.ts';
 
 /** What one transaction does: all of it, on disk, or nothing. */
 export interface Change {

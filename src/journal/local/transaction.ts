@@ -1,19 +1,14 @@
 import type { Origin, Settlement } from '../journal.ts';
 import type { Batch } from './batch.ts';
 import { readBlockInfo } from './block.ts';
-import {
-  type AddedLetter,
-  type FoundLetter,
-  keepLetters,
-  type LetterLimits,
-  storedLetter,
-} from './dead-letters.ts';
+import { type AddedLetter, keepLetters, type LetterLimits } from './dead-letters.ts';
 import { keepContents, type OpenEntry } from './dedupe-log.ts';
 import type { DedupeLimits } from './dedupe-window.ts';
 import type { DeviceCursor, DeviceCursors } from './device-cursors.ts';
 import { settleState } from './settlement.ts';
 import { addReadings, type JournalState } from './state.ts';
 import type { Change, Storage } from './storage.ts';
+import { type FoundLetter, storedLetter } from './stored-letter.ts';
 import { trim, type TrimLimits } from './trim.ts';
 
 /** A batch that takes no more; `block` is null when all of its frames were refused or known. */
@@ -69,7 +64,8 @@ export function buildTransaction(
     bytes += batch.bytes;
     state = batchState(state, batch, block);
     if (block !== null) blocks.push({ first: batch.builder.first, bytes: block });
-    for (const letter of batch.letters) added.push({ id: null, letter: storedLetter(letter, 'rejected', nowMs) });
+    for (const letter of batch.letters)
+      added.push({ id: null, letter: storedLetter(letter, 'rejected', nowMs) });
     replayed.push(...batch.replayed);
     for (const { origin, cursor, device, lastSeq } of batch.slots) {
       origins.set(origin, lastSeq);

@@ -1,0 +1,71 @@
+import { MillraceError } from '../../core/index.ts';
+import type { DeadLetter, DeadLetterInput } from '../journal.ts';
+
+/** Bytes that a dead letter counts for, beyond its own. */
+const LETTER_BYTES = 128;
+
+/** A dead letter without its id. */
+export interface StoredLetter extends Omit<DeadLetter, 'id'> {
+  /** When it became one. */
+  sinceMs: number;
+  /** What it counts for in the limit, in bytes. */
+  size: number;
+}
+
+/** A dead letter of the storage, with its id. */
+export interface FoundLetter {
+  id: number;
+  letter: StoredLetter;
+}
+
+export function letterSize(letter: DeadLetterInput): number {
+  return LETTER_BYTES + letter.bytes.length + letter.message.length + letter.device.length;
+}
+
+export function storedLetter(letter: DeadLetterInput, kind: DeadLetter['kind'], nowMs: number): StoredLetter {
+  const { device, transport, atMs, code, message, readings, position, bytes } = letter;
+  return {
+    device,
+    transport,
+    atMs,
+    code,
+    message,
+    readings,
+    position,
+    bytes,
+    kind,
+    sinceMs: nowMs,
+    size: letterSize(letter),
+  };
+}
+
+/** A letter as it was found. At first none had these fields, and what its frame counts for is only known of one kind. */
+export function readLetter(
+  found: Partial<Pick<StoredLetter, 'readings' | 'position' | 'sinceMs'>> &
+    Omit<StoredLetter, 'readings' | 'position' | 'sinceMs'>,
+): StoredLetter {
+  return {
+    ...found,
+    readings: found.readings ?? (found.kind === 'rejected' ? 1 : 0),
+    position: found.position ?? null,
+    sinceMs: found.sinceMs ?? found.atMs,
+  };
+}
+
+/** Ids are the number in base 36: short and stable. */
+export function deadLetter(id: number, letter: StoredLetter): DeadLetter {
+  const { size: _, sinceMs: __, ...rest } = letter;
+  return { id: letterId(id), ...rest };
+}
+
+export function letterId(id: number): string {
+  return id.toString(36);
+}
+
+/** Throws `cursor_invalid` for a text that is no id. */
+export function parseLetterId(text: string): number {
+  const id = /^[0-9a-z]{1,10}$/.test(text) ? Number.parseInt(text, 36) : Number.NaN;
+  if (!Number.isSafeInteger(id))
+    throw new MillraceError('cursor_invalid', `"${text.slice(0, 40)}" is no dead letter`);
+  return id;
+}
