@@ -12,6 +12,7 @@ import { openStorage } from '../dist/src/journal/local/storage.js';
 import { count, flag, megabytes, ratio, report, spread } from './report.mjs';
 import { openUnsynced } from './unsynced-storage.mjs';
 
+const ms = (value) => `${value.toFixed(1)} ms`;
 const seconds = Number(flag('seconds', 3));
 const rounds = Number(flag('rounds', 5));
 const DEVICES = 1_000;
@@ -151,7 +152,6 @@ try {
     rows,
     notes: SHAPES.map(({ name }) => {
       const { commitMegabytes, commitMsP50, ackMsP50, ackMsP99 } = data[name];
-      const ms = (value) => `${value.toFixed(1)} ms`;
       return `Synced, ${name}: commits of ${commitMegabytes} MiB in ${ms(commitMsP50)}; acks after ${ms(ackMsP50)}, at the 99th percentile ${ms(ackMsP99)}.`;
     }),
     data,

@@ -17,6 +17,9 @@ import { Encoder } from '../dist/src/store/influx/encoder.js';
 import { startInfluxd } from './influxd.mjs';
 import { count, flag, ratio, report, spread } from './report.mjs';
 
+const of = (list, key) => spread(list.map((each) => each[key]));
+const cells = ({ min, median, max }, form) => [min, median, max].map(form);
+const verdict = (met) => (met ? 'met' : 'not met');
 const quick = process.argv.includes('--quick');
 const runs = Number(flag('runs', quick ? 1 : 5));
 /** Frames of each device in one run. */
@@ -42,7 +45,9 @@ function framesOf(readings) {
   clockMs = span.untilMs;
   return sources.flatMap((source, i) => {
     const record = source.next(span);
-    return record === null ? [] : [{ device: `device-${String(i).padStart(4, '0')}`, bytes: encoder.encode(record) }];
+    return record === null
+      ? []
+      : [{ device: `device-${String(i).padStart(4, '0')}`, bytes: encoder.encode(record) }];
   });
 }
 
@@ -71,7 +76,11 @@ function encode(batches) {
   while (performance.now() - begin < ENCODE_MS) {
     for (const batch of batches) {
       const from = new Encoder([batch], pool);
-      for (let body = from.next(LOADER_POINTS, BODY_BYTES); body !== null; body = from.next(LOADER_POINTS, BODY_BYTES)) {
+      for (
+        let body = from.next(LOADER_POINTS, BODY_BYTES);
+        body !== null;
+        body = from.next(LOADER_POINTS, BODY_BYTES)
+      ) {
         points += body.count;
         bytes += body.bytes.length;
         pool.give(body);
@@ -87,7 +96,11 @@ function loaderBodies(batches) {
   const bodies = [];
   for (const batch of batches) {
     const from = new Encoder([batch], pool);
-    for (let body = from.next(LOADER_POINTS, BODY_BYTES); body !== null; body = from.next(LOADER_POINTS, BODY_BYTES)) {
+    for (
+      let body = from.next(LOADER_POINTS, BODY_BYTES);
+      body !== null;
+      body = from.next(LOADER_POINTS, BODY_BYTES)
+    ) {
       bodies.push({ bytes: Buffer.from(body.bytes), points: body.count });
       pool.give(body);
     }
@@ -98,9 +111,17 @@ function loaderBodies(batches) {
 function post(server, agent, bytes) {
   return new Promise((resolve, reject) => {
     const url = `${server.url}/api/v2/write?org=${server.org}&bucket=${server.bucket}&precision=ns`;
-    const sent = request(url, { method: 'POST', agent, headers: { authorization: `Token ${server.token}` } }, (answer) => {
-      answer.resume().on('end', () => (answer.statusCode === 204 ? resolve() : reject(new Error(`${answer.statusCode}`))));
-    });
+    const sent = request(
+      url,
+      { method: 'POST', agent, headers: { authorization: `Token ${server.token}` } },
+      (answer) => {
+        answer
+          .resume()
+          .on('end', () =>
+            answer.statusCode === 204 ? resolve() : reject(new Error(`${answer.statusCode}`)),
+          );
+      },
+    );
     sent.on('error', reject).end(bytes);
   });
 }
@@ -130,7 +151,8 @@ async function load(server, bodies) {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   const waiting = [...bodies];
   const connection = async () => {
-    for (let body = waiting.shift(); body !== undefined; body = waiting.shift()) await post(server, agent, body.bytes);
+    for (let body = waiting.shift(); body !== undefined; body = waiting.shift())
+      await post(server, agent, body.bytes);
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, connection));
   agent.destroy();
@@ -173,7 +195,6 @@ try {
   await store.close();
 
   const rates = ends.store.map(({ pointsPerS }, i) => pointsPerS / ends.loader[i].pointsPerS);
-  const of = (list, key) => spread(list.map((each) => each[key]));
   const data = {
     runs,
     encodeNs: of(encoded.frames, 'nsPerPoint'),
@@ -187,8 +208,6 @@ try {
     influxdCpuSPerMillion: of(ends.store, 'serverCpuS'),
     loaderInfluxdCpuSPerMillion: of(ends.loader, 'serverCpuS'),
   };
-  const cells = ({ min, median, max }, form) => [min, median, max].map(form);
-  const verdict = (met) => (met ? 'met' : 'not met');
   report({
     name: 'influx-write',
     title: 'From columns into InfluxDB',
