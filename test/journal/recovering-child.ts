@@ -3,6 +3,8 @@ import { writeSync } from 'node:fs';
 import { openLocalJournal } from '../../src/journal/index.ts';
 
 process.on('SIGXFSZ', () => {});
+// It ends with the one who started it, also when a tracer is in between.
+process.stdin.resume().once('close', () => process.exit(0));
 const [dir = ''] = process.argv.slice(2);
 const journal = await openLocalJournal({ dir, recoveryMinMs: 20, recoveryMaxMs: 100 });
 const say = (line: string): void => void writeSync(1, `${line}\n`);

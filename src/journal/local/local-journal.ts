@@ -78,8 +78,8 @@ export class LmdbJournal implements LocalJournal {
     this.#recovery = new Recovery(
       settings,
       () => this.#recover(),
-      (error) => {
-        this.#failure = failureOf(error);
+      (failure) => {
+        this.#failure = failure;
       },
     );
     this.#updateAdmission();

@@ -14,7 +14,7 @@ const FINAL: readonly string[] = ['data_dir_in_use', 'data_dir_version', 'journa
 export class Recovery {
   readonly #limits: RecoveryLimits;
   readonly #attempt: () => Promise<void>;
-  readonly #onFailure: (error: unknown) => void;
+  readonly #onFailure: (failure: MillraceError) => void;
   #timer: NodeJS.Timeout | null = null;
   #running = Promise.resolve();
   #stopped = false;
@@ -22,7 +22,11 @@ export class Recovery {
   #recoveredAtMs = Number.NEGATIVE_INFINITY;
 
   /** `attempt` rejects while it does not work; `onFailure` is told why. */
-  constructor(limits: RecoveryLimits, attempt: () => Promise<void>, onFailure: (error: unknown) => void) {
+  constructor(
+    limits: RecoveryLimits,
+    attempt: () => Promise<void>,
+    onFailure: (failure: MillraceError) => void,
+  ) {
     this.#limits = limits;
     this.#attempt = attempt;
     this.#onFailure = onFailure;
@@ -55,13 +59,15 @@ export class Recovery {
       await this.#attempt();
       this.#recoveredAtMs = performance.now();
     } catch (error) {
-      this.#onFailure(error);
+      this.#onFailure(failureOf(error, this.#tries));
       this.#schedule(error);
     }
   }
 }
 
-/** Why the journal does not take frames. */
-export function failureOf(cause: unknown): MillraceError {
-  return new MillraceError('journal_failed', `the journal cannot be written: ${messageOf(cause)}`, { cause });
+/** Why the journal does not take frames, after so many tries to recover. */
+export function failureOf(cause: unknown, tries = 0): MillraceError {
+  const tried = tries === 0 ? '' : `; tried again ${tries === 1 ? 'once' : `${tries} times`}`;
+  const message = `the journal cannot be written: ${messageOf(cause)}${tried}`;
+  return new MillraceError('journal_failed', message, { cause });
 }
