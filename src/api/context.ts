@@ -1,5 +1,5 @@
 import type { Clock, ErrorCode } from '../core/index.ts';
-import type { Journal } from '../journal/index.ts';
+import type { Journal, LetterFilter } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 
@@ -27,7 +27,13 @@ export interface ServerStats {
   /** Milliseconds; null before the first ack. */
   ackMs: { p50: number | null; p99: number | null };
   store: { kind: string; state: string; reason: string | null };
-  journal: { state: string; pendingBytes: number; pendingReadings: number; maxBytes: number };
+  journal: {
+    state: string;
+    reason: string | null;
+    pendingBytes: number;
+    pendingReadings: number;
+    maxBytes: number;
+  };
   /** The way from the journal to the store. Times in milliseconds; null where there is none. */
   writer: {
     state: string;
@@ -44,6 +50,7 @@ export interface ServerStats {
 /** What became of dead letters that were tried again. `refused` may be shorter than `refusedTotal`. */
 export interface ReplayReport {
   replayed: number;
+  pending: number;
   refused: readonly { id: string; code: string; message: string }[];
   refusedTotal: number;
 }
@@ -51,7 +58,7 @@ export interface ReplayReport {
 /** What the routes read from. */
 export interface ApiContext {
   journal: Pick<Journal, 'epoch' | 'settledPosition' | 'ledger' | 'deadLetters' | 'deadLetter'>;
-  registry: Pick<Registry, 'measurements' | 'measurement'>;
+  registry: Pick<Registry, 'measurements' | 'measurement' | 'resolve' | 'subjects' | 'versions'>;
   store: Pick<Store, 'rows' | 'aggregate' | 'latest' | 'devices' | 'device'>;
   clock: Clock;
   /** The store's time for one query. */
@@ -60,7 +67,7 @@ export interface ApiContext {
   stats: () => ServerStats;
   metrics: () => Promise<{ contentType: string; body: string }>;
   /** Tries dead letters again: those of the ids, or all. Rejects with `journal_failed`. */
-  replay: (ids: readonly string[] | null) => Promise<ReplayReport>;
+  replay: (request: { ids: readonly string[] } | { filter: LetterFilter }) => Promise<ReplayReport>;
   /** Whether a device has a connection now. */
   connected: (device: string) => boolean;
 }

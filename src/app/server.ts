@@ -72,7 +72,10 @@ async function startIn(
   const clock = systemClock;
   const startedMs = clock.nowMs();
 
-  const registry = await openRegistry({ dir: folder.path('registry') });
+  const registry = await openRegistry({
+    dir: folder.path('registry'),
+    maxTimeAheadMs: settings['max-time-ahead'],
+  });
   opened.push(() => registry.close());
   const subjects = await loadSchemaFolder(registry, settings.schemas);
   const journal = await openLocalJournal({
@@ -168,14 +171,14 @@ async function startIn(
   const stats = (): ServerStats => {
     const ledger = journal.ledger();
     const nowMs = clock.nowMs();
-    const { state, pendingBytes, maxBytes } = journal.stats();
+    const { state, reason = null, pendingBytes, maxBytes } = journal.stats();
     return {
       devices: { connected: connections().devices },
       tails: connections().tails,
       readings: { perSecond: rate.perSecond(ledger.received, nowMs), total: ledger.received },
       ackMs: { p50: acks.percentile(0.5), p99: acks.percentile(0.99) },
       store: { kind: store.kind, ...store.state() },
-      journal: { state, pendingBytes, pendingReadings: ledger.pending, maxBytes },
+      journal: { state, reason, pendingBytes, pendingReadings: ledger.pending, maxBytes },
       writer: writerStats(writer),
       version,
       uptimeS: Math.round((nowMs - startedMs) / 1000),
@@ -199,7 +202,7 @@ async function startIn(
       status: () => readyReport(draining, journal, store, writer),
       stats,
       metrics: () => metrics.expose(),
-      replay: (ids) => replayer.replay(ids),
+      replay: (request) => replayer.replay(request),
       connected: (device) => ingest.isConnected(device),
       onAnswer: (route, status, ms) =>
         metrics.httpSeconds.observe({ route, status: String(status) }, ms / 1000),
@@ -220,6 +223,7 @@ async function startIn(
     tail.goaway('the server is stopping');
     await ingest.drain('the server is stopping');
     await tail.close();
+    await replayer.stop();
     // What was journaled is safe; the store gets what time is left.
     await writer.stop(LIMITS.drainMs / 2);
     await new Promise((resolve) => setTimeout(resolve, CLOSING_MS));
@@ -255,7 +259,7 @@ async function withDeadline(work: Promise<void>, ms: number, logger: Logger): Pr
 }
 
 function readyReport(draining: boolean, journal: Journal, store: Store, writer: Writer): ReadyReport {
-  const { state, bytes, pendingBytes, maxBytes } = journal.stats();
+  const { state, reason = null, bytes, pendingBytes, maxBytes } = journal.stats();
   const storeState = store.state();
   const { sinceMs, ...writing } = writer.status();
   return {
@@ -268,7 +272,7 @@ function readyReport(draining: boolean, journal: Journal, store: Store, writer: 
           : 'journal_full',
     query: draining ? 'draining' : storeState.state === 'up' ? null : 'store_unavailable',
     parts: {
-      journal: { state, bytes, pendingBytes, maxBytes },
+      journal: { state, reason, bytes, pendingBytes, maxBytes },
       writer: { ...writing, since: new Date(sinceMs).toISOString() },
       store: { kind: store.kind, ...storeState },
     },

@@ -192,6 +192,13 @@ export const SETTINGS = {
     LIMITS.maxFrameBytes,
     'largest frame',
   ),
+  'max-time-ahead': setting(
+    'MILLRACE_MAX_TIME_AHEAD',
+    duration(0),
+    'a duration such as 1d',
+    LIMITS.maxTimeAheadMs,
+    "how far ahead of the time of receipt a reading's time may lie",
+  ),
   'max-unacked': setting(
     'MILLRACE_MAX_UNACKED',
     wholeNumber(1, 1_000_000),

@@ -64,6 +64,9 @@ export const ERRORS = {
     500,
     'Keep the data folder as it is; the message says which positions cannot be read.',
   ),
+  too_many_frames: row(503, 'More frames wait for the disk than may: send them again in a moment.', {
+    retry: true,
+  }),
   draining: row(503, 'The server is stopping; connect again in a moment.', { retry: true, close: 1012 }),
   slow_consumer: row(503, 'Read faster, or ask for fewer rows.', { retry: true, close: 4014 }),
   // reads
@@ -90,6 +93,7 @@ export const ERRORS = {
   }),
   query_timeout: row(503, 'Ask for less: a shorter range, fewer fields, a larger "every".', { retry: true }),
   answer_too_large: row(400, 'Ask for less: name fewer fields or devices.'),
+  too_many_replays: row(503, 'Wait for the replays that are under way, and try again.', { retry: true }),
   too_many_queries: row(503, 'Try again in a moment.', { retry: true }),
   // starting
   config_invalid: row(500, 'Correct the setting that the message names.'),

@@ -66,6 +66,8 @@ export const LIMITS = {
   maxDeadLetterBytes: 256 * 1024 * 1024,
   /** A dead letter is kept this long (setting), in milliseconds: 30 days. */
   maxDeadLetterAgeMs: 30 * 86_400_000,
+  /** Bytes of frames by HTTP and MQTT that may wait for the disk. */
+  intakeBytes: 16 * 1024 ** 2,
   /** Dead letters of one replay, which is one commit … */
   maxReplayLetters: 500,
   /** … and bytes of their frames. */
@@ -73,6 +75,8 @@ export const LIMITS = {
   /** Dead letters that one request may name, and refused ones that its answer lists. */
   maxReplayIds: 10_000,
   maxReplayRefused: 1_000,
+  /** Replays at once. */
+  maxReplays: 8,
   /** A replay waits this long for the store's word, in milliseconds. */
   replayWaitMs: 10_000,
   /** Replayed frames whose id is remembered until the store has taken or refused them. */

@@ -10,7 +10,13 @@ export interface Stats {
   store: { kind: string; up: boolean; reason: string | null };
   /** `retryInMs`: until the store is tried again, null where nothing is waited for. */
   writer: { retryInMs: number | null };
-  journal: { state: string; pendingBytes: number; pendingReadings: number; maxBytes: number };
+  journal: {
+    state: string;
+    reason: string | null;
+    pendingBytes: number;
+    pendingReadings: number;
+    maxBytes: number;
+  };
   version: string;
   uptimeS: number;
 }
@@ -85,6 +91,7 @@ export function parseStats(body: unknown): Stats | null {
     writer: { retryInMs: numberOrNull(members(stats['writer'])?.['retryInMs']) },
     journal: {
       state: text(journal['state']) ?? 'open',
+      reason: text(journal['reason']),
       pendingBytes: number(journal['pendingBytes']),
       pendingReadings: number(journal['pendingReadings']),
       maxBytes: number(journal['maxBytes']),

@@ -2,11 +2,10 @@ import { LIMITS, MillraceError, isDeviceId, messageOf, type Clock } from '../cor
 import type { Journal } from '../journal/index.ts';
 import type { UpgradeAccepted, UpgradeRequest, WebSocketRoute } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
+import { refuseUnlessAccepting } from './admission.ts';
 import { DeviceSession, type SessionContext, type SessionLimits } from './session.ts';
 
 const SUBPROTOCOL = 'millrace.v1';
-/** How often withheld acks look whether the journal takes frames again, in milliseconds. */
-const WITHHELD_RETRY_MS = 50;
 
 export interface IngestOptions {
   journal: Journal;
@@ -31,7 +30,7 @@ export class IngestHub {
   #received = 0;
   #rejected = 0;
   #draining = false;
-  #withheldTimer: NodeJS.Timeout | null = null;
+  readonly #unsubscribe: () => void;
 
   constructor(options: IngestOptions) {
     this.#options = options;
@@ -46,10 +45,13 @@ export class IngestHub {
         if (refused) this.#rejected++;
       },
       onAck: (ms) => options.onAck(ms),
-      onWithheld: (session) => this.#withhold(session),
+      onWithheld: (session) => this.#withheld.add(session),
       onError: (error) => options.onError(error),
       onClosed: (session) => this.#forget(session),
     };
+    this.#unsubscribe = journal.onStateChange((_state, accepting) => {
+      if (accepting) this.#releaseAcks();
+    });
   }
 
   /** The route `GET /v1/ingest`. */
@@ -84,10 +86,7 @@ export class IngestHub {
     if (!isDeviceId(device))
       throw new MillraceError('device_invalid', 'the device id has not the required form');
     if (this.#draining) throw new MillraceError('draining', 'the server is stopping');
-    if (journal.stats().state === 'failed') {
-      throw new MillraceError('journal_failed', 'the journal cannot be written');
-    }
-    if (!journal.accepting()) throw new MillraceError('journal_full', 'the journal is at its limit');
+    refuseUnlessAccepting(journal);
     if (this.#open >= maxConnections) {
       throw new MillraceError('too_many_connections', `the limit is ${maxConnections} device connections`);
     }
@@ -125,15 +124,10 @@ export class IngestHub {
     if (this.#sessions.get(session.device) === session) this.#sessions.delete(session.device);
   }
 
-  #withhold(session: DeviceSession): void {
-    this.#withheld.add(session);
-    this.#withheldTimer ??= setInterval(() => {
-      if (!this.#options.journal.accepting()) return;
-      for (const waiting of this.#withheld) waiting.releaseAck();
-      this.#withheld.clear();
-      if (this.#withheldTimer !== null) clearInterval(this.#withheldTimer);
-      this.#withheldTimer = null;
-    }, WITHHELD_RETRY_MS);
+  #releaseAcks(): void {
+    const waiting = [...this.#withheld];
+    this.#withheld.clear();
+    for (const session of waiting) session.releaseAck();
   }
 
   /**
@@ -151,6 +145,6 @@ export class IngestHub {
     for (const session of this.#sessions.values()) {
       session.close(new MillraceError('draining', 'the server is stopping'));
     }
-    if (this.#withheldTimer !== null) clearInterval(this.#withheldTimer);
+    this.#unsubscribe();
   }
 }

@@ -4,4 +4,4 @@
  */
 export { IngestHub, type IngestOptions } from './hub.ts';
 export { Intake, type IntakeOptions, type IntakeResult } from './intake.ts';
-export { Replayer, type ReplayAnswer } from './replay.ts';
+export { Replayer, type ReplayAnswer, type ReplayRequest } from './replay.ts';

@@ -1,13 +1,18 @@
-import { isDeviceId, MillraceError, type Clock, type ErrorCode } from '../core/index.ts';
+import { isDeviceId, LIMITS, MillraceError, type Clock, type ErrorCode } from '../core/index.ts';
 import type { Journal, Origin, Transport } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
-import { checkFrame, contentOf, refusedFrame } from './check.ts';
+import { refuseUnlessAccepting } from './admission.ts';
+import { checkUnnumbered, refusedFrame } from './check.ts';
 
 export interface IntakeOptions {
   journal: Journal;
   registry: Registry;
   clock: Clock;
   maxFrameBytes: number;
+  /** A frame was taken or refused. */
+  onFrame(refused: boolean): void;
+  /** A defect: the frame is refused as `internal`. */
+  onError(error: unknown): void;
 }
 
 /** What became of frames that came together, counted in frames. */
@@ -21,23 +26,25 @@ export interface IntakeResult {
 class Request implements Origin {
   readonly device: string;
   readonly transport: Transport;
-  readonly #wanted: number;
   readonly durable: Promise<void>;
+  readonly #frames: number;
   #resolve: () => void = () => {};
   #reject: (error: MillraceError) => void = () => {};
 
   constructor(device: string, transport: Transport, frames: number) {
     this.device = device;
     this.transport = transport;
-    this.#wanted = frames;
+    this.#frames = frames;
     this.durable = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+    // It may fail before anybody waits for it.
+    this.durable.catch(() => undefined);
   }
 
   onDurable(seq: number): void {
-    if (seq >= this.#wanted) this.#resolve();
+    if (seq >= this.#frames) this.#resolve();
   }
 
   onFailed(): void {
@@ -51,6 +58,9 @@ class Request implements Origin {
  */
 export class Intake {
   readonly #options: IntakeOptions;
+  /** Of frames that wait for the disk. */
+  #bytesInFlight = 0;
+  #draining = false;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -58,48 +68,66 @@ export class Intake {
 
   /**
    * Resolves when every frame is durable: taken, known, or refused and kept as a dead letter. Rejects with
-   * `device_invalid`, `journal_full` or `journal_failed` before anything is taken, or with `journal_failed` when nothing
-   * is known of the frames; then they are to be sent again.
+   * `device_invalid`, `draining`, `journal_full`, `journal_failed` or `too_many_frames` before anything is taken, or with
+   * `journal_failed` when nothing is known of the frames; then they are to be sent again.
    */
   async take(
     device: string,
     transport: Exclude<Transport, 'ws'>,
     frames: readonly Uint8Array[],
   ): Promise<IntakeResult> {
-    const { journal, registry, clock, maxFrameBytes } = this.#options;
     if (!isDeviceId(device))
       throw new MillraceError('device_invalid', 'the device id has not the required form');
-    if (!journal.accepting()) {
-      const failed = journal.stats().state === 'failed';
-      throw failed
-        ? new MillraceError('journal_failed', 'the journal cannot be written')
-        : new MillraceError('journal_full', 'the journal is at its limit');
+    if (this.#draining) throw new MillraceError('draining', 'the server is stopping');
+    refuseUnlessAccepting(this.#options.journal);
+    const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+    // One request may be larger than the limit, alone.
+    if (this.#bytesInFlight > 0 && this.#bytesInFlight + bytes > LIMITS.intakeBytes) {
+      throw new MillraceError('too_many_frames', `${this.#bytesInFlight} bytes of frames wait for the disk`);
     }
     const result: IntakeResult = { accepted: 0, duplicates: 0, rejected: [] };
     if (frames.length === 0) return result;
     const request = new Request(device, transport, frames.length);
-    const nowMs = clock.nowMs();
-    for (const [index, bytes] of frames.entries()) {
-      const seq = index + 1;
-      let readings: number;
-      try {
-        if (bytes.length > maxFrameBytes) {
-          throw new MillraceError('frame_too_large', `a frame may have ${maxFrameBytes} bytes`);
-        }
-        readings = checkFrame(registry, bytes, device, nowMs);
-      } catch (thrown) {
-        const refused = refusedFrame(registry, bytes, thrown);
-        const { code, message } = refused.error;
-        result.rejected.push({ index, code, message });
-        const letter = { device, transport, atMs: nowMs, code, message, position: null, bytes };
-        journal.reject(request, seq, { ...letter, readings: refused.readings });
-        continue;
-      }
-      const fresh = journal.append(request, seq, bytes, readings, nowMs, contentOf(registry, bytes));
-      if (fresh) result.accepted++;
-      else result.duplicates++;
+    this.#bytesInFlight += bytes;
+    try {
+      for (const [index, frame] of frames.entries()) this.#takeOne(request, index, frame, result);
+      await request.durable;
+    } finally {
+      this.#bytesInFlight -= bytes;
     }
-    await request.durable;
     return result;
+  }
+
+  #takeOne(request: Request, index: number, bytes: Uint8Array, result: IntakeResult): void {
+    const { journal, registry, clock, maxFrameBytes } = this.#options;
+    const { device, transport } = request;
+    const seq = index + 1;
+    const nowMs = clock.nowMs();
+    let checked: ReturnType<typeof checkUnnumbered>;
+    try {
+      if (bytes.length > maxFrameBytes) {
+        throw new MillraceError('frame_too_large', `a frame may have ${maxFrameBytes} bytes`);
+      }
+      checked = checkUnnumbered(registry, bytes, device, nowMs);
+    } catch (thrown) {
+      if (!(thrown instanceof MillraceError)) this.#options.onError(thrown);
+      const { error, readings } = refusedFrame(registry, bytes, thrown);
+      const { code, message } = error;
+      this.#options.onFrame(true);
+      result.rejected.push({ index, code, message });
+      const letter = { device, transport, atMs: nowMs, code, message, position: null, bytes };
+      journal.reject(request, seq, { ...letter, readings });
+      return;
+    }
+    this.#options.onFrame(false);
+    const fresh = journal.append(request, seq, bytes, checked.readings, nowMs, checked.content);
+    if (fresh) result.accepted++;
+    else result.duplicates++;
+  }
+
+  /** Takes nothing more; resolves when what was taken is on disk, or will not be. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await this.#options.journal.flush().catch(() => undefined);
   }
 }

@@ -155,6 +155,8 @@ export interface Journal {
   reject(origin: Origin, seq: number, letter: DeadLetterInput): void;
   /** False when full, failed or too far behind the disk: new connections are refused and acks withheld. */
   accepting(): boolean;
+  /** Called when `accepting()` or the state changes. Returns the way to stop it. */
+  onStateChange(listener: (state: JournalStats['state'], accepting: boolean) => void): () => void;
   /** Resolves when everything taken so far is on disk; rejects with `journal_failed`. */
   flush(): Promise<void>;
 

@@ -80,7 +80,7 @@ export async function openApiFixture(overrides: Partial<ApiOptions> = {}) {
     status: () => state.report,
     stats: () => STATS,
     metrics: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'millrace_up 1\n' }),
-    replay: (ids) => replayer.replay(ids),
+    replay: (request) => replayer.replay(request),
     connected: (device) => device === 'a',
     ...overrides,
   };
@@ -178,7 +178,7 @@ const STATS: ServerStats = {
   readings: { perSecond: 10, total: 100 },
   ackMs: { p50: 1.5, p99: null },
   store: { kind: 'duckdb', state: 'up', reason: null },
-  journal: { state: 'open', pendingBytes: 0, pendingReadings: 0, maxBytes: 1000 },
+  journal: { state: 'open', reason: null, pendingBytes: 0, pendingReadings: 0, maxBytes: 1000 },
   writer: {
     state: 'running',
     circuit: 'closed',

@@ -10,8 +10,10 @@ let folder: ReturnType<typeof temporaryFolder>;
 let registry: Registry;
 let journal: LocalJournal;
 let intake: Intake;
+let frames: boolean[];
 
 beforeEach(async () => {
+  frames = [];
   folder = temporaryFolder();
   registry = await openRegistry({ dir: `${folder.path}/registry` });
   await loadSchemaFolder(registry, 'schemas');
@@ -25,7 +27,14 @@ afterEach(async () => {
 
 async function open(): Promise<void> {
   journal = await openLocalJournal({ dir: `${folder.path}/journal` });
-  intake = new Intake({ journal, registry, clock: systemClock, maxFrameBytes: 4_096 });
+  intake = new Intake({
+    journal,
+    registry,
+    clock: systemClock,
+    maxFrameBytes: 4_096,
+    onFrame: (refused) => frames.push(refused),
+    onError: () => {},
+  });
 }
 
 const frame = (time: number): Uint8Array => environmentFrame([{ time }, { time: time + 1 }]);
@@ -45,6 +54,7 @@ test('frames are taken or refused one by one, and all are durable by the answer'
     [2, 'value_not_finite'],
   ]);
   expect(journal.head()).toBe(1);
+  expect(frames).toEqual([false, true, true]);
   expect(journal.ledger().byTransport.http).toMatchObject({ received: 5, rejected: 3, pending: 2 });
   expect(journal.deadLetters(9).map(({ code, readings }) => [code, readings])).toEqual([
     ['value_not_finite', 2],

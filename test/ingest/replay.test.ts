@@ -8,6 +8,7 @@ import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
 import { until } from '../fixtures/until.ts';
 
+const ALL = { filter: {} };
 const NONE = { ws: 0, http: 0, mqtt: 0 };
 let folder: ReturnType<typeof temporaryFolder>;
 let registry: Registry;
@@ -20,7 +21,7 @@ beforeEach(async () => {
   registry = await openRegistry({ dir: `${folder.path}/registry` });
   journal = await openLocalJournal({ dir: `${folder.path}/journal` });
   const options = { journal, registry, clock: systemClock };
-  intake = new Intake({ ...options, maxFrameBytes: 4_096 });
+  intake = new Intake({ ...options, maxFrameBytes: 4_096, onFrame: () => {}, onError: () => {} });
   replayer = new Replayer(options);
 });
 afterEach(async () => {
@@ -54,15 +55,15 @@ async function settle(head: number, refuse: readonly number[] = []): Promise<voi
 
 test('frames of an unknown schema are kept, and taken once it is registered', async () => {
   await intake.take('a', 'http', [frame(1_000), frame(2_000)]);
-  expect(await replayer.replay(null)).toMatchObject({ replayed: 0, refusedTotal: 2 });
+  expect(await replayer.replay(ALL)).toMatchObject({ replayed: 0, refusedTotal: 2 });
   expect(journal.ledger()).toMatchObject({ received: 2, rejected: 2, pending: 0 });
   await register();
-  const [answer] = await Promise.all([replayer.replay(null), settle(2)]);
-  expect(answer).toEqual({ replayed: 2, refused: [], refusedTotal: 0 });
+  const [answer] = await Promise.all([replayer.replay(ALL), settle(2)]);
+  expect(answer).toEqual({ replayed: 2, pending: 0, refused: [], refusedTotal: 0 });
   expect(ids()).toEqual([]);
   // Two frames that could not be read were counted as one each; now their readings are known.
   expect(journal.ledger()).toMatchObject({ received: 4, rejected: 0, stored: 4, pending: 0 });
-  expect(await replayer.replay(null)).toEqual({ replayed: 0, refused: [], refusedTotal: 0 });
+  expect(await replayer.replay(ALL)).toEqual({ replayed: 0, pending: 0, refused: [], refusedTotal: 0 });
 });
 
 test('only the ids that were named are tried, each once, in any number of requests at the same time', async () => {
@@ -70,8 +71,8 @@ test('only the ids that were named are tried, each once, in any number of reques
   const [newest, oldest] = ids();
   await register();
   const all = await Promise.all([
-    replayer.replay([oldest ?? '', oldest ?? '']),
-    replayer.replay([oldest ?? '']),
+    replayer.replay({ ids: [oldest ?? '', oldest ?? ''] }),
+    replayer.replay({ ids: [oldest ?? ''] }),
     settle(1),
   ]);
   expect(all[0]).toMatchObject({ replayed: 1, refusedTotal: 0 });
@@ -85,9 +86,10 @@ test('what the store refuses again is said, and stays what it was', async () => 
   const [id] = ids();
   const before = journal.ledger();
   expect(before).toMatchObject({ received: 2, deadLettered: 2 });
-  const [answer] = await Promise.all([replayer.replay(null), settle(2, [1])]);
+  const [answer] = await Promise.all([replayer.replay(ALL), settle(2, [1])]);
   expect(answer).toEqual({
     replayed: 0,
+    pending: 0,
     refused: [{ id, code: 'store_refused', message: 'not this one' }],
     refusedTotal: 1,
   });
@@ -100,6 +102,6 @@ test('a record that came again by itself meanwhile is counted as a duplicate', a
   await register();
   await intake.take('a', 'http', [frame(1_000)]);
   await settle(1);
-  expect(await replayer.replay(null)).toMatchObject({ replayed: 1, refusedTotal: 0 });
+  expect(await replayer.replay(ALL)).toMatchObject({ replayed: 1, refusedTotal: 0 });
   expect(journal.ledger()).toMatchObject({ received: 4, stored: 2, duplicates: 2, rejected: 0, pending: 0 });
 });

@@ -1,41 +1,16 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { systemClock } from '../../src/core/index.ts';
 import { openLocalJournal, type Journal } from '../../src/journal/index.ts';
-import { IngestHub } from '../../src/ingest/index.ts';
-import type { SendOutcome, Socket, SocketHandler } from '../../src/net/index.ts';
 import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
 import { until } from '../fixtures/until.ts';
-
-/** The edge of a connection whose reader can be made slow. */
-class Wire implements Socket {
-  readonly sent: { type: string; seq?: number }[] = [];
-  open = true;
-  backlog = 0;
-  endedWith: number | null = null;
-  sendText(text: string): SendOutcome {
-    this.sent.push(JSON.parse(text) as { type: string; seq?: number });
-    return 'sent';
-  }
-  bufferedBytes(): number {
-    return this.backlog;
-  }
-  end(code: number): void {
-    this.endedWith = code;
-  }
-  terminate(): void {
-    this.open = false;
-  }
-  acks(): number[] {
-    return this.sent.filter((message) => message.type === 'ack').map((message) => message.seq ?? 0);
-  }
-}
+import { connect, openHub as hubOn } from './wire.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
 let registry: Registry;
 let journal: Journal;
 let accepting: boolean;
+let listeners: (() => void)[];
 
 beforeEach(async () => {
   folder = temporaryFolder();
@@ -43,9 +18,15 @@ beforeEach(async () => {
   await loadSchemaFolder(registry, 'schemas');
   const real = await openLocalJournal({ dir: `${folder.path}/journal` });
   accepting = true;
+  listeners = [];
   journal = new Proxy(real, {
     get: (target, name) => {
       if (name === 'accepting') return () => accepting;
+      if (name === 'onStateChange') {
+        return (listener: (state: string, accepting: boolean) => void) => {
+          listeners.push(() => listener(accepting ? 'open' : 'full', accepting));
+        };
+      }
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },
@@ -57,31 +38,10 @@ afterEach(async () => {
   folder.remove();
 });
 
-function openHub(maxConnections = 10): IngestHub {
-  return new IngestHub({
-    journal,
-    registry,
-    limits: { maxFrameBytes: 4_096, maxUnacked: 8, maxUnackedBytes: 65_536 },
-    maxConnections,
-    authorize: () => {},
-    clock: systemClock,
-    onAck: () => {},
-    onError: () => {},
-  });
-}
-
-async function connect(hub: IngestHub, device: string): Promise<{ wire: Wire; handler: SocketHandler }> {
-  const accepted = await hub.route.upgrade({
-    path: '/v1/ingest',
-    query: `device=${device}`,
-    header: () => undefined,
-    subprotocols: [],
-    signal: new AbortController().signal,
-  });
-  const wire = new Wire();
-  const handler = accepted.start(wire);
-  await until('the welcome', () => wire.sent.some((message) => message.type === 'welcome'));
-  return { wire, handler };
+const openHub = (maxConnections = 10) => hubOn(journal, registry, maxConnections);
+function setAccepting(value: boolean): void {
+  accepting = value;
+  for (const listener of listeners) listener();
 }
 
 const frame = (): Buffer => environmentFrame([{ time: Date.now() }]);
@@ -89,20 +49,20 @@ const frame = (): Buffer => environmentFrame([{ time: Date.now() }]);
 test('acks are withheld while the journal is full, and come when it has room', async () => {
   const hub = openHub();
   const { wire, handler } = await connect(hub, 'a');
-  accepting = false;
+  setAccepting(false);
   handler.message(frame(), true);
   await journal.flush();
   expect(journal.deviceSeq('a')).toBe(1);
   expect(wire.acks()).toEqual([]);
-  accepting = true;
-  await until('the ack', () => wire.acks().includes(1));
+  setAccepting(true);
+  expect(wire.acks()).toEqual([1]);
 });
 
 test('new connections get 503 while the journal is full, and beyond the connection limit', async () => {
   const hub = openHub(1);
-  accepting = false;
+  setAccepting(false);
   await expect(connect(hub, 'a')).rejects.toMatchObject({ code: 'journal_full' });
-  accepting = true;
+  setAccepting(true);
   await connect(hub, 'a');
   await expect(connect(hub, 'b')).rejects.toMatchObject({ code: 'too_many_connections' });
 });

@@ -1,12 +1,26 @@
 import { z } from 'zod';
 import { LIMITS, MillraceError } from '../../core/index.ts';
-import type { DeadLetter } from '../../journal/index.ts';
+import {
+  findDeadLetter,
+  matchesLetter,
+  walkLetters,
+  type DeadLetter,
+  type LetterFilter,
+} from '../../journal/index.ts';
 import type { ApiContext } from '../context.ts';
+import { LetterSchemas, letterSchemaOutput } from '../letter-schema.ts';
 import { decodeKeyPage, encodeKeyPage } from '../page-cursor.ts';
 import { defineRoute, json, type Route } from '../route.ts';
 
 const transport = z.enum(['ws', 'http', 'mqtt']);
 const kind = z.enum(['rejected', 'deadLettered']);
+
+const filters = {
+  device: z.string().max(128).optional().describe('Only of this device'),
+  code: z.string().max(64).optional().describe('Only with this error code'),
+  kind: kind.optional(),
+  transport: transport.optional(),
+};
 
 const letterOutput = z.object({
   id: z.string(),
@@ -14,7 +28,7 @@ const letterOutput = z.object({
   device: z.string(),
   transport,
   kind: kind.describe('rejected: before the ack; deadLettered: by the store, after it'),
-  schema: z.string().nullable().describe("The writer's schema as the frame names it: fingerprint or id"),
+  schema: letterSchemaOutput.nullable().describe("The writer's schema; null where the frame names none"),
   code: z.string(),
   message: z.string(),
   readings: z.int().positive().describe('Readings that it stands for in the ledger'),
@@ -27,16 +41,13 @@ export function deadLetterRoutes(context: ApiContext): Route[] {
   return [listRoute(context), showRoute(context), replayRoute(context)];
 }
 
-function listRoute({ journal }: ApiContext): Route {
+function listRoute({ journal, registry }: ApiContext): Route {
   return defineRoute({
     method: 'GET',
     path: '/v1/dead-letters',
     summary: 'List refused frames, newest first',
     input: z.object({
-      device: z.string().max(128).optional().describe('Only of this device'),
-      code: z.string().max(64).optional().describe('Only with this error code'),
-      kind: kind.optional(),
-      transport: transport.optional(),
+      ...filters,
       limit: z.int().min(1).max(LIMITS.deadLettersMaxRows).default(LIMITS.deadLettersDefaultRows),
       cursor: z.string().max(2_048).optional().describe('Where the page before ended'),
     }),
@@ -49,15 +60,14 @@ function listRoute({ journal }: ApiContext): Route {
       const binding = `dead-letters ${JSON.stringify([device, code, by, way])}`;
       const before = cursor === undefined ? undefined : decodeKeyPage(binding, cursor);
       const { page, last } = collect(journal, filter, limit, before);
+      const schemas = new LetterSchemas(registry);
       return json({
-        deadLetters: page.map(described),
+        deadLetters: page.map((letter) => described(letter, schemas)),
         cursor: last === null ? null : encodeKeyPage(binding, last),
       });
     },
   });
 }
-
-type Filter = { readonly [Key in 'device' | 'code' | 'kind' | 'transport']?: string | undefined };
 
 /**
  * The next letters that match: as many as fit the page, out of a bounded number that are looked at, so a page may
@@ -65,34 +75,29 @@ type Filter = { readonly [Key in 'device' | 'code' | 'kind' | 'transport']?: str
  */
 function collect(
   journal: ApiContext['journal'],
-  filter: Filter,
+  filter: LetterFilter,
   limit: number,
   start: string | undefined,
 ): { page: DeadLetter[]; last: string | null } {
-  const wanted = Object.entries(filter).filter(([, value]) => value !== undefined);
   const page: DeadLetter[] = [];
-  let before = start;
+  let last = start ?? null;
+  let looked = 0;
   let bytes = 0;
-  for (let looked = 0; looked < LIMITS.deadLettersScanned;) {
-    const found = journal.deadLetters(LIMITS.deadLettersDefaultRows, before);
-    for (const letter of found) {
-      const fits = wanted.every(([name, value]) => letter[name as keyof Filter] === value);
-      if (fits) {
-        bytes += letter.bytes.byteLength;
-        // Always one, or the list could not go on.
-        const full = page.length === limit || (page.length > 0 && bytes > LIMITS.deadLettersPageBytes);
-        if (full) return { page, last: before ?? null };
-        page.push(letter);
-      }
-      before = letter.id;
+  for (const letter of walkLetters(journal, start)) {
+    if (looked++ === LIMITS.deadLettersScanned) return { page, last };
+    if (matchesLetter(letter, filter)) {
+      bytes += letter.bytes.byteLength;
+      // Always one, or the list could not go on.
+      const full = page.length === limit || (page.length > 0 && bytes > LIMITS.deadLettersPageBytes);
+      if (full) return { page, last };
+      page.push(letter);
     }
-    looked += found.length;
-    if (found.length < LIMITS.deadLettersDefaultRows) return { page, last: null };
+    last = letter.id;
   }
-  return { page, last: before ?? null };
+  return { page, last: null };
 }
 
-function showRoute({ journal }: ApiContext): Route {
+function showRoute({ journal, registry }: ApiContext): Route {
   return defineRoute({
     method: 'GET',
     path: '/v1/dead-letters/{id}',
@@ -101,11 +106,11 @@ function showRoute({ journal }: ApiContext): Route {
     output: { 'application/json': letterOutput },
     problems: [404],
     handler({ id }) {
-      const letter = /^[0-9a-z]{1,10}$/.test(id) ? journal.deadLetter(id) : undefined;
-      if (letter === undefined) {
+      const letter = findDeadLetter(journal, id);
+      if (letter === null) {
         throw new MillraceError('dead_letter_unknown', `there is no dead letter ${id}`);
       }
-      return json(described(letter));
+      return json(described(letter, new LetterSchemas(registry)));
     },
   });
 }
@@ -120,11 +125,13 @@ function replayRoute({ replay }: ApiContext): Route {
         .array(z.string().max(20))
         .max(LIMITS.maxReplayIds)
         .optional()
-        .describe('Which; all of them where it is missing'),
+        .describe('Which; all that match where it is missing'),
+      ...filters,
     }),
     output: {
       'application/json': z.object({
-        replayed: z.int().nonnegative(),
+        replayed: z.int().nonnegative().describe('Back among the frames; a duplicate is counted so'),
+        pending: z.int().nonnegative().describe('Of these, how many the store had no word on in time'),
         refused: z
           .array(z.object({ id: z.string(), code: z.string(), message: z.string() }))
           .describe(`At most ${LIMITS.maxReplayRefused} of those that are refused again`),
@@ -132,13 +139,16 @@ function replayRoute({ replay }: ApiContext): Route {
       }),
     },
     problems: [400, 415, 503],
-    async handler({ ids }) {
-      return json(await replay(ids ?? null), { noStore: true });
+    async handler({ ids, ...filter }) {
+      if (ids !== undefined && Object.values(filter).some((value) => value !== undefined)) {
+        throw new MillraceError('parameter_invalid', 'ids: name ids or filters, not both');
+      }
+      return json(await replay(ids === undefined ? { filter } : { ids }), { noStore: true });
     },
   });
 }
 
-function described(letter: DeadLetter): z.infer<typeof letterOutput> {
+function described(letter: DeadLetter, schemas: LetterSchemas): z.infer<typeof letterOutput> {
   const { id, atMs, device, kind: refusedBy, code, message, readings, position, bytes } = letter;
   return {
     id,
@@ -146,19 +156,11 @@ function described(letter: DeadLetter): z.infer<typeof letterOutput> {
     device,
     transport: letter.transport,
     kind: refusedBy,
-    schema: schemaOf(bytes),
+    schema: schemas.of(bytes),
     code,
     message,
     readings,
     position,
     bytes: Buffer.from(bytes).toString('base64'),
   };
-}
-
-/** The schema that a frame names: 16 hex digits of the fingerprint, or the decimal id; null without a header. */
-function schemaOf(bytes: Uint8Array): string | null {
-  const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (frame.length >= 10 && frame[0] === 0xc3 && frame[1] === 1)
-    return frame.readBigUInt64LE(2).toString(16).padStart(16, '0');
-  return frame.length >= 5 && frame[0] === 0 ? String(frame.readUInt32BE(1)) : null;
 }

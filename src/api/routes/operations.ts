@@ -76,6 +76,7 @@ function statsRoute(context: ApiContext): Route {
         store: z.object({ kind: z.string(), state: z.string(), reason: z.string().nullable() }),
         journal: z.object({
           state: z.string(),
+          reason: z.string().nullable(),
           pendingBytes: count,
           pendingReadings: count,
           maxBytes: count,

@@ -1,0 +1,96 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { systemClock } from '../../src/core/index.ts';
+import { Intake } from '../../src/ingest/index.ts';
+import type { Journal } from '../../src/journal/index.ts';
+import { openJournalOn } from '../../src/journal/local/open.ts';
+import { openStorage } from '../../src/journal/local/storage.ts';
+import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
+import { environmentFrame } from '../fixtures/environment-frames.ts';
+import { temporaryFolder } from '../fixtures/folder.ts';
+import { until } from '../fixtures/until.ts';
+import { FaultyStorage } from '../journal/faulty-storage.ts';
+import { connect, openHub } from './wire.ts';
+
+let folder: ReturnType<typeof temporaryFolder>;
+let registry: Registry;
+let storage: FaultyStorage;
+let journal: Journal;
+
+beforeEach(async () => {
+  folder = temporaryFolder();
+  registry = await openRegistry({ dir: `${folder.path}/registry` });
+  await loadSchemaFolder(registry, 'schemas');
+  storage = new FaultyStorage(openStorage(`${folder.path}/journal`, 1e9, Date.now()));
+  journal = await openJournalOn(storage, { recoveryMinMs: 5, recoveryMaxMs: 20 });
+});
+afterEach(async () => {
+  await journal.close();
+  await registry.close();
+  folder.remove();
+});
+
+const frame = (): Buffer => environmentFrame([{ time: Date.now() }]);
+const recovered = () => until('the journal takes frames', () => journal.accepting());
+
+test('while the disk refuses, devices are sent away without an ack, and counted on from what is on disk after it', async () => {
+  const hub = openHub(journal, registry);
+  const { wire, handler } = await connect(hub, 'a');
+  const idle = await connect(hub, 'idle');
+  handler.message(frame(), true);
+  await until('the first ack', () => wire.acks().includes(1));
+
+  storage.failWith(new Error('No space left on device'));
+  handler.message(frame(), true);
+  handler.message(frame(), true);
+  await until('the close', () => wire.endedWith !== null);
+  expect(wire.endedWith).toBe(4013);
+  handler.closed(4013);
+  await expect(connect(hub, 'a')).rejects.toMatchObject({ code: 'journal_failed' });
+
+  storage.failWith(null);
+  await recovered();
+  expect(wire.acks()).toEqual([1]);
+  const again = await connect(hub, 'a');
+  expect(again.wire.sent[0]).toMatchObject({ type: 'welcome', seq: 1, epoch: journal.epoch });
+  again.handler.message(frame(), true);
+  again.handler.message(frame(), true);
+  await until('the acks', () => again.wire.acks().includes(3));
+  // One that had nothing in flight did not have to go.
+  idle.handler.message(frame(), true);
+  await until('its ack', () => idle.wire.acks().includes(1));
+  expect(journal.ledger()).toMatchObject({ received: 4, pending: 4 });
+});
+
+test('a commit that reached the disk and was reported as failed is not counted twice when it is sent again', async () => {
+  const hub = openHub(journal, registry);
+  const { wire, handler } = await connect(hub, 'a');
+  storage.failWith(new Error('the sync failed'), true);
+  handler.message(frame(), true);
+  await until('the close', () => wire.endedWith === 4013);
+  handler.closed(4013);
+  storage.failWith(null);
+  await recovered();
+  const again = await connect(hub, 'a');
+  // The device drops what the welcome covers, and sends the rest.
+  expect(again.wire.sent[0]).toMatchObject({ type: 'welcome', seq: 1 });
+  expect(journal.ledger()).toMatchObject({ received: 1, pending: 1 });
+});
+
+test('frames that number nothing are not answered for, and are no duplicates when they come again', async () => {
+  const intake = new Intake({
+    journal,
+    registry,
+    clock: systemClock,
+    maxFrameBytes: 4_096,
+    onFrame: () => {},
+    onError: () => {},
+  });
+  const bytes = frame();
+  storage.failWith(new Error('No space left on device'));
+  await expect(intake.take('a', 'http', [bytes])).rejects.toMatchObject({ code: 'journal_failed' });
+  await expect(intake.take('a', 'http', [bytes])).rejects.toMatchObject({ code: 'journal_failed' });
+  storage.failWith(null);
+  await recovered();
+  expect(await intake.take('a', 'http', [bytes])).toEqual({ accepted: 1, duplicates: 0, rejected: [] });
+  expect(journal.ledger()).toMatchObject({ received: 1, duplicates: 0, pending: 1 });
+});

@@ -1,0 +1,61 @@
+import { systemClock } from '../../src/core/index.ts';
+import { IngestHub } from '../../src/ingest/index.ts';
+import type { Journal } from '../../src/journal/index.ts';
+import type { SendOutcome, Socket, SocketHandler } from '../../src/net/index.ts';
+import type { Registry } from '../../src/registry/index.ts';
+import { until } from '../fixtures/until.ts';
+
+/** The edge of a connection whose reader can be made slow. */
+export class Wire implements Socket {
+  readonly sent: { type: string; seq?: number }[] = [];
+  open = true;
+  backlog = 0;
+  endedWith: number | null = null;
+  sendText(text: string): SendOutcome {
+    this.sent.push(JSON.parse(text) as { type: string; seq?: number });
+    return 'sent';
+  }
+  bufferedBytes(): number {
+    return this.backlog;
+  }
+  end(code: number): void {
+    this.endedWith = code;
+  }
+  terminate(): void {
+    this.open = false;
+  }
+  acks(): number[] {
+    return this.sent.filter((message) => message.type === 'ack').map((message) => message.seq ?? 0);
+  }
+}
+
+export function openHub(journal: Journal, registry: Registry, maxConnections = 10): IngestHub {
+  return new IngestHub({
+    journal,
+    registry,
+    limits: { maxFrameBytes: 4_096, maxUnacked: 8, maxUnackedBytes: 65_536 },
+    maxConnections,
+    authorize: () => {},
+    clock: systemClock,
+    onAck: () => {},
+    onError: () => {},
+  });
+}
+
+/** A connection that has its welcome; rejects as an upgrade that is refused. */
+export async function connect(
+  hub: IngestHub,
+  device: string,
+): Promise<{ wire: Wire; handler: SocketHandler }> {
+  const accepted = await hub.route.upgrade({
+    path: '/v1/ingest',
+    query: `device=${device}`,
+    header: () => undefined,
+    subprotocols: [],
+    signal: new AbortController().signal,
+  });
+  const wire = new Wire();
+  const handler = accepted.start(wire);
+  await until('the welcome', () => wire.sent.some((message) => message.type === 'welcome'));
+  return { wire, handler };
+}
