@@ -1,32 +1,34 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { printTable } from './print.ts';
 import { DEFAULT_URL, get, post } from './server-api.ts';
+import { WholeFile } from './whole-file.ts';
 
 const letterSchema = z.looseObject({
   id: z.string(),
   at: z.string(),
   device: z.string(),
   transport: z.string(),
+  kind: z.string(),
+  schema: z.record(z.string(), z.unknown()).nullable(),
   code: z.string(),
   message: z.string(),
   readings: z.number(),
+  position: z.number().nullable(),
+  bytes: z.string(),
 });
 const listSchema = z.object({ deadLetters: z.array(letterSchema), cursor: z.string().nullable() });
 const replaySchema = z.object({
   replayed: z.number(),
+  pending: z.number(),
   refused: z.array(z.object({ id: z.string(), code: z.string(), message: z.string() })),
   refusedTotal: z.number(),
 });
 
-interface FilterOptions {
-  url: string;
-  device?: string;
-  code?: string;
-  kind?: string;
-  transport?: string;
-}
+const FILTERS = ['device', 'code', 'kind', 'transport'] as const;
+type FilterOptions = { url: string } & { [Key in (typeof FILTERS)[number]]?: string };
 
 /** Dead letters of one page while all are exported. */
 const EXPORT_PAGE = '1000';
@@ -44,12 +46,11 @@ export function deadLettersCommand(): Command {
   );
   command.addCommand(
     new Command('show')
-      .description('show one refused frame as JSON')
+      .description('show one refused frame')
       .argument('<id>', 'id of the dead letter')
       .option('--url <url>', 'server (MILLRACE_URL)', DEFAULT_URL)
-      .action(async (id: string, { url }: { url: string }) => {
-        process.stdout.write(`${await get(url, `/v1/dead-letters/${encodeURIComponent(id)}`, [])}\n`);
-      }),
+      .option('--json', "the server's JSON")
+      .action(show),
   );
   command.addCommand(
     filtered(new Command('export'))
@@ -59,11 +60,10 @@ export function deadLettersCommand(): Command {
       .action(exportLetters),
   );
   command.addCommand(
-    new Command('replay')
+    filtered(new Command('replay'))
       .description('try refused frames again, after their schema was registered or the store was mended')
       .argument('[ids...]', 'ids of dead letters')
-      .option('--all', 'all of them')
-      .option('--url <url>', 'server (MILLRACE_URL)', DEFAULT_URL)
+      .option('--all', 'all of them, or all that match')
       .option('--json', "the server's JSON")
       .action(replay),
   );
@@ -79,9 +79,8 @@ function filtered(command: Command): Command {
     .addOption(new Option('--transport <name>', 'way in').choices(['ws', 'http', 'mqtt']));
 }
 
-function filterParameters(options: FilterOptions): [string, string][] {
-  const names = ['device', 'code', 'kind', 'transport'] as const;
-  return names.flatMap((name): [string, string][] => {
+function filtersOf(options: FilterOptions): [string, string][] {
+  return FILTERS.flatMap((name): [string, string][] => {
     const value = options[name];
     return value === undefined ? [] : [[name, value]];
   });
@@ -90,7 +89,7 @@ function filterParameters(options: FilterOptions): [string, string][] {
 async function list(
   options: FilterOptions & { limit?: string; cursor?: string; json?: true },
 ): Promise<void> {
-  const parameters = filterParameters(options);
+  const parameters = filtersOf(options);
   if (options.limit !== undefined) parameters.push(['limit', options.limit]);
   if (options.cursor !== undefined) parameters.push(['cursor', options.cursor]);
   const body = await get(options.url, '/v1/dead-letters', parameters);
@@ -99,81 +98,100 @@ async function list(
     return;
   }
   const { deadLetters, cursor } = listSchema.parse(JSON.parse(body));
+  const columns = ['id', 'at', 'device', 'transport', 'readings', 'code', 'message'] as const;
   printTable(
-    ['id', 'at', 'device', 'transport', 'readings', 'code', 'message'],
-    deadLetters.map((each) => [
-      each.id,
-      each.at,
-      each.device,
-      each.transport,
-      String(each.readings),
-      each.code,
-      each.message,
-    ]),
+    columns,
+    deadLetters.map((letter) => columns.map((name) => letter[name])),
   );
+  // A page may be short: the server looks through so many letters at a time.
   if (cursor !== null) process.stderr.write(`more: add --cursor ${cursor}\n`);
 }
 
-/** Page by page into a file beside the final one, which appears whole and synced, or not at all. */
+async function show(id: string, { url, json }: { url: string; json?: true }): Promise<void> {
+  const body = await get(url, `/v1/dead-letters/${encodeURIComponent(id)}`, []);
+  if (json === true) {
+    process.stdout.write(`${body}\n`);
+    return;
+  }
+  const { schema, bytes, ...letter } = letterSchema.parse(JSON.parse(body));
+  const frame = Buffer.from(bytes, 'base64');
+  printTable(
+    ['member', 'value'],
+    [
+      ...Object.entries(letter),
+      ...Object.entries(schema ?? {}).map(([name, value]) => [`schema ${name}`, value]),
+      ['bytes', frame.length],
+      ['hex', frame.toString('hex', 0, 64) + (frame.length > 64 ? '…' : '')],
+    ],
+  );
+}
+
+/** Page by page; a file appears whole and synced, or not at all. */
 async function exportLetters(options: FilterOptions & { out: string; force?: true }): Promise<void> {
-  const { url, out, force } = options;
+  const { out, force } = options;
   if (out === '-') {
-    await eachLetter(url, filterParameters(options), (line) => process.stdout.write(line));
+    for await (const line of lines(options)) {
+      if (!process.stdout.write(line)) await once(process.stdout, 'drain');
+    }
     return;
   }
   if (force !== true && existsSync(out)) {
     throw new InvalidArgumentError(`--out: ${out} is there already; --force replaces it`);
   }
-  const draft = `${out}.${process.pid}.part`;
-  const file = openSync(draft, 'w', 0o600);
+  const file = new WholeFile(out, force === true);
+  let count = 0;
   try {
-    const count = await eachLetter(url, filterParameters(options), (line) => writeSync(file, line));
-    fsyncSync(file);
-    renameSync(draft, out);
-    process.stderr.write(`${count} dead letters in ${out}\n`);
-  } finally {
-    closeSync(file);
-    rmSync(draft, { force: true });
+    for await (const line of lines(options)) {
+      file.write(line);
+      count++;
+    }
+    file.finish();
+  } catch (error) {
+    file.discard();
+    throw error;
   }
+  process.stderr.write(`${count} dead letters in ${out}\n`);
 }
 
-async function eachLetter(
-  url: string,
-  parameters: readonly [string, string][],
-  write: (line: string) => unknown,
-): Promise<number> {
-  let count = 0;
+async function* lines(options: FilterOptions): AsyncGenerator<string> {
   let cursor: string | null = null;
   do {
-    const page: [string, string][] = [...parameters, ['limit', EXPORT_PAGE]];
+    const page: [string, string][] = [...filtersOf(options), ['limit', EXPORT_PAGE]];
     if (cursor !== null) page.push(['cursor', cursor]);
-    const answer = listSchema.parse(JSON.parse(await get(url, '/v1/dead-letters', page)));
-    for (const letter of answer.deadLetters) write(`${JSON.stringify(letter)}\n`);
-    count += answer.deadLetters.length;
+    const answer = listSchema.parse(JSON.parse(await get(options.url, '/v1/dead-letters', page)));
+    for (const letter of answer.deadLetters) yield `${JSON.stringify(letter)}\n`;
     cursor = answer.cursor;
   } while (cursor !== null);
-  return count;
 }
 
 /** Ends with 1 when some are refused again. */
 async function replay(
   ids: readonly string[],
-  { url, all, json }: { url: string; all?: true; json?: true },
+  options: FilterOptions & { all?: true; json?: true },
 ): Promise<void> {
-  if (ids.length > 0 === (all === true)) {
+  const filters = filtersOf(options);
+  if (ids.length > 0 === (options.all === true)) {
     throw new InvalidArgumentError('name the ids of dead letters, or --all of them');
   }
-  const body = await post(url, '/v1/dead-letters/replay', all === true ? {} : { ids });
-  const { replayed, refused, refusedTotal } = replaySchema.parse(JSON.parse(body));
-  if (json === true) {
+  if (ids.length > 0 && filters.length > 0) {
+    throw new InvalidArgumentError(`--${filters[0]?.[0]}: goes with --all, not with ids`);
+  }
+  const request = options.all === true ? Object.fromEntries(filters) : { ids };
+  const body = await post(options.url, '/v1/dead-letters/replay', request);
+  const { replayed, pending, refused, refusedTotal } = replaySchema.parse(JSON.parse(body));
+  if (options.json === true) {
     process.stdout.write(`${body}\n`);
   } else {
-    process.stdout.write(`${replayed} replayed, ${refusedTotal} refused again\n`);
+    const waiting = pending > 0 ? ` (${pending} of them wait for the store)` : '';
+    process.stdout.write(`${replayed} replayed${waiting}, ${refusedTotal} refused again\n`);
     if (refused.length > 0) {
       printTable(
         ['id', 'code', 'message'],
         refused.map(({ id, code, message }) => [id, code, message]),
       );
+    }
+    if (refusedTotal > refused.length) {
+      process.stderr.write(`${refusedTotal - refused.length} more are not listed\n`);
     }
   }
   if (refusedTotal > 0) process.exitCode = 1;

@@ -12,6 +12,15 @@ const LABELS: Record<keyof Ledger, string> = {
   expired: 'expired',
   pending: 'pending',
 };
+const MEANINGS: Record<keyof Ledger, string> = {
+  received: 'readings that came: the sum of the others',
+  stored: 'in the store',
+  duplicates: 'came again and are not stored twice',
+  rejected: 'refused before the ack; kept as dead letters',
+  deadLettered: 'acknowledged, then refused by the store; kept as dead letters',
+  expired: 'acknowledged, then dropped by a limit that the operator chose',
+  pending: 'acknowledged, on their way to the store',
+};
 /** Readings that did not get where they should. */
 const ALARMING: ReadonlySet<keyof Ledger> = new Set(['rejected', 'deadLettered', 'expired']);
 
@@ -20,6 +29,7 @@ export class LedgerLine {
   readonly #entries = LEDGER_KEYS.map((key) => {
     const value = create('dd');
     const entry = create('div', '', create('dt', '', LABELS[key]), value);
+    entry.title = MEANINGS[key];
     return { key, value, entry };
   });
 

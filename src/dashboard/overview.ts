@@ -9,10 +9,18 @@ import {
   splitBytes,
 } from './format.ts';
 import type { Stats } from './payloads.ts';
+import { storeNote } from './store-note.ts';
 
 /** Polls that the trace of readings per second remembers: one minute. */
 const TRACE_LENGTH = 60;
 const STORE_NAMES: Readonly<Record<string, string>> = { duckdb: 'DuckDB', influxdb: 'InfluxDB' };
+
+/** The journal's states that a person should hear of. */
+const JOURNAL_STATES: Readonly<Record<string, string>> = {
+  filling: 'nearly full',
+  full: 'full',
+  failed: 'cannot be written',
+};
 
 /** The row of numbers at the top. */
 export class Overview {
@@ -34,7 +42,7 @@ export class Overview {
   #rates: number[] = [];
 
   show(stats: Stats): void {
-    const { store, journal } = stats;
+    const { store, journal, writer } = stats;
     setText(this.#devices, formatCount(stats.devicesConnected));
     setText(this.#tails, `${formatCount(stats.tails)} live ${stats.tails === 1 ? 'tail' : 'tails'}`);
     setText(this.#rate, formatRate(stats.readingsPerSecond));
@@ -45,12 +53,19 @@ export class Overview {
       stats.ackP99Ms === null ? 'no acks lately' : `99 % within ${formatMs(stats.ackP99Ms)} ms`,
     );
     setText(this.#store, STORE_NAMES[store.kind] ?? store.kind);
-    setText(this.#storeNote, store.up ? 'up, readable' : 'away');
-    this.#storeNote.dataset['tone'] = store.up ? 'good' : 'warn';
+    const note = storeNote(stats);
+    setText(this.#storeNote, note.text);
+    this.#storeNote.title = store.reason ?? writer.reason ?? '';
+    this.#storeNote.dataset['tone'] = note.good ? 'good' : 'warn';
     const { value, unit } = splitBytes(journal.pendingBytes);
     setText(this.#journal, value);
     setText(this.#journalUnit, unit);
-    setText(this.#journalNote, `${formatCount(journal.pendingReadings)} readings to store`);
+    const state = JOURNAL_STATES[journal.state];
+    setText(
+      this.#journalNote,
+      `${state === undefined ? '' : `${state}, `}${formatCount(journal.pendingReadings)} readings to store`,
+    );
+    this.#journalNote.title = journal.reason ?? '';
     const share = journal.maxBytes === 0 ? 0 : Math.min(1, journal.pendingBytes / journal.maxBytes);
     this.#meter.style.setProperty('--share', String(share));
     this.#meter.title = `${(share * 100).toFixed(share < 0.1 ? 2 : 0)} % of ${formatBytes(journal.maxBytes)}`;

@@ -9,7 +9,8 @@ export interface Stats {
   ackP99Ms: number | null;
   store: { kind: string; up: boolean; reason: string | null };
   /** `retryInMs`: until the store is tried again, null where nothing is waited for. */
-  writer: { retryInMs: number | null };
+  /** `circuit`: closed, open (writes are paused) or half-open (one is tried). */
+  writer: { running: boolean; circuit: string; reason: string | null; retryInMs: number | null };
   journal: {
     state: string;
     reason: string | null;
@@ -74,6 +75,7 @@ export function parseStats(body: unknown): Stats | null {
   const ack = members(stats?.['ackMs']);
   const store = members(stats?.['store']);
   const journal = members(stats?.['journal']);
+  const writer = members(stats?.['writer']);
   if (stats === null || devices === null || readings === null || store === null || journal === null)
     return null;
   return {
@@ -88,7 +90,12 @@ export function parseStats(body: unknown): Stats | null {
       up: store['state'] === 'up',
       reason: text(store['reason']),
     },
-    writer: { retryInMs: numberOrNull(members(stats['writer'])?.['retryInMs']) },
+    writer: {
+      running: (text(writer?.['state']) ?? 'running') === 'running',
+      circuit: text(writer?.['circuit']) ?? 'closed',
+      reason: text(writer?.['reason']),
+      retryInMs: numberOrNull(writer?.['retryInMs']),
+    },
     journal: {
       state: text(journal['state']) ?? 'open',
       reason: text(journal['reason']),

@@ -33,27 +33,44 @@ export function statusOf({ link, stats, problem, statsAtMs, paused }: StatusInpu
   }
   if (stats === null || link.name === 'connecting')
     return { tone: 'busy', label: 'Connecting…', notice: null };
-  const { journal, store, writer } = stats;
-  if (journal.state === 'full' || journal.state === 'failed') {
-    const what =
-      journal.state === 'full'
-        ? `The journal is full (${formatBytes(journal.maxBytes)}): devices hold their frames back until the store catches up`
-        : 'The journal cannot be written: nothing is acknowledged until it can';
-    return { tone: 'down', label: `Journal ${journal.state}`, notice: `${what}${because(store.reason)}` };
+  return troubleOf(stats) ?? (paused ? PAUSED : LIVE);
+}
+
+const PAUSED: Status = { tone: 'busy', label: 'Paused', notice: null };
+const LIVE: Status = { tone: 'live', label: 'Live', notice: null };
+
+/** What keeps frames from the disk, then what keeps them from the store. */
+function troubleOf({ journal, store, writer }: Stats): Status | null {
+  if (journal.state === 'failed') {
+    const notice = `The journal cannot be written: nothing is acknowledged until it can${because(journal.reason)}`;
+    return { tone: 'down', label: 'Journal failed', notice };
+  }
+  if (journal.state === 'full') {
+    const what = `The journal is full (${formatBytes(journal.maxBytes)}): devices hold their frames back until the store catches up`;
+    return {
+      tone: 'down',
+      label: 'Journal full',
+      notice: `${what}${because(store.reason ?? journal.reason)}`,
+    };
   }
   const filling =
     journal.state === 'filling'
       ? ` The journal is nearly full: ${formatBytes(journal.pendingBytes)} of ${formatBytes(journal.maxBytes)} wait.`
       : '';
+  const waiting = `${formatCount(journal.pendingReadings)} readings wait in the journal`;
   if (!store.up) {
-    const waiting = `${formatCount(journal.pendingReadings)} readings wait in the journal`;
     const away = `Store away: history is not readable, live goes on; ${waiting}${because(store.reason)}`;
     return { tone: 'warn', label: 'Store away', notice: `${away}${nextTry(writer.retryInMs)}${filling}` };
   }
-  if (filling !== '') return { tone: 'warn', label: 'Journal filling', notice: filling.trim() };
-  return paused
-    ? { tone: 'busy', label: 'Paused', notice: null }
-    : { tone: 'live', label: 'Live', notice: null };
+  if (!writer.running) {
+    const stuck = `The store takes no writes, live goes on; ${waiting}${because(writer.reason)}`;
+    return {
+      tone: 'warn',
+      label: 'Store not writable',
+      notice: `${stuck}${nextTry(writer.retryInMs)}${filling}`,
+    };
+  }
+  return filling === '' ? null : { tone: 'warn', label: 'Journal filling', notice: filling.trim() };
 }
 
 function nextTry(ms: number | null): string {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { storeNote } from '../../src/dashboard/store-note.ts';
 import { parseStats } from '../../src/dashboard/payloads.ts';
 import { statusOf } from '../../src/dashboard/status.ts';
 import type { StatusInputs } from '../../src/dashboard/status.ts';
@@ -18,6 +19,10 @@ const end = { closeCode: 1006, status: null, reason: '' };
 function statusWith(inputs: Partial<StatusInputs>, body: object = {}) {
   const stats = parseStats({ ...BODY, ...body });
   return statusOf({ link: { name: 'open' }, stats, problem: null, statsAtMs: 0, paused: false, ...inputs });
+}
+
+function never(): never {
+  throw new Error('the body is well formed');
 }
 
 describe('the status of the page', () => {
@@ -71,6 +76,26 @@ describe('the status of the page', () => {
     );
     expect(status).toMatchObject({ tone: 'down', label: 'Journal full' });
     expect(status.notice).toContain('1 MiB');
+  });
+
+  test('says why the journal cannot be written, and that nothing is acknowledged', () => {
+    const journal = { ...BODY.journal, state: 'failed', reason: 'No space left on device' };
+    const status = statusWith({}, { journal, store: { ...BODY.store, state: 'down', reason: 'refused' } });
+    expect(status).toMatchObject({ tone: 'down', label: 'Journal failed' });
+    expect(status.notice).toContain('nothing is acknowledged until it can (No space left on device).');
+  });
+
+  test('tells a store that answers and takes no writes from one that is away', () => {
+    const writer = { state: 'waiting', circuit: 'open', reason: 'not authorized', retryInMs: 2_000 };
+    const status = statusWith({}, { writer });
+    expect(status).toMatchObject({ tone: 'warn', label: 'Store not writable' });
+    expect(status.notice).toContain('1,200 readings wait in the journal (not authorized). Next try in 2 s.');
+    const note = (body: object) => storeNote(parseStats({ ...BODY, ...body }) ?? never());
+    expect(note({})).toEqual({ text: 'up, readable', good: true });
+    expect(note({ writer }).text).toBe('up, takes no writes');
+    const store = { ...BODY.store, state: 'down' };
+    expect(note({ store, writer }).text).toBe('away, writes paused');
+    expect(note({ store, writer: { ...writer, circuit: 'half-open' } }).text).toBe('away, being tried');
   });
 
   test('ends with the reason when the server does not want it back', () => {
