@@ -29,11 +29,10 @@ export class Encoder {
   #plan: Plan | null = null;
   #planStart = 0;
   #planEnd = 0;
-  /** How far it has come: a series, the place in its order, where that ends, and where the next time begins. */
+  /** How far it has come: a series, the place in its order, and where that ends. */
   #current = 0;
   #place = 0;
   #end = 0;
-  #behind = 0;
   /** No two rows of the series have the same time. */
   #distinct = true;
 
@@ -68,7 +67,7 @@ export class Encoder {
 
   /** The next body, of at most `maxPoints` points and about `maxBytes`; null when all rows are done. */
   next(maxPoints: number, maxBytes: number): Body | null {
-    const { prefixes } = this.#series;
+    const { prefixes, order } = this.#series;
     let body: Body | null = null;
     for (; this.#current < prefixes.length; this.#enter(this.#current + 1)) {
       const prefix = prefixes[this.#current];
@@ -76,7 +75,10 @@ export class Encoder {
       while (this.#place < this.#end) {
         if (this.#distinct && body !== null) this.#writeDistinct(body, prefix, maxPoints, maxBytes);
         if (this.#place >= this.#end) break;
-        const rows = this.#rowsOfNextTime(prefix);
+        const behind = this.#distinct
+          ? this.#place + 1
+          : sameTimeEnd(order, this.#place, this.#end, this.#times);
+        const rows = order.subarray(this.#place, behind);
         const room = this.#room(prefix, rows);
         if (body !== null && (body.full(maxPoints, maxBytes) || !body.lines.fits(room))) {
           if (body.count > 0) return body;
@@ -84,9 +86,8 @@ export class Encoder {
           body = null;
         }
         body ??= this.#pool.take(room);
-        if (typeof rows !== 'number') this.#addMerged(body, prefix, rows);
-        else if (this.#writeRow(body.lines, prefix, this.#planOf(rows), rows)) body.add(rows);
-        this.#place = this.#behind;
+        this.#addPoint(body, prefix, rows);
+        this.#place = behind;
       }
     }
     if (body === null || body.count > 0) return body;
@@ -105,16 +106,6 @@ export class Encoder {
       if (this.#writeRow(lines, prefix, plan, row)) body.add(row);
       this.#place++;
     }
-  }
-
-  /** The row at the current place; where others have the same time, all of them that have a form and a field. */
-  #rowsOfNextTime(prefix: Words): number | number[] {
-    const { order } = this.#series;
-    const row = order[this.#place] ?? 0;
-    this.#behind = this.#place + 1;
-    if (this.#distinct) return row;
-    this.#behind = sameTimeEnd(order, this.#place, this.#end, this.#times);
-    return this.#behind === this.#place + 1 ? row : this.#formed(prefix, this.#place, this.#behind);
   }
 
   /** The points of a body, each with its own bytes, for a server that did not take the body whole. */
@@ -205,35 +196,32 @@ export class Encoder {
     this.refused.push({ batch, row, message });
   }
 
-  /** Those of the rows at `place` to `behind` that have a form and a field; the others are refused or left out. */
-  #formed(prefix: Words, place: number, behind: number): number[] {
-    const rows = [...this.#series.order.subarray(place, behind)];
-    const scratch = this.#pool.take(this.#room(prefix, rows));
-    const formed = rows.filter((row) => {
-      scratch.lines.at = 0;
-      return this.#writeRow(scratch.lines, prefix, this.#planOf(row), row);
-    });
-    this.#pool.give(scratch);
-    return formed;
+  /** Writes the rows of one series and time as one point; those without a form are refused, those without a field left out. */
+  #addPoint(body: Body, prefix: Words, rows: Int32Array): void {
+    const { lines } = body;
+    const start = lines.at;
+    const formed: number[] = [];
+    for (const row of rows) {
+      // Its own line stands only where it stays alone.
+      lines.at = start;
+      if (this.#writeRow(lines, prefix, this.#planOf(row), row)) formed.push(row);
+    }
+    lines.at = start;
+    const last = formed.at(-1);
+    if (last === undefined) return;
+    this.#writeRows(lines, prefix, formed);
+    if (formed.length > 1) body.merged.set(body.count, formed);
+    body.add(last);
   }
 
   /** Bytes that the rows' fields in one line take at most. */
-  #room(prefix: Words, rows: number | readonly number[]): number {
-    if (typeof rows === 'number') return lineBytes(prefix, this.#planOf(rows), rows - this.#planStart);
+  #room(prefix: Words, rows: Int32Array | readonly number[]): number {
     let bytes = 0;
     for (const row of rows) {
       const plan = this.#planOf(row);
       bytes += lineBytes(prefix, plan, row - this.#planStart);
     }
     return bytes;
-  }
-
-  #addMerged(body: Body, prefix: Words, rows: readonly number[]): void {
-    const last = rows.at(-1);
-    if (last === undefined) return;
-    this.#writeRows(body.lines, prefix, rows);
-    if (rows.length > 1) body.merged.set(body.count, rows);
-    body.add(last);
   }
 
   /** One line of several rows: of each field the last one that is there. */

@@ -14,7 +14,8 @@ export interface HttpAnswer {
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
 /**
- * Posts bytes without copying them and reads the answer whole. Rejects with InfluxUnavailable where there is none:
+ * Posts bytes without copying them and reads the answer whole; once more where a connection kept from before turns out
+ * to be closed. Rejects with InfluxUnavailable where there is none:
  * no connection, one that broke, or nothing within `timeoutMs`; the socket is then destroyed, so that what
  * was not yet sent never will be.
  */
@@ -44,7 +45,12 @@ export function post(
         resolve({ status: answer.statusCode ?? 0, retryAfter, text: Buffer.concat(chunks).toString() });
       });
     });
-    sent.on('error', fail);
+    sent.on('error', (error) => {
+      // An idle connection that the server was just closing says nothing of the server. Points are idempotent.
+      const stale = sent.reusedSocket && !signal.aborted && systemCodeOf(error) === 'ECONNRESET';
+      if (stale) resolve(post(url, agent, headers, body, timeoutMs));
+      else fail(error);
+    });
     sent.end(body);
   });
 }

@@ -2,12 +2,12 @@ import type { RefusedPoint } from '../store.ts';
 import { BODY_BYTES, type Body, type BodyPool } from './body.ts';
 import type { Encoder } from './encoder.ts';
 import { isolate } from './isolate.ts';
-import type { InfluxTransport } from './transport.ts';
+import type { InfluxTransport, WriteReply } from './transport.ts';
 
 /** Points of one body. */
 const BODY_POINTS = 5_000;
 /** However small the bodies that a server takes, ours get no smaller than this unless a point alone is too large. */
-const MIN_BODY_BYTES = 16 * 1024;
+const MIN_BODY_BYTES = 8 * 1024;
 /** Each body that was taken lets the next ones be larger by this share of them. */
 const BODY_GROWTH = 1 / 64;
 
@@ -28,16 +28,23 @@ export class BodySender {
 
   /** Resolves with the points refused for good, rejects with `store_unavailable`: see InfluxTransport.write. */
   async send(encoder: Encoder, body: Body): Promise<RefusedPoint[]> {
-    const reply = await this.#transport.write(body.bytes.subarray(0, -1));
+    const reply = await this.#write(body.bytes);
     if (reply.status === 204) {
       this.#maxBytes = Math.min(BODY_BYTES, this.#maxBytes * (1 + BODY_GROWTH));
       this.#pool.give(body);
       return [];
     }
-    if (reply.status === 413) this.#maxBytes = Math.max(MIN_BODY_BYTES, body.lines.at >> 1);
-    return isolate(encoder.points(body), reply, (points) => {
-      const bytes = Buffer.concat(points.map((point) => point.bytes));
-      return this.#transport.write(bytes.subarray(0, -1));
-    });
+    return isolate(encoder.points(body), reply, (points) =>
+      this.#write(Buffer.concat(points.map((point) => point.bytes))),
+    );
+  }
+
+  async #write(lines: Uint8Array): Promise<WriteReply> {
+    // The last line needs no newline.
+    const reply = await this.#transport.write(lines.subarray(0, -1));
+    if (reply.status === 413) {
+      this.#maxBytes = Math.max(MIN_BODY_BYTES, Math.min(this.#maxBytes, lines.length >> 1));
+    }
+    return reply;
   }
 }

@@ -180,7 +180,7 @@ function answerOf({ statusCode, headers, body }: HttpError): HttpAnswer {
 
 const WHAT_TO_DO: Record<number, string> = {
   401: 'the token is refused: check INFLUX_TOKEN',
-  403: 'the token may not do this: give it read and write permission on the bucket',
+  403: 'INFLUX_TOKEN is switched off or may not do this: it needs read and write permission on the bucket',
   404: 'the bucket or organisation does not exist: check INFLUX_BUCKET and INFLUX_ORG',
 };
 
