@@ -104,6 +104,8 @@ function toFile(
 }
 
 async function toStdout(frames: Generator<JournalFrame, JournalReport, undefined>): Promise<JournalReport> {
+  // Who reads it may have seen enough.
+  process.stdout.on('error', () => process.exit(0));
   for (;;) {
     const step = frames.next();
     if (step.done === true) return step.value;
