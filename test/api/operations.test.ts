@@ -86,6 +86,9 @@ describe('figures', () => {
       deadLettered: 0,
       expired: 0,
       pending: 3,
+    });
+    expect((await api.call('/v1/ledger?by=transport')).json).toMatchObject({
+      received: 8,
       byTransport: {
         ws: expect.objectContaining({ received: 8, rejected: 5, pending: 3 }),
         http: expect.objectContaining({ received: 0, pending: 0 }),

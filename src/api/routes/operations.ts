@@ -126,12 +126,17 @@ function ledgerRoute({ journal }: ApiContext): Route {
     method: 'GET',
     path: '/v1/ledger',
     summary: 'Read what became of all readings; received is the sum of the others',
-    input: NO_INPUT,
+    input: z.object({
+      by: z.enum(['transport']).optional().describe('Also the same for each way in; each of them balances'),
+    }),
     output: {
       'application/json': ledgerCounts.extend({
-        byTransport: z.object({ ws: ledgerCounts, http: ledgerCounts, mqtt: ledgerCounts }),
+        byTransport: z.object({ ws: ledgerCounts, http: ledgerCounts, mqtt: ledgerCounts }).optional(),
       }),
     },
-    handler: () => json(journal.ledger()),
+    handler({ by }) {
+      const { byTransport, ...counts } = journal.ledger();
+      return json(by === 'transport' ? { ...counts, byTransport } : counts);
+    },
   });
 }
