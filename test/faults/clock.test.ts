@@ -1,7 +1,7 @@
 import { describe, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withScene } from './harness/scene.ts';
-import { seeded } from './harness/seed.ts';
+import { longCycles, seeded } from './harness/asked.ts';
 import { judge } from './harness/verdict.ts';
 
 const random = seeded('clock');
@@ -9,26 +9,29 @@ const HOUR_MS = 3_600_000;
 
 describe('a clock that jumps', () => {
   // At most a day: readings that lie farther ahead of the server's clock are refused, and rightly so.
-  test.each([
+  const jumps = [
     ['an hour back', -HOUR_MS],
+    ['30 days forward', 720 * HOUR_MS],
     ['22 hours back', -22 * HOUR_MS],
     ['an hour forward', HOUR_MS],
-    ['30 days forward', 720 * HOUR_MS],
-  ])('%s and home again stops nothing and loses nothing', (name, clockMs) =>
-    withScene({ random, devices: 3 }, async ({ gateway, fleet }) => {
-      for (const jumpMs of [clockMs, 0]) {
-        fleet.stream();
-        await fleet.progress(20);
-        gateway.control({ clockMs: jumpMs });
-        await sleep(300);
-        await fleet.progress(20);
-        fleet.pause();
-        await fleet.acknowledged();
+  ] as const;
+  test.each(longCycles === null ? jumps.slice(0, 2) : jumps)(
+    '%s and home again stops nothing and loses nothing',
+    (name, clockMs) =>
+      withScene({ random, devices: 3 }, async ({ gateway, fleet }) => {
+        for (const jumpMs of [clockMs, 0]) {
+          fleet.stream();
+          await fleet.progress(20);
+          gateway.control({ clockMs: jumpMs });
+          await sleep(300);
+          await fleet.progress(20);
+          fleet.pause();
+          await fleet.acknowledged();
+          await judge('clock', `clock ${name}`, gateway, fleet);
+        }
+        await gateway.kill();
+        await gateway.start();
         await judge('clock', `clock ${name}`, gateway, fleet);
-      }
-      await gateway.kill();
-      await gateway.start();
-      await judge('clock', `clock ${name}`, gateway, fleet);
-    }),
+      }),
   );
 });

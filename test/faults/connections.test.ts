@@ -4,7 +4,7 @@ import { until } from '../fixtures/until.ts';
 import { PlainDriver, type Frame } from './harness/device.ts';
 import { binaryMessage, sendAndCut, upgradeRequest } from './harness/one-frame.ts';
 import { withScene } from './harness/scene.ts';
-import { longCycles, seeded } from './harness/seed.ts';
+import { longCycles, seeded } from './harness/asked.ts';
 import { judge } from './harness/verdict.ts';
 
 const random = seeded('connections');

@@ -1,7 +1,7 @@
 import { describe, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withScene } from './harness/scene.ts';
-import { longCycles, seeded } from './harness/seed.ts';
+import { longCycles, seeded } from './harness/asked.ts';
 import { judge } from './harness/verdict.ts';
 
 const random = seeded('freeze');

@@ -6,7 +6,7 @@ import { until } from '../fixtures/until.ts';
 import { Fleet } from './harness/fleet.ts';
 import { Gateway } from './harness/gateway.ts';
 import { InfluxProxy, type ProxyFault } from './harness/influx-proxy.ts';
-import { seeded } from './harness/seed.ts';
+import { seeded } from './harness/asked.ts';
 import { judge } from './harness/verdict.ts';
 
 const random = seeded('influx-answers');

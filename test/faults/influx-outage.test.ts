@@ -4,7 +4,7 @@ import { influxIsForeign, influxMissing, startInflux, type InfluxServer } from '
 import { describeWith } from '../fixtures/program.ts';
 import { until } from '../fixtures/until.ts';
 import { withScene, type Scene } from './harness/scene.ts';
-import { longCycles, seeded } from './harness/seed.ts';
+import { longCycles, seeded } from './harness/asked.ts';
 import { judge } from './harness/verdict.ts';
 
 const random = seeded('influx-outage');
@@ -48,7 +48,7 @@ describeWith(own, 'an influxd of its own on PATH', 'an InfluxDB under the server
         await gateway.kill();
         await gateway.start();
       }),
-    30_000 + KILLS * 10_000,
+    240_000 + KILLS * 10_000,
   );
 
   test('that is frozen and thawed loses and repeats nothing', () =>

@@ -3,7 +3,7 @@ import { temporaryFolder } from '../fixtures/folder.ts';
 import { Fleet } from './harness/fleet.ts';
 import { Gateway } from './harness/gateway.ts';
 import { KILL_POINTS } from './harness/patches.ts';
-import { longCycles, seeded } from './harness/seed.ts';
+import { longCycles, seeded } from './harness/asked.ts';
 import { judge } from './harness/verdict.ts';
 
 const random = seeded('kill-points');

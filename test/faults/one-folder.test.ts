@@ -3,11 +3,11 @@ import { until } from '../fixtures/until.ts';
 import { Gateway } from './harness/gateway.ts';
 import type { Patch } from './harness/patches.ts';
 import { withScene } from './harness/scene.ts';
-import { longCycles, seeded } from './harness/seed.ts';
+import { longCycles, seeded } from './harness/asked.ts';
 import { judge } from './harness/verdict.ts';
 
 const random = seeded('one-folder');
-const ROUNDS = longCycles === null ? 4 : 30;
+const ROUNDS = longCycles === null ? 2 : 20;
 
 const WAIT = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200 * Math.random());';
 const SLOW_LOCK: Patch = {

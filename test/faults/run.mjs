@@ -99,7 +99,7 @@ async function runSabotages({ break: which, seed }) {
     const { verdicts, output } = await runJest(noticedBy, { FAULT_SEED: seed, FAULT_SABOTAGE: name }, true);
     const broken = verdicts.flatMap((verdict) => verdict.broken);
     if (broken.length > 0) {
-      process.stdout.write(`caught      ${name}: ${broken[0]}\n`);
+      process.stdout.write(`caught      ${name}: ${broken.at(-1)?.split('\n')[0]}\n`);
       continue;
     }
     missed += 1;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Random } from '../../../devices/random.ts';
 import { environmentFrame } from '../../fixtures/environment-frames.ts';
 import { until } from '../../fixtures/until.ts';
+import { PATIENCE_MS } from './asked.ts';
 import { breakPromise } from './verdict.ts';
 import { ClientDriver, DeviceModel, PlainDriver, type Driver, type Frame, type Reading } from './device.ts';
 
@@ -100,7 +101,7 @@ export class Fleet {
   }
 
   /** Waits until every frame of every device is acknowledged. */
-  async acknowledged(timeoutMs = 30_000): Promise<void> {
+  async acknowledged(timeoutMs = PATIENCE_MS): Promise<void> {
     try {
       await until('all acks', () => this.models.every((model) => model.settled), timeoutMs);
     } catch {
@@ -111,7 +112,7 @@ export class Fleet {
   }
 
   /** Waits until at least `frames` more are acknowledged than now. */
-  async progress(frames: number, timeoutMs = 30_000): Promise<void> {
+  async progress(frames: number, timeoutMs = PATIENCE_MS): Promise<void> {
     const goal = this.acked() + frames;
     try {
       await until(`${frames} more acks`, () => this.acked() >= goal, timeoutMs);

@@ -9,7 +9,7 @@ import { freePort } from '../../fixtures/free-port.ts';
 import { until } from '../../fixtures/until.ts';
 import type { Patch } from './patches.ts';
 import { sabotage } from './sabotages.mjs';
-import { breakPromise } from './verdict.ts';
+import { breakPromise, stopIfCaught } from './verdict.ts';
 
 const MAIN = join(process.cwd(), 'dist', 'src', 'cli', 'main.js');
 const HOOK = pathToFileURL(join(process.cwd(), 'test', 'faults', 'harness', 'patch.mjs')).href;
@@ -102,6 +102,7 @@ export class Gateway {
 
   /** Starts a process and waits until it takes frames; throws with its log when it ends before. */
   async start(): Promise<void> {
+    stopIfCaught();
     const ended = this.launch();
     const listening = isListening(this.#child);
     await Promise.race([listening, ended]);
@@ -192,7 +193,7 @@ export class Gateway {
   }
 
   ledger(): Promise<Ledger> {
-    return this.json('/v1/ledger');
+    return this.json('/v1/ledger?by=transport');
   }
 }
 

@@ -19,7 +19,7 @@ export const SABOTAGES = [
   {
     name: 'commit not awaited',
     noticedBy: ['kill-points'],
-    patches: [{ in: 'journal', find: COMMIT, replace: `void ${COMMIT}` }],
+    patches: [{ in: 'journal', find: COMMIT, replace: `Promise.resolve(void ${COMMIT})` }],
   },
   {
     name: 'position settled before the store write',
