@@ -126,6 +126,22 @@ describe('a frame whose content its device brought before', () => {
     await journal.close();
   });
 
+  test('is known after a start when it is among the newest, however long the log is', async () => {
+    const dir = await folder();
+    const options = { dedupeTotal: 200, clock: { nowMs: () => 1e12 } };
+    const journal = await open(dir, options);
+    const device = new Connection('a', 'http');
+    for (let i = 0; i < 400; i++) {
+      journal.append(device, i + 1, text('x'), 1, 1e12, `content ${i}`);
+      if (i % 10 === 0) await journal.flush();
+    }
+    await journal.close();
+    const again = await open(dir, options);
+    const fresh = (i: number): boolean => again.append(device, 1, text('x'), 1, 1e12, `content ${i}`);
+    expect([399, 350, 250].map(fresh)).toEqual([false, false, false]);
+    expect([0, 50].map(fresh)).toEqual([true, true]);
+  });
+
   test('a content too long for the log is refused', async () => {
     const journal = await open(await folder());
     expect(() => journal.append(new Connection('a', 'http'), 1, text('x'), 1, 1, 'x'.repeat(65))).toThrow(

@@ -92,10 +92,22 @@ export function keepContents(
   };
 }
 
-/** Fills the window from the log. Throws `journal_corrupt` or `data_dir_version`. */
-export function restoreWindow(window: DedupeWindow, log: Iterable<{ id: number; bytes: Buffer }>): void {
+/**
+ * Fills the window from the newest entries of the log, as many as its total may hold. `frames`: those in the
+ * whole log. Throws `journal_corrupt` or `data_dir_version`.
+ */
+export function restoreWindow(
+  window: DedupeWindow,
+  log: Iterable<{ id: number; bytes: Buffer }>,
+  frames: number,
+  { dedupeTotal }: Pick<DedupeLimits, 'dedupeTotal'>,
+): void {
+  let left = frames;
   for (const { id, bytes } of log) {
-    const { atMs } = readHeader(bytes, id);
+    const { atMs, frames: here } = readHeader(bytes, id);
+    const skip = left - here >= dedupeTotal;
+    left -= here;
+    if (skip) continue;
     for (let at = HEADER_BYTES; at < bytes.length;) {
       const device = textAt(bytes, at, id);
       at += 1 + device.length;

@@ -12,11 +12,14 @@ interface DeviceContents {
   seconds: Map<string, number>;
   /** When the front is looked at for contents that are too old. */
   pruneAtS: number;
-  lastS: number;
+  /** When the device went to the end of the line: at most a TOUCH_PART of the window before its last content. */
+  touchedS: number;
 }
 
 /** Memory of a device beside its contents, in contents. */
 const DEVICE_WEIGHT = 3;
+/** A device that was active within this part of the window keeps its place among the others. */
+const TOUCH_PART = 1 / 64;
 
 /**
  * Which contents each device brought lately, in flight or on disk. Bounded in time, per device, and in total,
@@ -25,7 +28,7 @@ const DEVICE_WEIGHT = 3;
  * its next one.
  */
 export class DedupeWindow {
-  /** The device that was quiet the longest comes first. */
+  /** The device that was quiet the longest comes first, as exactly as `touchedS` tells. */
   readonly #devices = new Map<string, DeviceContents>();
   readonly #limits: DedupeLimits;
   /** Of its front, in seconds; whole seconds are small integers, which cost a Map no memory of their own. */
@@ -85,7 +88,7 @@ export class DedupeWindow {
   sweep(nowMs: number): void {
     const nowS = this.#second(nowMs);
     for (const [device, contents] of this.#devices) {
-      if (nowS - contents.lastS <= this.#windowS) return;
+      if (nowS - contents.touchedS <= this.#windowS * (1 + TOUCH_PART)) return;
       this.#total -= contents.seconds.size;
       this.#remove(device);
     }
@@ -98,15 +101,15 @@ export class DedupeWindow {
   #touch(device: string, nowS: number): DeviceContents {
     let contents = this.#devices.get(device);
     if (contents === undefined) {
-      contents = { seconds: new Map(), pruneAtS: nowS + this.#windowS, lastS: nowS };
+      contents = { seconds: new Map(), pruneAtS: nowS + this.#windowS, touchedS: nowS };
       this.#total += DEVICE_WEIGHT;
       this.#devices.set(device, contents);
-    } else if (device !== this.#newest) {
+    } else if (nowS - contents.touchedS >= this.#windowS * TOUCH_PART) {
       this.#devices.delete(device);
       this.#devices.set(device, contents);
+      contents.touchedS = nowS;
     }
     this.#newest = device;
-    contents.lastS = Math.max(contents.lastS, nowS);
     return contents;
   }
 

@@ -16,7 +16,8 @@ export interface Memory {
 /** Reads it from disk. Throws `journal_corrupt`. */
 export function restoreMemory(storage: Storage, settings: JournalSettings): Memory {
   const window = new DedupeWindow(settings, settings.clock.nowMs());
-  restoreWindow(window, storage.contents(storage.state.contents.oldest));
+  const { oldest, frames } = storage.state.contents;
+  restoreWindow(window, storage.contents(oldest), frames, settings);
   return { cursors: restoreCursors(storage), window };
 }
 
