@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { LIMITS } from '../../src/core/index.ts';
 import type { Origin } from '../../src/journal/index.ts';
 import { NOW_MS, openApiFixture } from './fixture.ts';
 
@@ -167,6 +168,53 @@ describe('/v1/dead-letters', () => {
     ]);
     expect((await replay({ ids: [{}] })).json['code']).toBe('parameter_invalid');
     expect((await api.call('/v1/dead-letters')).text).toBe(before);
+  });
+
+  test('tries those that match, and takes ids or filters, not both', async () => {
+    const replay = async (body: object) =>
+      (await api.call('/v1/dead-letters/replay', { method: 'POST', body })).json;
+    expect(await replay({ device: 'b' })).toEqual({ replayed: 0, pending: 0, refused: [], refusedTotal: 0 });
+    expect(await replay({ device: 'a', kind: 'rejected' })).toMatchObject({ refusedTotal: 5 });
+    expect(await replay({ ids: [] })).toMatchObject({ refusedTotal: 0 });
+    expect(await replay({ ids: ['1'], device: 'a' })).toMatchObject({ code: 'parameter_invalid' });
+    expect(await replay({ code: ['a', 'b'] })).toMatchObject({ code: 'parameter_invalid' });
+  });
+
+  test('names the schema as the frame does, and as the registry knows it', async () => {
+    const known = api.options.registry.subjects().flatMap((name) => api.options.registry.versions(name));
+    const meter = known.find(({ subject }) => subject === 'meter')?.id ?? 0;
+    const schemaOf = async (bytes: number[]) => {
+      const { deviceSeq } = api.journal;
+      const seq = deviceSeq.call(api.journal, 'a') + 1;
+      const refusal = { code: 'frame_trailing', message: 'x', readings: 1, position: null };
+      const from = { device: 'a', transport: 'ws', atMs: NOW_MS } as const;
+      api.journal.reject(origin, seq, { ...from, ...refusal, bytes: Buffer.from(bytes) });
+      await api.journal.flush();
+      const { json } = await api.call('/v1/dead-letters?limit=1');
+      return (json['deadLetters'] as { schema: unknown }[])[0]?.schema;
+    };
+    const unknown = { fingerprint: null, id: null, subject: null, version: null };
+    expect(await schemaOf([0, 0, 0, 0, meter, 1])).toMatchObject({ id: meter, subject: 'meter', version: 1 });
+    expect(await schemaOf([0, 0, 0, 9, 1, 1])).toEqual({ ...unknown, id: 2_305 });
+    expect(await schemaOf([0xc3, 1, 8, 7, 6, 5, 4, 3, 2, 1])).toEqual({
+      ...unknown,
+      fingerprint: '0102030405060708',
+    });
+    expect(await schemaOf([7])).toBeNull();
+  });
+
+  test('looks through so many letters for one page, and goes on from there', async () => {
+    for (let n = 0; n < LIMITS.deadLettersScanned; n++) {
+      const seq = api.journal.deviceSeq('a') + 1 + n;
+      const letter = { device: 'a', transport: 'ws', atMs: NOW_MS, code: 'many', message: '' } as const;
+      api.journal.reject(origin, seq, { ...letter, readings: 1, position: null, bytes: Buffer.from('x') });
+    }
+    await api.journal.flush();
+    const first = await api.call('/v1/dead-letters?code=frame_truncated');
+    expect(first.json['deadLetters']).toEqual([]);
+    const second = await api.call(`/v1/dead-letters?code=frame_truncated&cursor=${first.json['cursor']}`);
+    expect(second.json['deadLetters']).toHaveLength(5);
+    expect(second.json['cursor']).toBeNull();
   });
 
   test('refuses the cursor of another list', async () => {

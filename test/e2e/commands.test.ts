@@ -76,7 +76,17 @@ describe('wrong use', () => {
   });
 
   test('--help exits 0 on every command', async () => {
-    for (const name of ['serve', 'demo', 'devices', 'tail', 'query', 'latest', 'config']) {
+    for (const name of [
+      'serve',
+      'demo',
+      'devices',
+      'tail',
+      'query',
+      'latest',
+      'dead-letters',
+      'journal',
+      'config',
+    ]) {
       const result = await runMillrace([name, '--help']);
       expect(result.code).toBe(0);
       expect(result.stdout).toContain(`millrace ${name}`);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { systemClock } from '../../src/core/index.ts';
+import { encodeSingleObjectHeader, fingerprintOf } from '../../src/codec/index.ts';
+import { LIMITS, systemClock } from '../../src/core/index.ts';
 import { Intake } from '../../src/ingest/index.ts';
 import { openLocalJournal, type LocalJournal } from '../../src/journal/index.ts';
 import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
@@ -81,4 +82,30 @@ test('a frame too large for the limit, and a device id of the wrong form, are re
   expect((await intake.take('a', 'http', [large])).rejected).toMatchObject([{ code: 'frame_too_large' }]);
   await expect(intake.take('no id', 'http', [frame(1)])).rejects.toMatchObject({ code: 'device_invalid' });
   expect(await intake.take('a', 'http', [])).toEqual({ accepted: 0, duplicates: 0, rejected: [] });
+});
+
+test('frames that wait for the disk are bounded; one request may be larger than that by itself', async () => {
+  const large = Array.from(
+    { length: 1 + Math.ceil(LIMITS.intakeBytes / 4_000) },
+    () => new Uint8Array(4_000),
+  );
+  const first = intake.take('a', 'http', large);
+  await expect(intake.take('b', 'http', [frame(1)])).rejects.toMatchObject({ code: 'too_many_frames' });
+  expect((await first).rejected).toHaveLength(large.length);
+  expect(await intake.take('b', 'http', [frame(1)])).toMatchObject({ accepted: 1 });
+});
+
+test('a server that stops finishes what it took and takes no more', async () => {
+  const taken = intake.take('a', 'mqtt', [frame(1)]);
+  await intake.drain();
+  expect(journal.head()).toBe(1);
+  expect(await taken).toMatchObject({ accepted: 1 });
+  await expect(intake.take('a', 'mqtt', [frame(2)])).rejects.toMatchObject({ code: 'draining' });
+});
+
+test('a record without a time of its own is another one each time', async () => {
+  const text = JSON.stringify({ type: 'record', name: 'Timeless', fields: [{ name: 'x', type: 'int' }] });
+  await registry.register('timeless', text);
+  const bytes = Buffer.concat([encodeSingleObjectHeader(fingerprintOf(text)), Buffer.from([2])]);
+  expect(await intake.take('a', 'http', [bytes, bytes])).toMatchObject({ accepted: 2, duplicates: 0 });
 });

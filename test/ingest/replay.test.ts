@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { systemClock } from '../../src/core/index.ts';
+import { LIMITS, systemClock } from '../../src/core/index.ts';
 import { Intake, Replayer } from '../../src/ingest/index.ts';
 import { openLocalJournal, type DeadLetterInput, type LocalJournal } from '../../src/journal/index.ts';
 import { openRegistry, type Registry } from '../../src/registry/index.ts';
@@ -104,4 +104,66 @@ test('a record that came again by itself meanwhile is counted as a duplicate', a
   await settle(1);
   expect(await replayer.replay(ALL)).toMatchObject({ replayed: 1, refusedTotal: 0 });
   expect(journal.ledger()).toMatchObject({ received: 4, stored: 2, duplicates: 2, rejected: 0, pending: 0 });
+});
+
+test('of all letters those that match are tried, oldest first', async () => {
+  await intake.take('a', 'http', [frame(1_000), frame(2_000)]);
+  await intake.take('b', 'mqtt', [frame(3_000)]);
+  await register();
+  const [answer] = await Promise.all([
+    replayer.replay({ filter: { device: 'a', code: 'schema_unknown', transport: 'http' } }),
+    settle(2),
+  ]);
+  expect(answer).toMatchObject({ replayed: 2, refusedTotal: 0 });
+  expect(journal.deadLetters(9).map(({ device }) => device)).toEqual(['b']);
+  const replayed = [...(journal.read(0)?.frames() ?? [])];
+  expect(replayed.map(({ bytes }) => Buffer.from(bytes))).toEqual([frame(1_000), frame(2_000)]);
+  expect(await replayer.replay({ filter: { kind: 'deadLettered' } })).toMatchObject({ replayed: 0 });
+});
+
+test('what the store has no word on is told as pending, and a stop does not wait for it', async () => {
+  await intake.take('a', 'http', [frame(1_000)]);
+  await register();
+  const waiting = replayer.replay(ALL);
+  await until('the frame', () => journal.head() === 1);
+  await replayer.stop();
+  expect(await waiting).toEqual({ replayed: 1, pending: 1, refused: [], refusedTotal: 0 });
+  expect(journal.ledger()).toMatchObject({ received: 2, rejected: 0, pending: 2 });
+  await expect(replayer.replay(ALL)).rejects.toMatchObject({ code: 'draining' });
+});
+
+test('so many replays at once, and no more', async () => {
+  await intake.take('a', 'http', [frame(1_000)]);
+  await register();
+  const many = Array.from({ length: LIMITS.maxReplays }, () => replayer.replay(ALL));
+  await expect(replayer.replay(ALL)).rejects.toMatchObject({ code: 'too_many_replays' });
+  await settle(1);
+  const replayed = (await Promise.all(many)).map((answer) => answer.replayed);
+  expect(replayed.reduce((sum, count) => sum + count, 0)).toBe(1);
+  expect(await replayer.replay(ALL)).toMatchObject({ replayed: 0, refusedTotal: 0 });
+});
+
+test('letters of several commits go back without a hole', async () => {
+  const count = LIMITS.maxReplayLetters + 20;
+  const frames = Array.from({ length: count }, (_, i) => frame(10 * i));
+  await intake.take('a', 'http', frames);
+  await register();
+  const [answer] = await Promise.all([replayer.replay(ALL), settle(count)]);
+  expect(answer).toEqual({ replayed: count, pending: 0, refused: [], refusedTotal: 0 });
+  expect(journal.ledger()).toMatchObject({ received: 2 * count, stored: 2 * count, rejected: 0 });
+});
+
+test('while the journal is full nothing goes back', async () => {
+  await intake.take('a', 'http', [frame(1_000)]);
+  await register();
+  const full = new Proxy(journal, {
+    get: (target, name) => {
+      if (name === 'accepting') return () => false;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const refusing = new Replayer({ journal: full, registry, clock: systemClock });
+  await expect(refusing.replay(ALL)).rejects.toMatchObject({ code: 'journal_full' });
+  expect(ids()).toHaveLength(1);
 });
