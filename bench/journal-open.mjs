@@ -65,8 +65,9 @@ function check(dir) {
   const { sound, blocks, frames } = checkJournal(dir);
   const s = (performance.now() - begin) / 1_000;
   console.log(
-    `checked ${blocks} blocks, ${frames} frames in ${s.toFixed(1)} s: ${sound ? 'sound' : 'damaged'}`.padEnd(60) +
-      `${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MB resident at most`,
+    `checked ${blocks} blocks, ${frames} frames in ${s.toFixed(1)} s: ${sound ? 'sound' : 'damaged'}`.padEnd(
+      60,
+    ) + `${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MB resident at most`,
   );
 }
 
