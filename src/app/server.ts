@@ -9,9 +9,10 @@ import { loadSchemaFolder, openRegistry } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 import { createTail } from '../tail/index.ts';
 import { Metrics, type Logger } from '../telemetry/index.ts';
-import { Writer } from '../writer/index.ts';
+import { Audit, Writer } from '../writer/index.ts';
 import { AckLatency } from './ack-latency.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
+import { logJournalState } from './journal-log.ts';
 import { openStore } from './open-store.ts';
 import { Rate } from './rate.ts';
 
@@ -83,7 +84,8 @@ async function startIn(
     maxBytes: settings['journal-max-bytes'],
     tailRetentionMs: settings['tail-retention'],
     tailRetentionBytes: settings['tail-retention-bytes'],
-    maxAgeMs: settings['journal-max-age'],
+    // Where the oldest go instead, the writer sees to it before acks would be withheld.
+    maxAgeMs: settings['journal-on-limit'] === 'refuse' ? settings['journal-max-age'] : null,
     dedupeWindowMs: settings['dedupe-window'],
     dedupeFrames: settings['dedupe-frames'],
     maxDeadLetters: settings['dead-letters-max'],
@@ -91,6 +93,15 @@ async function startIn(
     maxDeadLetterAgeMs: settings['dead-letters-max-age'],
   });
   opened.push(() => journal.close());
+  logJournalState(journal, logger);
+  journal.onStateChange((state) => {
+    const { reason, bytes, pendingBytes, maxBytes } = journal.stats();
+    const level = state === 'open' ? 'info' : state === 'filling' ? 'warn' : 'error';
+    logger[level](
+      { state, bytes, pendingBytes, maxBytes },
+      `the journal is ${state}${reason === undefined ? '' : `: ${reason}`}`,
+    );
+  });
   const store = await openStore(settings, folder);
   opened.push(() => store.close());
 
@@ -127,6 +138,17 @@ async function startIn(
   });
   await writer.start();
   opened.push(() => writer.stop(0));
+  const audit = new Audit({
+    journal,
+    registry,
+    store,
+    clock,
+    logger,
+    random: Math.random,
+    storedTo: () => writer.position,
+  });
+  audit.start();
+  opened.push(() => audit.stop());
 
   const ingest = new IngestHub({
     journal,
@@ -167,6 +189,7 @@ async function startIn(
     connections,
     storeUp: () => store.state().state === 'up',
     writer: () => writer.status(),
+    audit: () => audit.status(),
   });
   const stats = (): ServerStats => {
     const ledger = journal.ledger();
@@ -199,7 +222,7 @@ async function startIn(
       queryTimeoutMs: settings['query-timeout'],
       origins: settings.origins,
       loopbackOnly,
-      status: () => readyReport(draining, journal, store, writer),
+      status: () => readyReport(draining, journal, store, writer, audit),
       stats,
       metrics: () => metrics.expose(),
       replay: (request) => replayer.replay(request),
@@ -224,6 +247,7 @@ async function startIn(
     await ingest.drain('the server is stopping');
     await tail.close();
     await replayer.stop();
+    await audit.stop();
     // What was journaled is safe; the store gets what time is left.
     await writer.stop(LIMITS.drainMs / 2);
     await new Promise((resolve) => setTimeout(resolve, CLOSING_MS));
@@ -258,7 +282,13 @@ async function withDeadline(work: Promise<void>, ms: number, logger: Logger): Pr
   clearTimeout(timer);
 }
 
-function readyReport(draining: boolean, journal: Journal, store: Store, writer: Writer): ReadyReport {
+function readyReport(
+  draining: boolean,
+  journal: Journal,
+  store: Store,
+  writer: Writer,
+  audit: Audit,
+): ReadyReport {
   const { state, reason = null, bytes, pendingBytes, maxBytes } = journal.stats();
   const storeState = store.state();
   const { sinceMs, ...writing } = writer.status();
@@ -275,6 +305,7 @@ function readyReport(draining: boolean, journal: Journal, store: Store, writer: 
       journal: { state, reason, bytes, pendingBytes, maxBytes },
       writer: { ...writing, since: new Date(sinceMs).toISOString() },
       store: { kind: store.kind, ...storeState },
+      audit: { ...audit.status() },
     },
   };
 }
