@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import type { LocalJournal } from '../../src/journal/index.ts';
 import { openJournalOn } from '../../src/journal/local/open.ts';
 import { openStorage } from '../../src/journal/local/storage.ts';
+import { until } from '../fixtures/until.ts';
 import { FaultyStorage } from './faulty-storage.ts';
 import { Connection, folder, letter, text } from './harness.ts';
 import { KINDS, LedgerModel, said } from './ledger-model.ts';
@@ -51,7 +52,15 @@ const steps = fc.array(
       }),
     },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('reopen' as const), clean: fc.boolean() }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('fail' as const), device, readings }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant('fail' as const),
+        device,
+        readings,
+        after: fc.constantFrom('opening again', 'recovery', 'recovery, with the commit on disk'),
+      }),
+    },
   ),
   { maxLength: 60, size: 'max' },
 );
@@ -78,6 +87,7 @@ class Pair {
       tailRetentionMs: 0,
       snapshotBytes: 1_000,
       maxDeadLetters: MAX_LETTERS,
+      recoveryMinMs: 1,
       clock: { nowMs: () => 1e6 },
     });
     this.model.replayed.clear();
@@ -173,23 +183,35 @@ class Pair {
     this.#checkNumbers();
   }
 
-  /** Everything since the last commit is lost, and none of it is counted. */
+  /** What is in a commit that fails is told to nobody, and counted only if it reached the disk all the same. */
   async #fail(step: Extract<Step, { do: 'fail' }>): Promise<void> {
-    await this.journal.flush();
-    this.#storage?.failWith(new Error('No space left on device'));
+    const { journal, model } = this;
+    await journal.flush();
+    const onDisk = step.after === 'recovery, with the commit on disk';
+    this.#storage?.failWith(new Error('No space left on device'), onDisk);
     const lost = new Connection(step.device, 'http');
-    this.journal.append(lost, 1, text('lost'), step.readings, 1e6, 'lost');
-    this.journal.reject(lost, 2, letter(step.device, text('lost'), 'http'));
-    const replay = this.journal.replay(
-      this.journal.deadLetters(10).map(({ id }) => ({ id, readings: 1, content: null })),
-    );
-    await expect(Promise.all([this.journal.flush(), replay])).rejects.toMatchObject({
-      code: 'journal_failed',
-    });
+    const name = `lost ${model.frames.length}`;
+    journal.append(lost, 1, text('lost'), step.readings, 1e6, name);
+    journal.reject(lost, 2, letter(step.device, text('lost'), 'http'));
+    const letters = journal.deadLetters(10).map(({ id }) => ({ id, readings: 1, content: null }));
+    const replay = journal.replay(letters);
+    await expect(Promise.all([journal.flush(), replay])).rejects.toMatchObject({ code: 'journal_failed' });
     await replay.catch(() => undefined);
     expect(lost).toMatchObject({ durable: [], failures: 1 });
-    await this.journal.close();
-    await this.open();
+    if (onDisk) {
+      const { device: id } = step;
+      model.append({ device: id, transport: 'http', readings: step.readings }, name);
+      for (const { id: letterId } of letters) {
+        const position = model.replay(Number.parseInt(letterId, 36), 1, null);
+        if (typeof position === 'number') model.replayed.delete(position);
+      }
+      model.reject({ device: id, transport: 'http', readings: 1 });
+    }
+    this.#storage?.failWith(null);
+    if (step.after === 'opening again') {
+      await journal.close();
+      await this.open();
+    } else await until('the journal to recover', () => journal.stats().state !== 'failed');
     this.#checkNumbers();
   }
 

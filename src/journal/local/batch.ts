@@ -114,13 +114,6 @@ export class Batch {
     return builder.first + builder.frames - 1;
   }
 
-  /** Takes its contents back out of the window: it will not be on disk. */
-  forgetContents(): void {
-    for (const [device, contents] of this.contents) {
-      for (const content of contents) this.#window.forget(device, content);
-    }
-  }
-
   #replayedDevice(device: string, transport: Transport): BuilderDevice {
     const { builder } = this;
     return (

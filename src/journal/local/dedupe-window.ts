@@ -48,11 +48,6 @@ export class DedupeWindow {
     return this.#total - DEVICE_WEIGHT * this.#devices.size;
   }
 
-  has(device: string, content: string, nowMs: number): boolean {
-    const second = this.#devices.get(device)?.seconds.get(content);
-    return second !== undefined && this.#second(nowMs) - second <= this.#windowS;
-  }
-
   /** Remembers a content that came at `nowMs`; false when it is there already, which does not renew it. */
   take(device: string, content: string, nowMs: number): boolean {
     if (this.#windowS === 0 || this.#limits.dedupeFrames === 0) return true;
@@ -74,14 +69,6 @@ export class DedupeWindow {
     }
     if (this.#total > this.#limits.dedupeTotal) this.#shrink();
     return true;
-  }
-
-  /** Forgets a content whose frame was not made durable. */
-  forget(device: string, content: string): void {
-    const contents = this.#devices.get(device);
-    if (contents === undefined || !contents.seconds.delete(content)) return;
-    this.#total--;
-    if (contents.seconds.size === 0) this.#remove(device);
   }
 
   /** Drops the devices that brought nothing within the window. */

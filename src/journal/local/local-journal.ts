@@ -331,10 +331,8 @@ export class LmdbJournal implements LocalJournal {
   ): void {
     this.#failure = failureOf(error);
     const lost = new Set<Origin>();
-    for (const { batch } of [...batches, ...this.#intake.reset(this.#state.head)]) {
+    for (const { batch } of [...batches, ...this.#intake.reset(this.#state.head)])
       for (const { origin } of batch.slots) lost.add(origin);
-      batch.forgetContents();
-    }
     const replays = replay === null ? this.#replays : [replay, ...this.#replays];
     const waiting = [...settlements, ...this.#settlements, ...replays];
     this.#settlements = [];
