@@ -212,7 +212,9 @@ describe('/v1/dead-letters', () => {
     await api.journal.flush();
     const first = await api.call('/v1/dead-letters?code=frame_truncated');
     expect(first.json['deadLetters']).toEqual([]);
-    const second = await api.call(`/v1/dead-letters?code=frame_truncated&cursor=${first.json['cursor']}`);
+    const second = await api.call(
+      `/v1/dead-letters?code=frame_truncated&cursor=${String(first.json['cursor'])}`,
+    );
     expect(second.json['deadLetters']).toHaveLength(5);
     expect(second.json['cursor']).toBeNull();
   });
