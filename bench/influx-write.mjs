@@ -28,6 +28,8 @@ const DEVICES = 1_000;
 const READINGS = 100;
 const LOADER_POINTS = 5_000;
 const CONNECTIONS = 2;
+/** Rows of one write, as the writer gathers them. */
+const batchRows = Number(flag('rows', LIMITS.storeBatchRows));
 const ENCODE_MS = quick ? 500 : 1_500;
 const TICKS_PER_S = 100;
 
@@ -60,7 +62,7 @@ function* batchesOf(frames) {
   let batch = new ColumnBatch(schema.mapping);
   for (const [position, frame] of frames.entries()) {
     decodeInto(batch, frame, position);
-    if (batch.rows < LIMITS.storeBatchRows) continue;
+    if (batch.rows < batchRows) continue;
     yield batch;
     batch = new ColumnBatch(schema.mapping);
   }

@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs';
-import { createApi, type ReadyReport, type ServerStats } from '../api/index.ts';
+import { createApi, type ServerStats } from '../api/index.ts';
 import { LIMITS, MillraceError, messageOf, systemClock } from '../core/index.ts';
 import { isLoopback, SETTINGS, type Settings } from '../config/index.ts';
 import { IngestHub, Replayer } from '../ingest/index.ts';
-import { openLocalJournal, type Journal } from '../journal/index.ts';
+import { openLocalJournal } from '../journal/index.ts';
 import { isLoopbackHost, isOriginAllowed, NetServer, type UpgradeRequest } from '../net/index.ts';
 import { loadSchemaFolder, openRegistry } from '../registry/index.ts';
-import type { Store } from '../store/index.ts';
 import { createTail } from '../tail/index.ts';
 import { Metrics, type Logger } from '../telemetry/index.ts';
 import { Audit, Writer } from '../writer/index.ts';
@@ -14,6 +13,7 @@ import { AckLatency } from './ack-latency.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { logJournalState } from './journal-log.ts';
 import { openStore } from './open-store.ts';
+import { readyReport, writerStats } from './report.ts';
 import { Rate } from './rate.ts';
 
 /** How long a connection may take to close by itself after its close frame, in milliseconds. */
@@ -94,14 +94,6 @@ async function startIn(
   });
   opened.push(() => journal.close());
   logJournalState(journal, logger);
-  journal.onStateChange((state) => {
-    const { reason, bytes, pendingBytes, maxBytes } = journal.stats();
-    const level = state === 'open' ? 'info' : state === 'filling' ? 'warn' : 'error';
-    logger[level](
-      { state, bytes, pendingBytes, maxBytes },
-      `the journal is ${state}${reason === undefined ? '' : `: ${reason}`}`,
-    );
-  });
   const store = await openStore(settings, folder);
   opened.push(() => store.close());
 
@@ -260,12 +252,6 @@ async function startIn(
   }
 }
 
-/** The writer's state as the page shows it. */
-function writerStats(writer: Writer): ServerStats['writer'] {
-  const { state, circuit, reason, retryInMs, oldestPendingAgeMs, sinceMs } = writer.status();
-  return { state, circuit, reason, retryInMs, oldestPendingAgeMs, since: new Date(sinceMs).toISOString() };
-}
-
 /** What was acknowledged is in the journal, so a part that hangs may be left behind. */
 async function withDeadline(work: Promise<void>, ms: number, logger: Logger): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
@@ -280,32 +266,4 @@ async function withDeadline(work: Promise<void>, ms: number, logger: Logger): Pr
   });
   await Promise.race([work, late]);
   clearTimeout(timer);
-}
-
-function readyReport(
-  draining: boolean,
-  journal: Journal,
-  store: Store,
-  writer: Writer,
-  audit: Audit,
-): ReadyReport {
-  const { state, reason = null, bytes, pendingBytes, maxBytes } = journal.stats();
-  const storeState = store.state();
-  const { sinceMs, ...writing } = writer.status();
-  return {
-    ingest: draining
-      ? 'draining'
-      : journal.accepting()
-        ? null
-        : state === 'failed'
-          ? 'journal_failed'
-          : 'journal_full',
-    query: draining ? 'draining' : storeState.state === 'up' ? null : 'store_unavailable',
-    parts: {
-      journal: { state, reason, bytes, pendingBytes, maxBytes },
-      writer: { ...writing, since: new Date(sinceMs).toISOString() },
-      store: { kind: store.kind, ...storeState },
-      audit: { ...audit.status() },
-    },
-  };
 }

@@ -14,6 +14,7 @@ export interface MetricSources {
   };
   connections(): { devices: number; tails: number };
   storeUp(): boolean;
+  audit(): { checked: number; missing: number };
   writer(): { circuit: string; oldestPendingAgeMs: number | null };
 }
 
@@ -150,6 +151,12 @@ export class Metrics {
         for (const state of ['closed', 'open', 'half-open']) this.set({ state }, state === circuit ? 1 : 0);
       },
     });
+    counter(
+      'millrace_audit_checked_total',
+      'Stored points that the audit looked for',
+      () => sources.audit().checked,
+    );
+    counter('millrace_audit_missing_total', 'Points that it did not find', () => sources.audit().missing);
     gauge('millrace_store_up', '1 while the store answers', () => (sources.storeUp() ? 1 : 0));
   }
 

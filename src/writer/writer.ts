@@ -65,6 +65,11 @@ export class Writer {
     this.#unsubscribe();
   }
 
+  /** Frames before it have been taken by the store, or were given up. */
+  get position(): number {
+    return this.#from;
+  }
+
   status(): WriterStatus {
     const { journal, clock } = this.#options;
     const { circuit, reason } = this.#delivery;

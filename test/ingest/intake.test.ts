@@ -109,3 +109,15 @@ test('a record without a time of its own is another one each time', async () => 
   const bytes = Buffer.concat([encodeSingleObjectHeader(fingerprintOf(text)), Buffer.from([2])]);
   expect(await intake.take('a', 'http', [bytes, bytes])).toMatchObject({ accepted: 2, duplicates: 0 });
 });
+
+test('equal bytes of another schema are another record', async () => {
+  const texts = ['North', 'South'].map((name) => {
+    const time = { name: 'time', type: { type: 'long', logicalType: 'timestamp-millis' } };
+    return JSON.stringify({ type: 'record', name, fields: [time, { name: 'x', type: 'int' }] });
+  });
+  for (const [index, text] of texts.entries()) await registry.register(`timed${index}`, text);
+  const sent = texts.map((text) =>
+    Buffer.concat([encodeSingleObjectHeader(fingerprintOf(text)), Buffer.from([2, 2])]),
+  );
+  expect(await intake.take('a', 'http', [...sent, ...sent])).toMatchObject({ accepted: 2, duplicates: 2 });
+});

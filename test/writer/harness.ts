@@ -102,6 +102,16 @@ export class Bench {
     return this.#opened().hindered;
   }
 
+  /** Closes the store, lets `work` at its file, and opens it again. */
+  async reopenStoreAfter(work: (file: string) => Promise<void>): Promise<void> {
+    const parts = this.#opened();
+    const file = join(this.#folder?.path ?? '', 'store', 'points.duckdb');
+    await parts.inner.close();
+    await work(file);
+    parts.inner = await openDuckDbStore({ path: file });
+    parts.hindered = new Hindered(parts.inner);
+  }
+
   /** Appends frames of `readings` points at consecutive seconds, from 1,000 ms on for each device. */
   async append(
     frames: number,

@@ -1,0 +1,170 @@
+import { DuckDBInstance } from '@duckdb/node-api';
+import { describe, expect, test } from '@jest/globals';
+import { MillraceError, systemClock, type Cell } from '../../src/core/index.ts';
+import type { Store } from '../../src/store/index.ts';
+import { createLogger, type Logger } from '../../src/telemetry/index.ts';
+import { Audit, type AuditOptions, type Writer } from '../../src/writer/index.ts';
+import { environmentFrame } from '../fixtures/environment-frames.ts';
+import { until } from '../fixtures/until.ts';
+import { Bench, replaced } from './harness.ts';
+
+describe('the audit of what the store holds', () => {
+  const bench = new Bench();
+  const told: object[] = [];
+
+  function auditOf(writer: Writer | null, options: Partial<AuditOptions> = {}): Audit {
+    told.length = 0;
+    const error = ((fields: object) => told.push(fields)) as unknown as Logger['error'];
+    return new Audit({
+      journal: bench.journal,
+      registry: bench.registry,
+      store: bench.inner,
+      clock: systemClock,
+      logger: replaced(createLogger('silent'), { error }),
+      random: Math.random,
+      storedTo: () => writer?.position ?? Infinity,
+      secondLookMs: 1,
+      ...options,
+    });
+  }
+
+  /** Some runs, so that every frame of a small journal is looked at. */
+  async function runOften(audit: Audit): Promise<void> {
+    for (let run = 0; run < 10; run++) await audit.run();
+  }
+
+  test('finds what was stored: overwritten, late, out of order, written twice and without any field', async () => {
+    const first = await bench.startWriter();
+    const origin = { device: 'o', transport: 'ws' as const, onDurable: () => {}, onFailed: () => {} };
+    const frames = [
+      [{ time: 10_000 }, { time: 12_000 }],
+      [
+        { time: 11_000, temperature: 1 },
+        { time: 10_000, temperature: 2 },
+      ],
+      [{ time: 12_000, temperature: null }],
+      [{ time: 1_000 }, { time: 1_000, temperature: 3 }],
+    ];
+    for (const [i, readings] of frames.entries()) {
+      bench.journal.append(origin, i + 1, environmentFrame(readings), readings.length, Date.now());
+      await bench.journal.flush();
+    }
+    await bench.append(20, 10);
+    await bench.settled();
+    await first.stop(0);
+    // put back to an earlier position: all of it is written again
+    const epoch = bench.journal.epoch;
+    const store = replaced(bench.hindered.store, { position: () => ({ epoch, position: 2, refused: [] }) });
+    const second = await bench.startWriter({ store });
+    await until('all is written again', () => second.position === bench.journal.head());
+    const audit = auditOf(second);
+    await runOften(audit);
+    expect(told).toEqual([]);
+    expect(audit.status()).toMatchObject({ state: 'ok', missing: 0 });
+    expect(audit.status().checked).toBeGreaterThan(100);
+    expect(audit.status().lastRunMs).not.toBeNull();
+  });
+
+  test('raises an alarm that names a point which was deleted behind the store’s back', async () => {
+    const writer = await bench.startWriter();
+    await bench.append(20, 3);
+    await bench.settled();
+    await writer.stop(0);
+    await bench.reopenStoreAfter(async (file) => {
+      const instance = await DuckDBInstance.create(file);
+      const connection = await instance.connect();
+      await connection.run(`DELETE FROM points.points.environment WHERE epoch_ms("time"::TIMESTAMP) = 5001`);
+      await connection.run('CHECKPOINT');
+      connection.closeSync();
+      instance.closeSync();
+    });
+    const audit = auditOf(null);
+    await until('it is found', async () => {
+      await audit.run();
+      return audit.status().missing > 0;
+    });
+    expect(audit.status()).toMatchObject({ state: 'alarm', missing: 1 });
+    expect(told).toMatchObject([
+      { device: 'a', measurement: 'environment', time: '1970-01-01T00:00:05.001Z', position: 4 },
+    ]);
+  });
+
+  test('leaves out frames that are dead letters, by place or by their bytes', async () => {
+    bench.hindered.refuse = true;
+    const store = replaced(bench.inner, { rows: withoutDevice('bad', bench) });
+    const writer = await bench.startWriter();
+    await bench.append(1, 2, { device: 'bad' });
+    await bench.settled();
+    expect(bench.journal.ledger().deadLettered).toBe(1);
+    const audit = auditOf(writer, { store });
+    await runOften(audit);
+    expect(audit.status()).toMatchObject({ state: 'ok', missing: 0 });
+    bench.hindered.refuse = false;
+    await bench.append(1, 2, { device: 'bad' });
+    await bench.settled();
+    await runOften(audit);
+    expect(audit.status()).toMatchObject({ state: 'alarm', missing: 2 });
+    expect(new Set(told.map((fields) => 'position' in fields && fields.position))).toEqual(new Set([1]));
+  });
+
+  test('what is there at the second look is no alarm', async () => {
+    const writer = await bench.startWriter();
+    await bench.append(4);
+    await bench.settled();
+    let looks = 0;
+    const hidden = withoutDevice('a', bench);
+    const store = replaced(bench.inner, {
+      rows: (query, signal) => (looks++ < 4 ? hidden(query, signal) : bench.inner.rows(query, signal)),
+    });
+    const audit = auditOf(writer, { store, random: seeded([0, 0.3, 0.6, 0.9]) });
+    await audit.run();
+    expect(looks).toBeGreaterThan(4);
+    expect(audit.status()).toMatchObject({ state: 'ok', missing: 0 });
+  });
+
+  test('asks nothing of a store that is down, and nothing beyond what the writer has written', async () => {
+    const writer = await bench.startWriter();
+    await bench.append(4);
+    await bench.settled();
+    const rows = (): never => {
+      throw new MillraceError('internal', 'asked');
+    };
+    const down = replaced(bench.inner, { rows, state: () => ({ state: 'down' as const, reason: 'away' }) });
+    const audit = auditOf(writer, { store: down });
+    await audit.run();
+    expect(audit.status().checked).toBe(0);
+    const early = auditOf(writer, { storedTo: () => 0 });
+    await early.run();
+    expect(early.status()).toMatchObject({ checked: 0, state: 'ok' });
+  });
+
+  test('runs by itself until it is stopped, within its bound of points', async () => {
+    const writer = await bench.startWriter();
+    await bench.append(30, 1_000);
+    await bench.settled();
+    const audit = auditOf(writer, { everyMs: 5, random: seeded([0.1, 0.5, 0.9]) });
+    audit.start();
+    await until('three runs', () => audit.status().checked >= 3 * 32);
+    await audit.stop();
+    const { checked } = audit.status();
+    expect(checked % 32).toBe(0);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(audit.status().checked).toBe(checked);
+  });
+});
+
+/** As the store's rows(), but without those of one device. */
+function withoutDevice(device: string, bench: Bench): Store['rows'] {
+  return async (query, signal) => {
+    const answer = await bench.inner.rows(query, signal);
+    async function* chunks(): AsyncGenerator<Cell[][]> {
+      for await (const chunk of answer.chunks) yield chunk.filter((row) => row[1] !== device);
+    }
+    return { ...answer, chunks: chunks() };
+  };
+}
+
+function seeded(values: readonly number[]): () => number {
+  let i = 0;
+  return () => values[i++ % values.length] ?? 0;
+}
