@@ -233,7 +233,6 @@ describe('real faults', () => {
     test.each([
       ['the sync of the data', 'fdatasync:error=EIO:when=6..8'],
       ['the sync of the data, for want of space', 'fdatasync:error=ENOSPC:when=6..7'],
-      ['writes, meta pages among them', 'pwrite64:error=EIO:when=10..14'],
       ['writes of several pages', 'writev:error=ENOSPC:when=5..9'],
     ])(
       '%s: nothing of it is acknowledged, and the same process goes on',
