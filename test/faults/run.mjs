@@ -60,7 +60,10 @@ async function runSuite({ cycles, seed, only }) {
     FAULT_SEED: seed,
     ...(cycles === undefined ? {} : { FAULT_CYCLES: cycles }),
   });
-  const table = new Table({ head: ['kind', 'fault', 'times', 'acked', 'found', 'lost', 'twice', 'broken'] });
+  const table = new Table({
+    style: { head: [], border: [] },
+    head: ['kind', 'fault', 'times', 'acked', 'found', 'lost', 'twice', 'broken'],
+  });
   let wrong = 0;
   for (const row of tabulate(verdicts)) {
     const { kind, fault, times, acked, found, lost, twice, broken } = row;

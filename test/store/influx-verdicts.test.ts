@@ -150,6 +150,21 @@ describe('what InfluxDB answers', () => {
     expect(writes.length).toBeLessThan(40);
   });
 
+  test('a reason that says nothing of which points it means costs a bounded number of requests', async () => {
+    onWrite = (lines, response) => {
+      const bad = lines.filter((line) => /x=\d*[02468] /.test(line)).length;
+      if (bad === 0) response.writeHead(204).end();
+      else json(response, 422, `failure writing points to database: partial write: a riddle dropped=${bad}`);
+    };
+    const refused = await write(5_000);
+    expect(writes.length).toBeLessThanOrEqual(1 + 2 * 128);
+    // None that is bad counts as written; some that were written are refused beside them, and say so.
+    const rows = new Set(refused.map(({ row }) => row));
+    expect(Array.from({ length: 2_500 }, (_, i) => 2 * i).every((row) => rows.has(row))).toBe(true);
+    expect(rows.size).toBe(refused.length);
+    expect(refused[0]?.message).toMatch(/^among \d+ points that InfluxDB refused: a riddle$/);
+  });
+
   test('a failed write has nothing left in flight when it says so', async () => {
     let answered = 0;
     const held: ServerResponse[] = [];

@@ -57,6 +57,7 @@ export class Fleet {
   addDevice(id: string): DeviceModel {
     const model = new DeviceModel(id);
     this.models.push(model);
+    this.#readings.push(0);
     return model;
   }
 

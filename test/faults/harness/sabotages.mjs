@@ -22,6 +22,17 @@ export const SABOTAGES = [
     patches: [{ in: 'journal', find: COMMIT, replace: `Promise.resolve(void ${COMMIT})` }],
   },
   {
+    name: 'commit not synced',
+    noticedBy: ['synced'],
+    patches: [
+      {
+        in: 'journal',
+        find: 'overlappingSync: false',
+        replace: 'overlappingSync: false, noSync: true',
+      },
+    ],
+  },
+  {
     name: 'position settled before the store write',
     noticedBy: ['influx-outage'],
     patches: [
