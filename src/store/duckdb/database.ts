@@ -1,6 +1,7 @@
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 import { LIMITS, MillraceError, messageOf } from '../../core/index.ts';
 import type { StorePosition } from '../store.ts';
+import { ChunkFiller } from './chunk-filler.ts';
 import { prepare } from './format.ts';
 import { readPosition } from './position.ts';
 import { SnapshotReader } from './snapshot.ts';
@@ -32,6 +33,7 @@ const POOL_THREADS = 4;
 export class Database {
   readonly writer: DuckDBConnection;
   readonly tables: Tables;
+  readonly filler = new ChunkFiller();
   readonly reader: SnapshotReader;
   /** As the file had it when it was opened. */
   readonly position: StorePosition | null;

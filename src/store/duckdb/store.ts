@@ -46,8 +46,8 @@ export class DuckDbStore implements Store {
   }
 
   write(batches: readonly ColumnBatch[], position: StorePosition): Promise<RefusedPoint[]> {
-    return this.#inTurn('the write failed', async ({ writer, tables }) => {
-      const refused = await writeTransaction(writer, tables, batches, position);
+    return this.#inTurn('the write failed', async ({ writer, tables, filler }) => {
+      const refused = await writeTransaction(writer, tables, filler, batches, position);
       this.#position = withRefused(position, refused);
       return refused;
     });

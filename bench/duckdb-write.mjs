@@ -1,0 +1,242 @@
+/**
+ * The way into DuckDB: columns into the store, frames into the store, and frames through the whole server until a count
+ * query sees all, beside the bare appender with chunks that were filled beforehand, into the same table with commits
+ * after as many rows, in the same run. `npm run build`, then
+ * `node bench/duckdb-write.mjs [--quick] [--runs 5] [--rows N] [--write]`.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  BOOLEAN,
+  DOUBLE,
+  DuckDBDataChunk,
+  DuckDBInstance,
+  DuckDBTimestampNanosecondsValue,
+  TIMESTAMP_NS,
+  VARCHAR,
+} from '@duckdb/node-api';
+import { compileSchema, SINGLE_OBJECT_HEADER_BYTES } from '../dist/src/codec/index.js';
+import { ColumnBatch, LIMITS } from '../dist/src/core/index.js';
+import { openDuckDbStore } from '../dist/src/store/index.js';
+import { Environment, schemaText } from './environment.mjs';
+import { startGateway } from './gateway.mjs';
+import { count, flag, ratio, report, spread } from './report.mjs';
+
+const quick = process.argv.includes('--quick');
+const runs = Number(flag('runs', quick ? 2 : 5));
+/** Frames of each device in one run. */
+const rounds = Number(flag('rounds', quick ? 4 : 8));
+const DEVICES = 1_000;
+const READINGS = 100;
+/** Rows of one transaction, as the writer gathers them under load. */
+const batchRows = Number(flag('rows', LIMITS.storeBatchRows));
+const CHUNK_ROWS = 2_048;
+const TARGET = 0.7;
+
+const schema = compileSchema(schemaText);
+
+function decodeInto(batch, { device, bytes }, position) {
+  schema.decode(bytes, SINGLE_OBJECT_HEADER_BYTES, bytes.length, batch, device, 0, position);
+}
+
+/** Batches as the writer makes them. */
+function* batchesOf(frames) {
+  let batch = new ColumnBatch(schema.mapping);
+  for (const [position, frame] of frames.entries()) {
+    decodeInto(batch, frame, position);
+    if (batch.rows < batchRows) continue;
+    yield batch;
+    batch = new ColumnBatch(schema.mapping);
+  }
+  if (batch.rows > 0) yield batch;
+}
+
+/** The rows of a batch in DuckDB's own chunks. */
+function chunksOf(batch) {
+  const chunks = [];
+  for (let from = 0; from < batch.rows; from += CHUNK_ROWS) {
+    const rows = Math.min(CHUNK_ROWS, batch.rows - from);
+    const chunk = DuckDBDataChunk.create(
+      [TIMESTAMP_NS, VARCHAR, ...batch.columns.map(({ type }) => (type === 'boolean' ? BOOLEAN : DOUBLE))],
+      rows,
+    );
+    const column = (value) => Array.from({ length: rows }, (_, i) => value(from + i));
+    chunk.setColumns([
+      column((row) => new DuckDBTimestampNanosecondsValue(batch.timeNs[row])),
+      column((row) => batch.device[row]),
+      ...batch.columns.map((_, index) => column((row) => batch.cell(index, row))),
+    ]);
+    chunks.push(chunk);
+  }
+  return { rows: batch.rows, chunks };
+}
+
+/** The least that stores durably: a table, an appender, a transaction for each batch. */
+class BareAppender {
+  #instance;
+  #connection;
+
+  static async open(dir) {
+    const bare = new BareAppender();
+    bare.#instance = await DuckDBInstance.create(':memory:', { memory_limit: '1024MB', threads: '2' });
+    bare.#connection = await bare.#instance.connect();
+    const columns = schema.mapping.columns.map(
+      ({ name, type }) => `"${name}" ${type === 'boolean' ? 'BOOLEAN' : 'DOUBLE'}`,
+    );
+    await bare.#connection.run(`ATTACH '${join(dir, 'bare.duckdb')}' AS bare`);
+    await bare.#connection.run(
+      `CREATE TABLE bare.points ("time" TIMESTAMP_NS NOT NULL, "device" VARCHAR NOT NULL, ${columns.join(', ')})`,
+    );
+    return bare;
+  }
+
+  async write(batches) {
+    let rows = 0;
+    for (const batch of batches) {
+      await this.#connection.run('BEGIN TRANSACTION');
+      const appender = await this.#connection.createAppender('points', 'main', 'bare');
+      for (const chunk of batch.chunks) appender.appendDataChunk(chunk);
+      appender.closeSync();
+      await this.#connection.run('COMMIT');
+      rows += batch.rows;
+    }
+    return rows;
+  }
+
+  close() {
+    this.#connection.disconnectSync();
+    this.#instance.closeSync();
+  }
+}
+
+let position = 0;
+async function store(into, batches) {
+  let rows = 0;
+  for (const batch of batches) {
+    const refused = await into.write([batch], { epoch: 'bench', position: ++position, refused: [] });
+    if (refused.length > 0) throw new Error(refused[0].message);
+    rows += batch.rows;
+  }
+  return rows;
+}
+
+/** Rows per second and CPU seconds per million rows of `work`, which tells the rows. */
+async function measured(work) {
+  const cpu = process.cpuUsage();
+  const begin = performance.now();
+  const rows = await work();
+  const elapsedS = (performance.now() - begin) / 1_000;
+  const { user, system } = process.cpuUsage(cpu);
+  return { rowsPerS: rows / elapsedS, cpuS: ((user + system) / 1e6) * (1e6 / rows) };
+}
+
+/** From the first frame sent until a count query sees all, through a server that is otherwise idle. */
+async function endToEnd(gateway, startMs) {
+  const before = (await gateway.json('/v1/ledger')).stored;
+  const options = {
+    port: Number(new URL(gateway.url).port),
+    ...{ devices: DEVICES, rounds, readings: READINGS, startMs },
+  };
+  const child = fork(fileURLToPath(new URL('stream.mjs', import.meta.url)), [JSON.stringify(options)]);
+  const [{ frames }] = await once(child, 'message');
+  const rows = frames * READINGS;
+  const cpu = gateway.cpuSeconds();
+  const begin = performance.now();
+  child.send('go');
+  const acked = once(child, 'message').then(([{ elapsedS }]) => elapsedS);
+  const from = new Date(startMs - 1).toISOString();
+  while ((await gateway.json('/v1/ledger')).stored - before < rows)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  const answer = await gateway.json(
+    `/v1/query?measurement=environment&fn=count&field=ok&from=${from}&to=${new Date(startMs + rounds * READINGS * 1_000 + 1).toISOString()}`,
+  );
+  const elapsedS = (performance.now() - begin) / 1_000;
+  if (answer.rows?.[0]?.[1] !== rows) throw new Error(`${rows} rows sent, ${JSON.stringify(answer)} found`);
+  await acked;
+  return {
+    rowsPerS: rows / elapsedS,
+    ackedPerS: rows / (await acked),
+    cpuS: (gateway.cpuSeconds() - cpu) * (1e6 / rows),
+  };
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'millrace-duckdb-write-'));
+const path = (name) => {
+  mkdirSync(join(dir, name));
+  return join(dir, name);
+};
+const results = { bare: [], columns: [], frames: [], server: [] };
+const environment = new Environment(DEVICES);
+const bare = await BareAppender.open(path('bare'));
+const into = await openDuckDbStore({ path: join(path('store'), 'points.duckdb') });
+for (let run = -1; run < runs; run++) {
+  const note = (kind, result) => run >= 0 && results[kind].push(result);
+  const columns = [...batchesOf(environment.frames(rounds, READINGS))];
+  const chunks = columns.map(chunksOf);
+  note('bare', await measured(() => bare.write(chunks)));
+  note('columns', await measured(() => store(into, columns)));
+  const frames = environment.frames(rounds, READINGS);
+  note('frames', await measured(() => store(into, batchesOf(frames))));
+}
+await into.close();
+bare.close();
+
+const gateway = await startGateway({ MILLRACE_DATA_DIR: path('server'), ...JSON.parse(flag('env', '{}')) });
+try {
+  let startMs = Date.now() - 30 * 86_400_000;
+  for (let run = -1; run < runs; run++) {
+    const result = await endToEnd(gateway, startMs);
+    if (run >= 0) results.server.push(result);
+    // A gap, so that the count of one run meets no row of another.
+    startMs += rounds * READINGS * 1_000 + 3_600_000;
+  }
+} finally {
+  await gateway.stop();
+  rmSync(dir, { recursive: true, force: true });
+}
+
+const of = (kind, key) => spread(results[kind].map((result) => result[key]));
+const median = of('bare', 'rowsPerS').median;
+const cells = ({ min, median: middle, max }, form) => [min, middle, max].map(form);
+const ratioOf = (kind) => of(kind, 'rowsPerS').median / median;
+const line = (title, kind) => [
+  title,
+  ...cells(of(kind, 'rowsPerS'), count),
+  ratio(ratioOf(kind)),
+  ratio(of(kind, 'cpuS').median),
+];
+const data = {
+  runs,
+  rowsPerTransaction: batchRows,
+  bareRowsPerS: of('bare', 'rowsPerS'),
+  columnsRowsPerS: of('columns', 'rowsPerS'),
+  framesRowsPerS: of('frames', 'rowsPerS'),
+  endToEndRowsPerS: of('server', 'rowsPerS'),
+  endToEndAckedPerS: of('server', 'ackedPerS'),
+  columnsRatio: ratioOf('columns'),
+  framesRatio: ratioOf('frames'),
+  endToEndRatio: ratioOf('server'),
+  bareCpuSPerMillion: of('bare', 'cpuS'),
+  endToEndCpuSPerMillion: of('server', 'cpuS'),
+};
+report({
+  name: 'duckdb-write',
+  title: 'Into DuckDB, rows per second',
+  command: `node bench/duckdb-write.mjs${quick ? ' --quick' : ''}`,
+  columns: ['measured', 'min', 'median', 'max', 'ratio', 'CPU s per million'],
+  rows: [
+    line('bare appender, chunks filled beforehand', 'bare'),
+    line('store, decoded columns', 'columns'),
+    line('decode and store', 'frames'),
+    line('end to end, until a count query sees all', 'server'),
+  ],
+  notes: [
+    `Environment readings of ${count(DEVICES)} devices in frames of ${READINGS}; ${count((rounds * DEVICES * READINGS) / 1e6)} million rows a run, a transaction for each ${count(batchRows)} of the bare appender's and the store's. End to end the sending processes share the machine.`,
+    `Target: end to end at least ${TARGET} of the bare appender, ${data.endToEndRatio >= TARGET ? 'met' : 'not met'}.`,
+  ],
+  data,
+});
