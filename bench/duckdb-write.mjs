@@ -43,14 +43,16 @@ function decodeInto(batch, { device, bytes }, position) {
   schema.decode(bytes, SINGLE_OBJECT_HEADER_BYTES, bytes.length, batch, device, 0, position);
 }
 
-/** Batches as the writer makes them. */
-function* batchesOf(frames) {
-  let batch = new ColumnBatch(schema.mapping);
+/** Batches as the writer makes them; it fills the memory of one again when the store has it. */
+function* batchesOf(frames, again = null) {
+  let batch = again ?? new ColumnBatch(schema.mapping);
+  batch.clear();
   for (const [position, frame] of frames.entries()) {
     decodeInto(batch, frame, position);
     if (batch.rows < batchRows) continue;
     yield batch;
-    batch = new ColumnBatch(schema.mapping);
+    batch = again ?? new ColumnBatch(schema.mapping);
+    if (again !== null) batch.clear();
   }
   if (batch.rows > 0) yield batch;
 }
@@ -169,20 +171,21 @@ const path = (name) => {
   mkdirSync(join(dir, name));
   return join(dir, name);
 };
+const again = new ColumnBatch(schema.mapping);
 const results = { bare: [], columns: [], frames: [], server: [] };
 const environment = new Environment(DEVICES);
 const bare = await BareAppender.open(path('bare'));
-const into = await openDuckDbStore({ path: join(path('store'), 'points.duckdb') });
+const points = await openDuckDbStore({ path: join(path('store'), 'points.duckdb') });
 for (let run = -1; run < runs; run++) {
   const note = (kind, result) => run >= 0 && results[kind].push(result);
   const columns = [...batchesOf(environment.frames(rounds, READINGS))];
   const chunks = columns.map(chunksOf);
   note('bare', await measured(() => bare.write(chunks)));
-  note('columns', await measured(() => store(into, columns)));
+  note('columns', await measured(() => store(points, columns)));
   const frames = environment.frames(rounds, READINGS);
-  note('frames', await measured(() => store(into, batchesOf(frames))));
+  note('frames', await measured(() => store(points, batchesOf(frames, again))));
 }
-await into.close();
+await points.close();
 bare.close();
 
 const gateway = await startGateway({ MILLRACE_DATA_DIR: path('server'), ...JSON.parse(flag('env', '{}')) });

@@ -25,10 +25,10 @@ export function generateDecode(plan: Plan): DecodeFunction {
   writer.node(plan.root);
   const frameColumns = plan.columnLevels.flatMap((level, index) => (level === 'frame' ? [index] : []));
   const source = `'use strict';
-const { block, words, readLong, skipLong, skipBytes, readBlock, readText, wordsAsText, floatAsText, doubleAsText,
+const { block, words, viewOf, readLong, skipLong, skipBytes, readBlock, readText, wordsAsText, floatAsText, doubleAsText,
   scaleWords, arrivalWords, fillTime, repeatValue, finishRows } = values;
 return function decode(b, p, into, device, arrivalMs, position) {
-const view = new DataView(b.buffer, b.byteOffset, b.byteLength), columns = into.columns, base = into.rows;
+const view = viewOf(b), o = b.byteOffset, columns = into.columns, base = into.rows;
 into.reserve(1);
 let row = base, n = ${plan.hasReadings ? 0 : 1}, t = 0, x = 0;
 let timed = false, timeLow = 0, timeHigh = 0, times = into.timeWords, untimed = false;
@@ -159,10 +159,10 @@ class DecodeWriter {
         this.#emit(`else { p = readLong(b, p); x = words[0]; t = words[1]; }`);
         return this.#emit(`w${index}[${at} * 2] = x; w${index}[${at} * 2 + 1] = t; q${index}[${at}] = 1;`);
       case 'float':
-        put(tag ? 'floatAsText(view.getFloat32(p, true))' : 'view.getFloat32(p, true)');
+        put(tag ? 'floatAsText(view.getFloat32(o + p, true))' : 'view.getFloat32(o + p, true)');
         return this.#emit('p += 4;');
       case 'double':
-        put(tag ? 'doubleAsText(view.getFloat64(p, true))' : 'view.getFloat64(p, true)');
+        put(tag ? 'doubleAsText(view.getFloat64(o + p, true))' : 'view.getFloat64(o + p, true)');
         return this.#emit('p += 8;');
       case 'string': {
         const memory = this.memories.push(new values.TextMemory()) - 1;

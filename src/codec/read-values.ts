@@ -7,6 +7,14 @@ import { block, readLong, words, wordsAsNumber } from './check-values.ts';
  */
 export { block, readLong, words };
 
+let lastView: DataView = new DataView(new ArrayBuffer(0));
+
+/** A view of the whole memory in which the bytes lie: a block's for all of its frames, as making one costs. */
+export function viewOf({ buffer }: Uint8Array): DataView {
+  if (buffer !== lastView.buffer) lastView = new DataView(buffer);
+  return lastView;
+}
+
 /** The place behind a varint. */
 export function skipLong(b: Uint8Array, p: number): number {
   while ((b[p++] as number) > 127);

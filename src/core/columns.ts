@@ -55,6 +55,11 @@ export class ColumnBatch {
     this.capacity = capacity;
   }
 
+  /** Takes all rows out again, so that the memory can be used for others. */
+  clear(): void {
+    this.rows = 0;
+  }
+
   /** The value at a row: a bigint for integers, null where it is missing. */
   cell(columnIndex: number, row: number): Cell {
     const column = this.columns[columnIndex];

@@ -82,12 +82,21 @@ export const LIMITS = {
   /** Replayed frames whose id is remembered until the store has taken or refused them. */
   replayedIds: 100_000,
 
-  /** Rows of one store batch: the most that InfluxDB takes well in one body. */
-  storeBatchRows: 20_000,
-  /** … and bytes of its frames: two batches are held, one under way and the next one decoded. */
+  /** Rows of one store batch: fewer and larger transactions pay. It begins with a step and adapts to load … */
+  storeBatchRows: 250_000,
+  storeBatchStepRows: 50_000,
+  storeBatchMinRows: 5_000,
+  /** … so that one write takes about this long, in milliseconds. */
+  storeWriteMs: 250,
+  /** Bytes of its frames: two batches are held, one under way and the next one decoded … */
   storeBatchBytes: 16 * 1024 ** 2,
-  /** A smaller batch is written when its first row has waited this long, in milliseconds. */
-  storeBatchDelayMs: 250,
+  /** … and cells of its columns, 8 bytes each: up to twice as many are allocated. */
+  storeBatchCells: 2_000_000,
+  /** A smaller batch is written when its first row has waited so many times as long as a write takes … */
+  storeBatchDelayFactor: 16,
+  /** … but between these, in milliseconds: what is sent to an idle server can be read within a second. */
+  storeBatchMinDelayMs: 100,
+  storeBatchMaxDelayMs: 500,
   /** Longest wait between two tries of a store write, in milliseconds. */
   storeRetryMaxMs: 30_000,
   /** Writes that fail one after another before the store is asked first, instead of being sent a batch. */

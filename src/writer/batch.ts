@@ -1,7 +1,8 @@
-import { ColumnBatch, LIMITS, MillraceError, messageOf } from '../core/index.ts';
+import { LIMITS, MillraceError, messageOf, type ColumnBatch } from '../core/index.ts';
 import type { ByTransport, JournalFrame } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { RefusedFrame } from '../store/index.ts';
+import { ColumnPool } from './column-pool.ts';
 
 /**
  * Frames gathered for one store write: columns by schema, in journal order within each. A device that
@@ -9,6 +10,7 @@ import type { RefusedFrame } from '../store/index.ts';
  */
 export class WriteBatch {
   readonly #registry: Registry;
+  readonly #pool: ColumnPool;
   readonly #bySchema = new Map<number, ColumnBatch>();
   readonly #schemaOfSeries = new Map<string, number>();
   /** Frames that could not be turned into points. */
@@ -18,14 +20,17 @@ export class WriteBatch {
   readings = 0;
   /** Of the frames taken. */
   bytes = 0;
+  /** Of the columns, however many of them hold a value. */
+  cells = 0;
   /** When the first frame was taken, on a steady clock; null while there is none. */
   sinceMs: number | null = null;
   readonly first: number;
   /** The position behind the last frame taken. */
   next: number;
 
-  constructor(registry: Registry, first: number) {
+  constructor(registry: Registry, first: number, pool = new ColumnPool()) {
     this.#registry = registry;
+    this.#pool = pool;
     this.first = first;
     this.next = first;
   }
@@ -34,8 +39,11 @@ export class WriteBatch {
     return this.next === this.first;
   }
 
-  get full(): boolean {
-    return this.readings >= LIMITS.storeBatchRows || this.bytes >= LIMITS.storeBatchBytes;
+  /** Whether it has `maxRows` rows, or as much as memory is meant for it. */
+  full(maxRows: number): boolean {
+    return (
+      this.readings >= maxRows || this.bytes >= LIMITS.storeBatchBytes || this.cells >= LIMITS.storeBatchCells
+    );
   }
 
   get columns(): ColumnBatch[] {
@@ -53,6 +61,7 @@ export class WriteBatch {
       if (earlier === undefined) this.#schemaOfSeries.set(series, schema.id);
       const into = this.#columnsOf(schema.id, schema.compiled.mapping);
       schema.compiled.decode(bytes, bodyStart, bytes.length, into, device, frame.arrivalMs, frame.position);
+      this.cells += frame.readings * (into.columns.length + 2);
     } catch (error) {
       // It was checked before it was journaled, so this is a lost schema or a defect: keep the bytes.
       this.refused.push({
@@ -69,10 +78,16 @@ export class WriteBatch {
     return true;
   }
 
+  /** Gives its memory to batches that come: nobody may read its columns after this. */
+  release(): void {
+    for (const columns of this.#bySchema.values()) this.#pool.give(columns);
+    this.#bySchema.clear();
+  }
+
   #columnsOf(schemaId: number, mapping: ColumnBatch['mapping']): ColumnBatch {
     let columns = this.#bySchema.get(schemaId);
     if (columns === undefined) {
-      columns = new ColumnBatch(mapping);
+      columns = this.#pool.take(mapping);
       this.#bySchema.set(schemaId, columns);
     }
     return columns;

@@ -5,6 +5,7 @@ import type { Logger } from '../telemetry/index.ts';
 import type { WriteBatch } from './batch.ts';
 import { Circuit } from './circuit.ts';
 import { dueExpiry, type Expiry, type ExpiryLimits } from './expiry.ts';
+import { Pace } from './pace.ts';
 import { NO_READINGS, settlementOf } from './settlement.ts';
 
 const RETRY_BASE_MS = 100;
@@ -34,6 +35,7 @@ export interface DeliveryOptions {
  */
 export class Delivery {
   readonly circuit: Circuit;
+  readonly pace = new Pace();
   readonly #options: DeliveryOptions;
   #reason: string | null = null;
   #expired = 0;
@@ -63,7 +65,12 @@ export class Delivery {
     const { journal, store } = this.#options;
     const again = batch.next <= journal.settledPosition();
     const position = { epoch: journal.epoch, position: batch.next, refused: batch.refused };
-    const points = await this.#try(() => store.write(batch.columns, position));
+    const points = await this.#try(async () => {
+      const startMs = steadyClock.nowMs();
+      const refused = await store.write(batch.columns, position);
+      this.pace.wrote(batch.readings, steadyClock.nowMs() - startMs);
+      return refused;
+    });
     if (points === null) return false;
     if (!again) {
       const refused = [...batch.refused, ...refusedFrames(points)];
@@ -107,6 +114,7 @@ export class Delivery {
       return value;
     } catch (error) {
       const waitMs = Math.round(circuit.failed(retryAfterMs(error)));
+      this.pace.failed();
       this.#reason = messageOf(error);
       const kind = kindOf(error);
       this.#options.onFailure(kind);

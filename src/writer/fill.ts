@@ -1,12 +1,13 @@
-import { LIMITS, Slice, type Clock } from '../core/index.ts';
+import { Slice, type Clock } from '../core/index.ts';
 import type { Journal } from '../journal/index.ts';
 import type { WriteBatch } from './batch.ts';
+import type { Pace } from './pace.ts';
 
 /**
  * Takes committed frames into the batch, in slices; true when it can take no more. Throws what the journal throws
  * where it cannot be read; the batch is good up to there.
  */
-export async function fill(batch: WriteBatch, journal: Journal, clock: Clock): Promise<boolean> {
+export async function fill(batch: WriteBatch, journal: Journal, pace: Pace, clock: Clock): Promise<boolean> {
   // What is written a second time is not counted a second time, so no batch mixes the two.
   const settled = journal.settledPosition();
   const end = batch.first < settled ? settled : Infinity;
@@ -16,7 +17,7 @@ export async function fill(batch: WriteBatch, journal: Journal, clock: Clock): P
     if (block === undefined) return false;
     batch.sinceMs ??= clock.nowMs();
     for (const frame of block.frames(batch.next)) {
-      if (batch.full || frame.position >= end || !batch.add(frame)) return true;
+      if (batch.full(pace.maxRows) || frame.position >= end || !batch.add(frame)) return true;
       // The rest of the block is read anew: its bytes are only promised for this turn.
       if (slice.over) break;
     }
@@ -25,7 +26,7 @@ export async function fill(batch: WriteBatch, journal: Journal, clock: Clock): P
 }
 
 /** Whether a batch that is not full has waited long enough; else the milliseconds left, null for an empty one. */
-export function waitsMs(batch: WriteBatch, clock: Clock): number | null {
+export function waitsMs(batch: WriteBatch, pace: Pace, clock: Clock): number | null {
   if (batch.sinceMs === null) return null;
-  return Math.max(0, LIMITS.storeBatchDelayMs - (clock.nowMs() - batch.sinceMs));
+  return Math.max(0, pace.delayMs - (clock.nowMs() - batch.sinceMs));
 }

@@ -4,6 +4,7 @@ import type { StorePosition } from '../store/index.ts';
 import { backoffMs } from './backoff.ts';
 import { WriteBatch } from './batch.ts';
 import { Bell } from './bell.ts';
+import { ColumnPool } from './column-pool.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
 import { fill, waitsMs } from './fill.ts';
 import { resume } from './resume.ts';
@@ -25,6 +26,7 @@ export class Writer {
   readonly #options: WriterOptions;
   readonly #delivery: Delivery;
   readonly #bell = new Bell();
+  readonly #pool = new ColumnPool();
   /** Where the oldest batch begins that the store has not taken. */
   #from = 0;
   /** What the store must be told before the first batch. */
@@ -117,12 +119,13 @@ export class Writer {
 
   async #run(): Promise<void> {
     const { journal, registry } = this.#options;
-    let batch = new WriteBatch(registry, this.#from);
+    const { pace } = this.#delivery;
+    let batch = new WriteBatch(registry, this.#from, this.#pool);
     for (;;) {
       if (this.#overdue(0)) return;
-      const full = await fill(batch, journal, steadyClock);
+      const full = await fill(batch, journal, pace, steadyClock);
       if (this.#stopAtMs === null) {
-        const leftMs = full ? 0 : waitsMs(batch, steadyClock);
+        const leftMs = full ? 0 : waitsMs(batch, pace, steadyClock);
         if (leftMs === null || leftMs > 0) {
           await this.#bell.wait(leftMs);
           continue;
@@ -130,9 +133,9 @@ export class Writer {
       } else if (batch.empty) {
         return;
       }
-      const ahead = new WriteBatch(registry, batch.next);
+      const ahead = new WriteBatch(registry, batch.next, this.#pool);
       // What fails here is met again when the batch's turn comes.
-      const filling = full ? fill(ahead, journal, steadyClock).catch(() => false) : null;
+      const filling = full ? fill(ahead, journal, pace, steadyClock).catch(() => false) : null;
       let end;
       try {
         end = await this.#deliver(batch);
@@ -140,7 +143,8 @@ export class Writer {
         await filling;
       }
       if (end === 'stopped') return;
-      batch = end === 'taken' ? ahead : new WriteBatch(registry, journal.settledPosition());
+      if (end === 'taken') batch.release();
+      batch = end === 'taken' ? ahead : new WriteBatch(registry, journal.settledPosition(), this.#pool);
       this.#from = batch.first;
     }
   }
