@@ -126,6 +126,10 @@ async function store(into, batches) {
   return rows;
 }
 
+async function closeStore(from) {
+  await from.close();
+}
+
 /** Rows per second and CPU seconds per million rows of `work`, which tells the rows. */
 async function measured(work) {
   const cpu = process.cpuUsage();
@@ -185,7 +189,7 @@ for (let run = -1; run < runs; run++) {
   const frames = environment.frames(rounds, READINGS);
   note('frames', await measured(() => store(points, batchesOf(frames, again))));
 }
-await points.close();
+await closeStore(points);
 bare.close();
 
 const gateway = await startGateway({ MILLRACE_DATA_DIR: path('server'), ...JSON.parse(flag('env', '{}')) });
