@@ -107,6 +107,8 @@ export const LIMITS = {
   expireToFill: 0.9,
   /** Synchronous work between two looks at sockets and timers, in milliseconds: acks wait for no longer. */
   sliceMs: 5,
+  /** … of decoding ahead: the store's own steps, between which the database idles, go first. */
+  aheadSliceMs: 1,
   /** The audit of what the store holds runs this often, in milliseconds … */
   auditEveryMs: 60_000,
   /** … asks for so many points at most … */

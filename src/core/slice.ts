@@ -5,7 +5,14 @@ import { LIMITS } from './limits.ts';
  * loop serve sockets and timers when the slice has had its time, and else returns at once.
  */
 export class Slice {
-  #endMs = performance.now() + LIMITS.sliceMs;
+  readonly #ms: number;
+  #endMs: number;
+
+  /** `ms`: how long a slice lasts. */
+  constructor(ms: number = LIMITS.sliceMs) {
+    this.#ms = ms;
+    this.#endMs = performance.now() + ms;
+  }
 
   /** True when the slice has had its time. */
   get over(): boolean {
@@ -15,6 +22,6 @@ export class Slice {
   async pause(): Promise<void> {
     if (!this.over) return;
     await new Promise((resolve) => setImmediate(resolve));
-    this.#endMs = performance.now() + LIMITS.sliceMs;
+    this.#endMs = performance.now() + this.#ms;
   }
 }

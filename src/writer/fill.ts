@@ -7,11 +7,16 @@ import type { Pace } from './pace.ts';
  * Takes committed frames into the batch, in slices; true when it can take no more. Throws what the journal throws
  * where it cannot be read; the batch is good up to there.
  */
-export async function fill(batch: WriteBatch, journal: Journal, pace: Pace, clock: Clock): Promise<boolean> {
+export async function fill(
+  batch: WriteBatch,
+  journal: Journal,
+  pace: Pace,
+  clock: Clock,
+  slice = new Slice(),
+): Promise<boolean> {
   // What is written a second time is not counted a second time, so no batch mixes the two.
   const settled = journal.settledPosition();
   const end = batch.first < settled ? settled : Infinity;
-  const slice = new Slice();
   for (;;) {
     const block = journal.read(batch.next);
     if (block === undefined) return false;
@@ -28,5 +33,5 @@ export async function fill(batch: WriteBatch, journal: Journal, pace: Pace, cloc
 /** Whether a batch that is not full has waited long enough; else the milliseconds left, null for an empty one. */
 export function waitsMs(batch: WriteBatch, pace: Pace, clock: Clock): number | null {
   if (batch.sinceMs === null) return null;
-  return Math.max(0, pace.delayMs - (clock.nowMs() - batch.sinceMs));
+  return Math.max(0, pace.delayMs(batch.readings) - (clock.nowMs() - batch.sinceMs));
 }

@@ -18,11 +18,14 @@ export class Pace {
     return this.#maxRows;
   }
 
-  /** How long the first row of a batch that is not full may wait for others, in milliseconds. */
-  get delayMs(): number {
+  /**
+   * How long the first row of a batch with so many rows may wait for others, in milliseconds: the fuller it is, the
+   * less there is to gain.
+   */
+  delayMs(rows: number): number {
     const { storeBatchMinDelayMs, storeBatchMaxDelayMs, storeBatchDelayFactor } = LIMITS;
-    const delayMs = this.#writeMs * storeBatchDelayFactor;
-    return Math.min(storeBatchMaxDelayMs, Math.max(storeBatchMinDelayMs, delayMs));
+    const ms = Math.min(storeBatchMaxDelayMs, this.#writeMs * storeBatchDelayFactor);
+    return Math.max(storeBatchMinDelayMs, ms * (1 - rows / this.#maxRows));
   }
 
   /** A write of so many rows took `ms`. */

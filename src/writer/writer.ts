@@ -1,4 +1,4 @@
-import { LIMITS, messageOf, steadyClock } from '../core/index.ts';
+import { LIMITS, messageOf, Slice, steadyClock } from '../core/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { StorePosition } from '../store/index.ts';
 import { backoffMs } from './backoff.ts';
@@ -135,7 +135,9 @@ export class Writer {
       }
       const ahead = new WriteBatch(registry, batch.next, this.#pool);
       // What fails here is met again when the batch's turn comes.
-      const filling = full ? fill(ahead, journal, pace, steadyClock).catch(() => false) : null;
+      const filling = full
+        ? fill(ahead, journal, pace, steadyClock, new Slice(LIMITS.aheadSliceMs)).catch(() => false)
+        : null;
       let end;
       try {
         end = await this.#deliver(batch);

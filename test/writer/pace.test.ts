@@ -19,10 +19,9 @@ function simulate(pace: Pace, { rowsPerMs, baseMs, msPerRow }: Load, writes = 90
   let waiting = 0;
   let lastMs = 0;
   for (let n = 0; n < writes; n++) {
-    const { maxRows, delayMs } = pace;
-    const fillMs = Math.max(0, (maxRows - waiting) / rowsPerMs);
-    const waitedMs = Math.min(delayMs, fillMs);
-    waiting += rowsPerMs * waitedMs;
+    const { maxRows } = pace;
+    let waitedMs = 0;
+    for (; waiting < maxRows && waitedMs < pace.delayMs(waiting); waitedMs++) waiting += rowsPerMs;
     const rows = Math.min(waiting, maxRows);
     const writeMs = baseMs + rows * msPerRow;
     pace.wrote(rows, writeMs);
@@ -49,8 +48,9 @@ describe('the pace of batches', () => {
           else pace.wrote(rows, ms);
           expect(pace.maxRows).toBeGreaterThanOrEqual(storeBatchMinRows);
           expect(pace.maxRows).toBeLessThanOrEqual(storeBatchRows);
-          expect(pace.delayMs).toBeGreaterThanOrEqual(storeBatchMinDelayMs);
-          expect(pace.delayMs).toBeLessThanOrEqual(storeBatchMaxDelayMs);
+          const delayMs = pace.delayMs(rows);
+          expect(delayMs).toBeGreaterThanOrEqual(storeBatchMinDelayMs);
+          expect(delayMs).toBeLessThanOrEqual(storeBatchMaxDelayMs);
         }
       }),
     );
@@ -90,10 +90,18 @@ describe('the pace of batches', () => {
   test('an idle store is written to promptly, a loaded one seldom', () => {
     const idle = new Pace();
     simulate(idle, { rowsPerMs: 0.01, baseMs: 2, msPerRow: 0.001 });
-    expect(idle.delayMs).toBe(storeBatchMinDelayMs);
+    expect(idle.delayMs(0)).toBe(storeBatchMinDelayMs);
     const loaded = new Pace();
     simulate(loaded, { rowsPerMs: 200, baseMs: 20, msPerRow: 0.001 });
-    expect(loaded.delayMs).toBe(storeBatchMaxDelayMs);
+    expect(loaded.delayMs(0)).toBe(storeBatchMaxDelayMs);
+  });
+
+  test('the fuller a batch is, the less it waits', () => {
+    const pace = new Pace();
+    pace.wrote(10, 1_000);
+    const delays = [0, 0.2, 0.5, 0.9, 1].map((part) => pace.delayMs(pace.maxRows * part));
+    expect(delays).toEqual(delays.toSorted((a, b) => b - a));
+    expect(delays.at(-1)).toBe(storeBatchMinDelayMs);
   });
 
   test('writes that fail make the next ones smaller, down to the least', () => {
