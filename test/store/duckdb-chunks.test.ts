@@ -29,7 +29,8 @@ async function expectStored(store: Store, of: Shape, points: readonly Point[]): 
   const rows = await cellsOf(await store.rows(rowsQuery(of.measurement), neverAborted()));
   // A row without any field is left out of answers.
   const shown = points.filter(({ fields }) => Object.values(fields).some((value) => value !== null));
-  const sorted = shown.toSorted((a, b) => (a.timeNs < b.timeNs ? -1 : 1));
+  const keyOf = ({ timeNs, device, tags }: Point): string => `${timeNs} ${device} ${tags?.['room'] ?? ''}`;
+  const sorted = shown.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   expectRows(
     rows,
     sorted.map((point) => expectedRow(of, point)),
@@ -124,33 +125,52 @@ describe('chunks of rows', () => {
     await expectStored(store, of, all);
   });
 
-  test('any mix of rows in and out of order is stored whole', async () => {
+  test('any mix of rows in and out of order, some of one series and time, is stored as the last write has it', async () => {
     const store = await folders.open(await folders.file());
+    const row = fc.record({
+      device: fc.nat(2),
+      /** Steps back from where the row would be in order. */
+      back: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(30) }),
+      x: fc.option(fc.nat(9)),
+      n: fc.option(fc.nat(9)),
+    });
+    const writes = fc.array(fc.array(fc.array(row, { maxLength: 30 }), { minLength: 1, maxLength: 3 }), {
+      minLength: 1,
+      maxLength: 4,
+    });
     let run = 0;
     await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.tuple(fc.nat(3), fc.nat(40), fc.nat(1_000)), { minLength: 1, maxLength: 300 }),
-        async (rows) => {
-          const of = shape(`mix_${run++}`, { n: 'integer', x: 'float' }, ['room']);
-          const times = new Set<bigint>();
-          const points = rows.flatMap(([device, back, i]): Point[] => {
-            // Mostly forward, and never the same time twice.
-            const timeNs = BASE_NS + BigInt((times.size * 20 - back) * 1_000 + i);
-            if (times.has(timeNs)) return [];
-            times.add(timeNs);
-            const room = back % 3 === 0 ? null : `room ${back % 3}`;
-            return [{ timeNs, device: `d${device}`, tags: { room }, fields: { n: BigInt(i), x: back } }];
-          });
-          const middle = points.length >> 1;
-          await store.write([batchOf(of, points.slice(0, middle)), batchOf(of, points.slice(middle))], {
-            epoch: 'e',
-            position: run,
-            refused: [],
-          });
-          await expectStored(store, of, points);
-        },
-      ),
-      { numRuns: 40 },
+      fc.asyncProperty(writes, async (all) => {
+        const of = shape(`mix_${run++}`, { n: 'integer', x: 'float', all: 'boolean' }, ['room']);
+        const expected = new Map<string, Point>();
+        let step = 100;
+        for (const [position, batches] of all.entries()) {
+          const columns = batches.map((rows) =>
+            batchOf(
+              of,
+              rows.map(({ device, back, x, n }): Point => {
+                const timeNs = BASE_NS + BigInt(step++ - back);
+                const room = back % 3 === 0 ? null : 'hall';
+                const known = { n: n === null ? null : BigInt(n), x };
+                const point = {
+                  timeNs,
+                  device: `d${device}`,
+                  tags: { room },
+                  fields: { ...known, all: true },
+                };
+                const id = `${timeNs} ${device} ${room}`;
+                const before = expected.get(id)?.fields ?? {};
+                const present = Object.entries(point.fields).filter(([, value]) => value !== null);
+                expected.set(id, { ...point, fields: { ...before, ...Object.fromEntries(present) } });
+                return point;
+              }),
+            ),
+          );
+          await store.write(columns, { epoch: 'e', position, refused: [] });
+        }
+        await expectStored(store, of, [...expected.values()]);
+      }),
+      { numRuns: 60 },
     );
   });
 });

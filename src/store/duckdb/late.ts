@@ -1,23 +1,31 @@
+import { INTEGER, TIMESTAMP_NS, VARCHAR, DuckDBTimestampNanosecondsValue } from '@duckdb/node-api';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { ColumnBatch, Slice } from '../../core/index.ts';
-import { appendPoints, sourceOf, type Point } from './append.ts';
+import { appendPoints, appendRows, sourceOf, type Point } from './append.ts';
+import { readRows } from './cells.ts';
 import { timeLiteral } from './sql.ts';
 import type { Table } from './tables.ts';
 
 /**
- * Points that may meet a stored one: not newer than their series' newest, or of a series that is not
- * remembered. Those of the same series and time are folded into one first, the last write winning field by
- * field; then one statement merges them with what is stored.
+ * What a late point may meet at its series and time: a row that was `stored` before, one that is `appended` by the
+ * running write, or `none`.
+ */
+export type Meets = 'stored' | 'appended' | 'none';
+
+interface LatePoint extends Point {
+  meets: Meets;
+}
+
+/**
+ * Points that are not newer than their series' newest, or of a series that is not remembered. Those of the same series
+ * and time are folded into one first, the last write winning field by field. Most meet no other row, which a look at
+ * times and devices tells: they are appended too. The others are merged with what is there by one statement.
  */
 export class LatePoints {
-  readonly #points = new Map<string, Point>();
-
-  get size(): number {
-    return this.#points.size;
-  }
+  readonly #points = new Map<string, LatePoint>();
 
   /** Takes a row of a batch. `key` is its series', `sources` what sourcesOf() says of the batch. */
-  add(sources: readonly Source[], key: string, batch: ColumnBatch, row: number): void {
+  add(sources: readonly Source[], key: string, batch: ColumnBatch, row: number, meets: Meets): void {
     const timeNs = batch.timeNs[row] ?? 0n;
     const id = `${timeNs} ${key}`;
     const known = this.#points.get(id);
@@ -26,7 +34,7 @@ export class LatePoints {
       return tag && value === '' ? null : value;
     });
     if (known === undefined) {
-      this.#points.set(id, { timeNs, device: batch.device[row] ?? '', values });
+      this.#points.set(id, { timeNs, device: batch.device[row] ?? '', values, meets });
       return;
     }
     for (const [index, value] of values.entries()) {
@@ -34,35 +42,96 @@ export class LatePoints {
     }
   }
 
-  /** Merges the points into the table. Runs inside the write's transaction, after the appended rows. */
-  async merge(connection: DuckDBConnection, table: Table, slice: Slice): Promise<void> {
-    const points = [...this.#points.values()];
-    let oldestNs = points[0]?.timeNs ?? 0n;
-    let newestNs = oldestNs;
-    for (const { timeNs } of points) {
-      if (timeNs < oldestNs) oldestNs = timeNs;
-      if (timeNs > newestNs) newestNs = timeNs;
+  /** Splits the points by what is stored: those to append, and those to merge after that. */
+  async split(
+    connection: DuckDBConnection,
+    table: Table,
+    slice: Slice,
+  ): Promise<{ alone: Point[]; meeting: Point[] }> {
+    const all = [...this.#points.values()];
+    const behind = all.filter(({ meets }) => meets === 'stored');
+    const met = new Set<Point>();
+    if (behind.length > 0) {
+      for (const n of await storedAlready(connection, table, behind, slice)) {
+        const point = behind[n];
+        if (point !== undefined) met.add(point);
+      }
     }
-    await connection.run(`CREATE OR REPLACE TEMP TABLE late AS SELECT * FROM ${table.sql} LIMIT 0`);
-    const appender = await connection.createAppender('late', 'main', 'temp');
-    await appendPoints(appender, table, points, slice);
-    appender.closeSync();
-
-    const fields = table.columns.filter((column) => column.role === 'field');
-    const matched =
-      fields.length === 0
-        ? 'DO NOTHING'
-        : `UPDATE SET ${fields.map(({ sql }) => `${sql} = coalesce(s.${sql}, t.${sql})`).join(', ')}`;
-    const sameTags = table.tags.map(({ sql }) => ` AND t.${sql} IS NOT DISTINCT FROM s.${sql}`).join('');
-    await connection.run(
-      `MERGE INTO ${table.sql} AS t USING temp.late AS s ` +
-        `ON t."time" = s."time" AND t."device" = s."device"${sameTags} ` +
-        // the bounds let the scan skip row groups; equality alone would not
-        `AND t."time" >= ${timeLiteral(oldestNs)} AND t."time" <= ${timeLiteral(newestNs)} ` +
-        `WHEN MATCHED THEN ${matched} WHEN NOT MATCHED THEN INSERT`,
-    );
-    await connection.run('DROP TABLE temp.late');
+    const isMet = (point: LatePoint): boolean => point.meets === 'appended' || met.has(point);
+    return { alone: all.filter((point) => !isMet(point)), meeting: all.filter(isMet) };
   }
+}
+
+/** The numbers of those points whose series and time is in the table. */
+async function storedAlready(
+  connection: DuckDBConnection,
+  table: Table,
+  points: readonly Point[],
+  slice: Slice,
+): Promise<number[]> {
+  const tags = table.columns.flatMap(({ role, sql }, index) => (role === 'tag' ? [{ sql, index }] : []));
+  const tagColumns = tags.map((_, i) => `, tag_${i} VARCHAR`).join('');
+  await connection.run(
+    `CREATE OR REPLACE TEMP TABLE behind (n INTEGER, "time" TIMESTAMP_NS, "device" VARCHAR${tagColumns})`,
+  );
+  const appender = await connection.createAppender('behind', 'main', 'temp');
+  await appendRows(
+    appender,
+    [INTEGER, TIMESTAMP_NS, VARCHAR, ...tags.map(() => VARCHAR)],
+    points.map(({ timeNs, device, values }, n) => [
+      n,
+      new DuckDBTimestampNanosecondsValue(timeNs),
+      device,
+      ...tags.map(({ index }) => values[index] ?? null),
+    ]),
+    slice,
+  );
+  appender.closeSync();
+  const sameTags = tags.map(({ sql }, i) => ` AND t.${sql} IS NOT DISTINCT FROM s.tag_${i}`).join('');
+  const rows = await readRows(
+    connection,
+    `SELECT DISTINCT s.n FROM ${table.sql} AS t JOIN temp.behind AS s ` +
+      `ON t."time" = s."time" AND t."device" = s."device"${sameTags} AND ${between(points)}`,
+  );
+  await connection.run('DROP TABLE temp.behind');
+  return rows.map(([n]) => Number(n));
+}
+
+/** Merges points into the table. Runs inside the write's transaction, after the appended rows. */
+export async function mergePoints(
+  connection: DuckDBConnection,
+  table: Table,
+  points: readonly Point[],
+  slice: Slice,
+): Promise<void> {
+  await connection.run(`CREATE OR REPLACE TEMP TABLE late AS SELECT * FROM ${table.sql} LIMIT 0`);
+  const appender = await connection.createAppender('late', 'main', 'temp');
+  await appendPoints(appender, table, points, slice);
+  appender.closeSync();
+
+  const fields = table.columns.filter((column) => column.role === 'field');
+  const matched =
+    fields.length === 0
+      ? 'DO NOTHING'
+      : `UPDATE SET ${fields.map(({ sql }) => `${sql} = coalesce(s.${sql}, t.${sql})`).join(', ')}`;
+  const sameTags = table.tags.map(({ sql }) => ` AND t.${sql} IS NOT DISTINCT FROM s.${sql}`).join('');
+  await connection.run(
+    `MERGE INTO ${table.sql} AS t USING temp.late AS s ` +
+      `ON t."time" = s."time" AND t."device" = s."device"${sameTags} AND ${between(points)} ` +
+      `WHEN MATCHED THEN ${matched} WHEN NOT MATCHED THEN INSERT`,
+  );
+  await connection.run('DROP TABLE temp.late');
+}
+
+/** The bounds let the scan skip row groups; equality alone would not. */
+function between(points: readonly Point[]): string {
+  let oldestNs = points[0]?.timeNs ?? 0n;
+  let newestNs = oldestNs;
+  for (const { timeNs } of points) {
+    if (timeNs < oldestNs) oldestNs = timeNs;
+    if (timeNs > newestNs) newestNs = timeNs;
+  }
+  return `t."time" >= ${timeLiteral(oldestNs)} AND t."time" <= ${timeLiteral(newestNs)}`;
 }
 
 /** Where a column of the table finds its values: an index into the batch's columns, -1 for none. */

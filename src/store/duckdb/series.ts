@@ -1,3 +1,5 @@
+import type { ColumnBatch } from '../../core/index.ts';
+
 /** How many more series may be remembered, all tables together. */
 export interface SeriesBudget {
   left: number;
@@ -8,6 +10,45 @@ export interface Series {
   newestNs: bigint;
   /** The same with the rows of the running write. */
   draftNs: bigint;
+  /** The last rows of it that the running write appends. */
+  lastRun: SeriesRun | null;
+}
+
+/**
+ * Rows [from, to) of one series in a batch. Those of them that the running write appends are newer than `high` and
+ * `low`, the halves of a time, and one newer than the other.
+ */
+export interface SeriesRun {
+  batch: ColumnBatch;
+  from: number;
+  to: number;
+  high: number;
+  low: number;
+  previous: SeriesRun | null;
+}
+
+/** Runs and rows that are looked through for one time. */
+const MAX_RUNS = 256;
+const MAX_ROWS = 4_096;
+
+/**
+ * Whether rows that the running write appends may have this very time, which is newer than all stored ones of the
+ * series: false is certain.
+ */
+export function mayMeet(last: SeriesRun, high: number, low: number): boolean {
+  let run: SeriesRun | null = last;
+  for (let runs = 0; run !== null && (high < run.high || (high === run.high && low <= run.low)); runs++) {
+    if (runs === MAX_RUNS) return true;
+    run = run.previous;
+  }
+  if (run === null) return false;
+  const { from, to, batch } = run;
+  if (to - from > MAX_ROWS) return true;
+  for (let row = from; row < to; row++) {
+    const same = batch.timeWords[row * 2 + 1] === high && (batch.timeWords[row * 2] as number) >>> 0 === low;
+    if (same) return true;
+  }
+  return false;
 }
 
 /**
@@ -39,20 +80,27 @@ export class SeriesIndex {
     if (this.#complete) this.#add(key, newestNs, false);
   }
 
-  /** Raises a series' newest time for the running write. */
-  advance(series: Series, timeNs: bigint): void {
+  /** Raises a series' newest time for the running write, which appends rows of `run`. */
+  advance(series: Series, timeNs: bigint, run: SeriesRun): void {
     if (series.draftNs === series.newestNs) this.#touched.push(series);
     series.draftNs = timeNs;
+    series.lastRun = run;
   }
 
   commit(): void {
-    for (const series of this.#touched) series.newestNs = series.draftNs;
+    for (const series of this.#touched) {
+      series.newestNs = series.draftNs;
+      series.lastRun = null;
+    }
     this.#touched = [];
     this.#created = [];
   }
 
   rollback(): void {
-    for (const series of this.#touched) series.draftNs = series.newestNs;
+    for (const series of this.#touched) {
+      series.draftNs = series.newestNs;
+      series.lastRun = null;
+    }
     for (const key of this.#created) this.#series.delete(key);
     this.#budget.left += this.#created.length;
     this.#touched = [];
@@ -64,7 +112,7 @@ export class SeriesIndex {
       this.#complete = false;
       return null;
     }
-    const series = { newestNs, draftNs: newestNs };
+    const series = { newestNs, draftNs: newestNs, lastRun: null };
     this.#series.set(key, series);
     this.#budget.left--;
     if (draft) this.#created.push(key);

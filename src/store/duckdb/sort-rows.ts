@@ -1,10 +1,10 @@
 import type { ColumnBatch, Slice } from '../../core/index.ts';
 import type { RefusedPoint } from '../store.ts';
 import { sourceOf } from './append.ts';
-import { sourcesOf, type LatePoints } from './late.ts';
+import { sourcesOf, type LatePoints, type Meets } from './late.ts';
 import { RowRuns } from './row-runs.ts';
 import type { SeenDevices } from './seen.ts';
-import { seriesKey, type Series } from './series.ts';
+import { mayMeet, seriesKey, type Series } from './series.ts';
 import { storableTime } from './sql.ts';
 import type { Table } from './tables.ts';
 
@@ -58,6 +58,7 @@ export async function sortRows(
     const draftNs = series?.draftNs ?? -1n;
     let high = series === null ? LAST_HIGH : Number(draftNs >> 32n);
     let low = series === null ? LAST_LOW : Number(draftNs & 0xffff_ffffn);
+    const run = series === null ? null : { batch, from, to: from, high, low, previous: series.lastRun };
     let freshFrom = from;
     let oldest = -1;
     let newest = -1;
@@ -84,14 +85,20 @@ export async function sortRows(
         continue;
       }
       seen.add(device, table.measurement, atNs);
-      late.add(sources, key, batch, row);
+      let meets: Meets = 'stored';
+      if (run !== null && series !== null && atNs > series.newestNs) {
+        run.to = row;
+        meets = mayMeet(run, rowHigh, rowLow) ? 'appended' : 'none';
+      }
+      late.add(sources, key, batch, row, meets);
     }
     fresh.add(freshFrom, to);
-    if (newest < 0 || series === null) continue;
+    if (newest < 0 || series === null || run === null) continue;
+    run.to = to;
     const newestNs = timeNs[newest] ?? 0n;
     seen.add(device, table.measurement, timeNs[oldest] ?? 0n);
     seen.add(device, table.measurement, newestNs);
-    table.series.advance(series, newestNs);
+    table.series.advance(series, newestNs, run);
   }
   return fresh;
 }
