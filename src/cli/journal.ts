@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
 import { lockDataFolder } from '../app/index.ts';
 import { loadConfig } from '../config/index.ts';
+import { messageOf, systemCodeOf } from '../core/index.ts';
 import {
   checkJournal,
   type JournalFrame,
@@ -104,8 +105,12 @@ function toFile(
 }
 
 async function toStdout(frames: Generator<JournalFrame, JournalReport, undefined>): Promise<JournalReport> {
-  // Who reads it may have seen enough.
-  process.stdout.on('error', () => process.exit(0));
+  process.stdout.on('error', (error) => {
+    // Who reads it may have seen enough.
+    if (systemCodeOf(error) === 'EPIPE') process.exit(0);
+    process.stderr.write(`millrace: the export is not whole: ${messageOf(error)}\n`);
+    process.exit(1);
+  });
   for (;;) {
     const step = frames.next();
     if (step.done === true) return step.value;

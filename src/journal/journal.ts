@@ -54,6 +54,8 @@ export interface JournalBlock {
   next: number;
   readings: number;
   sizeBytes: number;
+  /** When the block was begun; a replayed frame in it may have arrived long before. */
+  arrivalMs: number;
   /** `readings` by transport, without a look at the frames. */
   readingsByTransport(): ByTransport;
   frames(from?: number): Iterable<JournalFrame>;
@@ -87,8 +89,10 @@ export interface Ledger extends LedgerCounts {
   byTransport: Readonly<Record<Transport, LedgerCounts>>;
 }
 
-/** What became of the frames before `position`, counted since the previous settlement. */
+/** What became of the frames at [from, position). One is made at a time. */
 export interface Settlement {
+  /** settledPosition() when the readings were counted: the journal refuses to count any of them twice. */
+  from: number;
   /** Everything before it is settled. */
   position: number;
   /** Readings written to the store. */

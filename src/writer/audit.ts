@@ -3,7 +3,7 @@ import type { Journal } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Logger } from '../telemetry/index.ts';
-import { frameWasRefused } from './refused.ts';
+import { refusedAmong } from './refused.ts';
 import { pointKey, sampleFrames, type SampledFrame, type SampledPoint } from './sample.ts';
 
 export interface AuditOptions {
@@ -132,8 +132,9 @@ export class Audit {
       await pause(100, signal);
     }
     const lost: Missing[] = [];
+    const refused = await refusedAmong(journal, suspects);
     for (const frame of suspects) {
-      if (frameWasRefused(journal, frame)) continue;
+      if (refused.has(frame)) continue;
       for (const point of await this.#missingOf(frame, signal)) {
         if (!(await this.#isBeyondRetention(frame, point, signal))) lost.push({ frame, point });
       }

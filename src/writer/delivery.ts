@@ -74,7 +74,13 @@ export class Delivery {
     if (points === null) return false;
     if (!again) {
       const refused = [...batch.refused, ...refusedFrames(points)];
-      await journal.settle(settlementOf(journal, batch.next, batch.received, refused));
+      await journal.settle(
+        await settlementOf(
+          journal,
+          { from: batch.first, position: batch.next, received: batch.received },
+          refused,
+        ),
+      );
     }
     return true;
   }
@@ -90,8 +96,8 @@ export class Delivery {
     if (expiry === null) return false;
     const due = await dueExpiry(journal, expiry, this.circuit.failures > 0, clock.nowMs());
     if (due === null) return false;
-    const { position, readings } = due;
-    await journal.settle({ position, stored: NO_READINGS, expired: readings, deadLetters: [] });
+    const { from, position, readings } = due;
+    await journal.settle({ from, position, stored: NO_READINGS, expired: readings, deadLetters: [] });
     store.setPosition({ epoch: journal.epoch, position, refused: [] });
     this.#tellExpired(due);
     return true;

@@ -8,8 +8,9 @@ export interface ExpiryLimits {
   maxAgeMs: number | null;
 }
 
-/** Frames before `position` that are to be given up, and why. */
+/** Frames at [from, position) that are to be given up, and why. */
 export interface Expiry {
+  from: number;
   position: number;
   readings: ByTransport;
   limit: 'bytes' | 'age';
@@ -46,7 +47,8 @@ export async function dueExpiry(
     const block = journal.read(position);
     if (block === undefined) break;
     const ofBlock = { ...NO_READINGS };
-    let newestMs = -Infinity;
+    // A replayed frame keeps the time of its first arrival, but is as young as its block.
+    let newestMs = block.arrivalMs;
     for (const frame of block.frames(position)) {
       ofBlock[frame.transport] += frame.readings;
       newestMs = Math.max(newestMs, frame.arrivalMs);
@@ -61,5 +63,5 @@ export async function dueExpiry(
     position = block.next;
     await slice.pause();
   }
-  return position === first ? null : { position, readings, limit };
+  return position === first ? null : { from: first, position, readings, limit };
 }

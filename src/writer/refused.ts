@@ -1,27 +1,42 @@
 import { LIMITS } from '../core/index.ts';
 import type { Journal } from '../journal/index.ts';
 
+interface SettledFrame {
+  position: number;
+  device: string;
+  bytes: Uint8Array;
+}
+
 /**
- * Whether a settled frame is, or may have been, a dead letter: its points need not be in the store. By its bytes too,
- * since a replayed letter comes back with another position. Where letters have been dropped by their limits, a
- * frame before the oldest one kept may have been among them.
+ * Those of the settled frames that are, or may have been, dead letters: their points need not be in the store. By
+ * their bytes too, since a replayed letter comes back with another position. Where letters have been dropped by
+ * their limits, a frame before the oldest one kept may have been among them. Walks the letters once, page by page.
  */
-export function frameWasRefused(
+export async function refusedAmong<Frame extends SettledFrame>(
   journal: Pick<Journal, 'ledger' | 'stats' | 'deadLetters'>,
-  frame: { position: number; device: string; bytes: Uint8Array },
-): boolean {
-  if (journal.ledger().deadLettered === 0) return false;
+  frames: readonly Frame[],
+): Promise<Set<Frame>> {
+  const refused = new Set<Frame>();
+  if (journal.ledger().deadLettered === 0 && journal.stats().lettersDropped === 0) return refused;
+  const byPosition = new Map(frames.map((frame) => [frame.position, frame]));
+  const byDevice = new Map<string, Frame[]>();
+  for (const frame of frames) byDevice.set(frame.device, [...(byDevice.get(frame.device) ?? []), frame]);
   let oldest: number | null = null;
   let before: string | undefined;
   for (;;) {
     const page = journal.deadLetters(LIMITS.deadLettersMaxRows, before);
-    for (const letter of page) {
-      if (letter.position === frame.position) return true;
-      if (letter.device === frame.device && Buffer.compare(letter.bytes, frame.bytes) === 0) return true;
-      if (letter.position !== null && (oldest === null || letter.position < oldest)) oldest = letter.position;
+    for (const { position, device, bytes } of page) {
+      const known = position === null ? undefined : byPosition.get(position);
+      if (known !== undefined) refused.add(known);
+      for (const frame of byDevice.get(device) ?? [])
+        if (Buffer.compare(bytes, frame.bytes) === 0) refused.add(frame);
+      if (position !== null && (oldest === null || position < oldest)) oldest = position;
     }
     before = page.at(-1)?.id;
     if (before === undefined || page.length < LIMITS.deadLettersMaxRows) break;
+    await new Promise((resolve) => setImmediate(resolve));
   }
-  return journal.stats().lettersDropped > 0 && (oldest === null || frame.position < oldest);
+  if (journal.stats().lettersDropped > 0)
+    for (const frame of frames) if (oldest === null || frame.position < oldest) refused.add(frame);
+  return refused;
 }

@@ -40,7 +40,9 @@ export async function resume(journal: Journal, store: Store): Promise<Resumed> {
   }
   if (known.position > settled) {
     const received = readingsBetween(journal, settled, known.position);
-    await journal.settle(settlementOf(journal, known.position, received, known.refused));
+    await journal.settle(
+      await settlementOf(journal, { from: settled, position: known.position, received }, known.refused),
+    );
   }
   return { position: Math.max(known.position, journal.tail()), reset: null, alarm: null };
 }

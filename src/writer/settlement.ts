@@ -1,40 +1,51 @@
+import { Slice } from '../core/index.ts';
 import type { ByTransport, DeadLetterInput, Journal, Settlement } from '../journal/index.ts';
 import type { RefusedFrame } from '../store/index.ts';
 
 export const NO_READINGS: Readonly<ByTransport> = { ws: 0, http: 0, mqtt: 0 };
 
 /**
- * What the journal is told once the store has everything before `position`: of the readings `received` since
- * the settlement before, those of refused frames become dead letters and the others are stored. The frames
- * must still be in the journal.
+ * What the journal is told once the store has the frames at [from, position): of the readings `received` with them,
+ * those of refused frames become dead letters and the others are stored. The frames must still be in the journal;
+ * each of its blocks is read once.
  */
-export function settlementOf(
+export async function settlementOf(
   journal: Pick<Journal, 'read'>,
-  position: number,
-  received: Readonly<ByTransport>,
+  { from, position, received }: { from: number; position: number; received: Readonly<ByTransport> },
   refused: readonly RefusedFrame[],
-): Settlement {
+): Promise<Settlement> {
   const stored = { ...received };
   const deadLetters: DeadLetterInput[] = [];
-  for (const { position: at, readings, code, message } of refused) {
-    const frame = journal.read(at)?.frames(at)[Symbol.iterator]().next();
-    if (frame === undefined || frame.done === true) continue;
-    const { device, transport, arrivalMs, bytes } = frame.value;
-    // A replayed frame counts only for those of its readings that are not stored yet.
-    const counted = Math.min(readings, frame.value.readings);
-    stored[transport] -= counted;
-    deadLetters.push({
-      device,
-      transport,
-      atMs: arrivalMs,
-      code,
-      message,
-      readings: counted,
-      position: at,
-      bytes: bytes.slice(),
-    });
+  const inOrder = refused.toSorted((a, b) => a.position - b.position);
+  const slice = new Slice();
+  let next = 0;
+  for (let wanted = inOrder[0]; wanted !== undefined; wanted = inOrder[next]) {
+    const block = journal.read(wanted.position);
+    if (block === undefined) break;
+    for (const frame of block.frames(wanted.position)) {
+      const refusal = inOrder[next];
+      if (refusal === undefined) break;
+      if (refusal.position !== frame.position) continue;
+      next++;
+      const { device, transport, arrivalMs, bytes } = frame;
+      const { code, message } = refusal;
+      // A replayed frame counts only for those of its readings that are not stored yet.
+      const readings = Math.min(refusal.readings, frame.readings);
+      stored[transport] -= readings;
+      deadLetters.push({
+        device,
+        transport,
+        atMs: arrivalMs,
+        code,
+        message,
+        readings,
+        position: frame.position,
+        bytes: bytes.slice(),
+      });
+    }
+    await slice.pause();
   }
-  return { position, stored, expired: NO_READINGS, deadLetters };
+  return { from, position, stored, expired: NO_READINGS, deadLetters };
 }
 
 /** Readings of the frames at [from, to), as the journal holds them. */

@@ -39,7 +39,8 @@ async function settle(head: number, refuse: readonly number[] = []): Promise<voi
   await until('the frames', () => journal.head() === head);
   const stored = { ...NONE };
   const deadLetters: DeadLetterInput[] = [];
-  for (let at = journal.settledPosition(); at < head; at++) {
+  const from = journal.settledPosition();
+  for (let at = from; at < head; at++) {
     const [found] = journal.read(at)?.frames(at) ?? [];
     if (found === undefined) throw new Error(`no frame at ${at}`);
     const { device, transport, readings, bytes } = found;
@@ -50,7 +51,7 @@ async function settle(head: number, refuse: readonly number[] = []): Promise<voi
     const refusal = { atMs: found.arrivalMs, code: 'store_refused', message: 'not this one' };
     deadLetters.push({ device, transport, ...refusal, readings, position: at, bytes: bytes.slice() });
   }
-  await journal.settle({ position: head, stored, expired: NONE, deadLetters });
+  await journal.settle({ from, position: head, stored, expired: NONE, deadLetters });
 }
 
 test('frames of an unknown schema are kept, and taken once it is registered', async () => {

@@ -47,7 +47,7 @@ for (;;) {
     const stored = { ws: count, http: 0, mqtt: 0 };
     const expired = { ws: 0, http: 0, mqtt: 0 };
     await journal
-      .settle({ position: middle, stored, expired, deadLetters: [] })
+      .settle({ from: journal.settledPosition(), position: middle, stored, expired, deadLetters: [] })
       .catch((error: unknown) => writeSync(1, `${String(error)}\n`));
   }
   await new Promise((resolve) => setImmediate(resolve));

@@ -89,7 +89,8 @@ export function letter(device: string, bytes = text('bad'), transport: Transport
 export const ws = (readings: number) => ({ ws: readings, http: 0, mqtt: 0 });
 
 /** A settlement in which all frames are stored. */
-export const stored = (position: number, readings: number) => ({
+export const stored = (position: number, readings: number, from = 0) => ({
+  from,
   position,
   stored: ws(readings),
   expired: ws(0),

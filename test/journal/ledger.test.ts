@@ -144,6 +144,7 @@ class Pair {
     }
     const none = { ws: 0, http: 0, mqtt: 0 };
     await this.journal.settle({
+      from: settled,
       position,
       stored: step.expire ? none : rest,
       expired: step.expire ? rest : none,

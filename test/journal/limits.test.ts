@@ -112,7 +112,7 @@ describe('without traffic', () => {
     journal.reject(device, 2, letter('a'));
     await journal.flush();
     const refused = { ...letter('a', text('one')), readings: 3, position: 0 };
-    await journal.settle({ position: 1, stored: ws(2), expired: ws(0), deadLetters: [refused] });
+    await journal.settle({ from: 0, position: 1, stored: ws(2), expired: ws(0), deadLetters: [refused] });
     nowMs += 30_000;
     journal.reject(device, 3, letter('a', text('younger')));
     await journal.flush();
@@ -142,13 +142,19 @@ describe('frames that are expired', () => {
     }
     expect(journal.accepting()).toBe(false);
     const none = { ws: 0, http: 0, mqtt: 0 };
-    const expire = { position: 8, stored: none, expired: { ...none, mqtt: 16 }, deadLetters: [] };
+    const expire = { from: 0, position: 8, stored: none, expired: { ...none, mqtt: 16 }, deadLetters: [] };
     await journal.settle(expire);
     expect(journal.tail()).toBe(8);
     expect(journal.stats()).toMatchObject({ state: 'open' });
     expect(journal.stats().bytes).toBeLessThan(45_000);
     expect(journal.ledger()).toMatchObject({ expired: 16, pending: 8 });
-    await journal.settle({ position: 10, stored: { ...none, mqtt: 4 }, expired: none, deadLetters: [] });
+    await journal.settle({
+      from: 8,
+      position: 10,
+      stored: { ...none, mqtt: 4 },
+      expired: none,
+      deadLetters: [],
+    });
     expect(journal.tail()).toBe(8);
   });
 });

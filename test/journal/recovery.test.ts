@@ -19,8 +19,9 @@ async function faulty(dir: string) {
   const journal = await openJournalOn(storage, { blockBytes: 1_000, recoveryMinMs: 5, recoveryMaxMs: 40 });
   const states: string[] = [];
   journal.onStateChange((state, accepting) => states.push(`${state} ${accepting}`));
-  const settle = (position: number, stored: number) =>
+  const settle = (position: number, stored: number, from = 0) =>
     journal.settle({
+      from,
       position,
       stored: { ws: stored, http: 0, mqtt: 0 },
       expired: { ws: 0, http: 0, mqtt: 0 },
@@ -92,6 +93,25 @@ describe('a journal whose commit failed', () => {
     journal.append(again, 3, text('three'), 1, 1, null);
     await journal.flush();
     expect(framesFrom(journal).map((frame) => frame.text)).toEqual(['one', 'two', 'three']);
+    await journal.close();
+  });
+
+  test('counts no reading twice whose settlement was reported as failed and is on disk', async () => {
+    const { journal, storage, settle } = await faulty(await folder());
+    const device = new Connection('a');
+    for (let seq = 1; seq <= 4; seq++) journal.append(device, seq, text(`${seq}`), 5, 1, null);
+    await journal.flush();
+    storage.failWith(new Error('Input/output error'), true);
+    await expect(settle(2, 10)).rejects.toMatchObject({ code: 'journal_failed' });
+    storage.failWith(null);
+    await isOpen(journal);
+    expect(journal.settledPosition()).toBe(2);
+    // Counted from where the failure left it: two of its frames are settled already.
+    await expect(settle(4, 20)).rejects.toThrow(/done up to 2/);
+    expect(journal.ledger()).toMatchObject({ received: 20, stored: 10, pending: 10 });
+    await settle(2, 10);
+    await settle(4, 10, 2);
+    expect(journal.ledger()).toMatchObject({ received: 20, stored: 20, pending: 0 });
     await journal.close();
   });
 

@@ -85,7 +85,7 @@ describe('replaying dead letters', () => {
     await journal.replay([ask(first, 3)]);
     expect(journal.deadLetters(10).map(({ id }) => id)).toEqual([second]);
     const refused = { ...letter('a', text('one')), readings: 2, position: 0, code: 'value_unusable' };
-    await journal.settle({ position: 1, stored: ws(1), expired: ws(0), deadLetters: [refused] });
+    await journal.settle({ from: 0, position: 1, stored: ws(1), expired: ws(0), deadLetters: [refused] });
     expect(journal.deadLetters(10).map(({ id }) => id)).toEqual([second, first]);
     expect(journal.deadLetter(first)).toMatchObject({ kind: 'deadLettered', code: 'value_unusable' });
     expect(journal.ledger()).toMatchObject({ received: 4, rejected: 1, stored: 1, deadLettered: 2 });
@@ -100,7 +100,7 @@ describe('replaying dead letters', () => {
     journal.append(new Connection('a', 'http'), 1, text('x'), 2, 1, 'X');
     await journal.flush();
     const refused = { ...letter('a', text('x'), 'http'), readings: 2, position: 0 };
-    await journal.settle({ position: 1, stored: ws(0), expired: ws(0), deadLetters: [refused] });
+    await journal.settle({ from: 0, position: 1, stored: ws(0), expired: ws(0), deadLetters: [refused] });
     const id = journal.deadLetters(1)[0]?.id ?? '';
     expect(await journal.replay([ask(id, 2, 'X')])).toEqual(new Map([[id, 1]]));
     expect(journal.ledger().byTransport.http).toMatchObject({ received: 2, deadLettered: 0, pending: 2 });

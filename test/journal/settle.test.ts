@@ -23,6 +23,7 @@ describe('settling', () => {
     const journal = await open(dir);
     await blocks(journal, new Connection('a'), 5);
     const settlement = {
+      from: 0,
       position: 3,
       stored: ws(2),
       expired: ws(0),
@@ -71,7 +72,7 @@ describe('settling', () => {
     expect(journal.stats().oldestPendingMs).toBe(5);
     expect(journal.tail()).toBe(0);
     expect(framesFrom(journal, journal.settledPosition())[0]?.text).toBe('5');
-    await journal.settle(stored(10, 6));
+    await journal.settle(stored(10, 6, 4));
     expect(journal.stats()).toMatchObject({ pendingBytes: 0, bytes: 0, oldestPendingMs: null });
     expect(journal.tail()).toBe(10);
   });
@@ -139,7 +140,7 @@ describe('a full journal', () => {
     await journal.settle(stored(1, 1));
     expect(journal.tail()).toBe(1);
     expect(journal.stats().state).toBe('full');
-    await journal.settle(stored(6, 5));
+    await journal.settle(stored(6, 5, 1));
     expect(journal.stats()).toMatchObject({ state: 'open' });
     expect(journal.stats().bytes).toBeLessThanOrEqual(80_000);
     expect(framesFrom(journal).at(-1)).toMatchObject({ position: 11, seq: 12 });

@@ -105,10 +105,12 @@ export async function openBench(options: Omit<LocalJournalOptions, 'dir'> = {}) 
     commit: () => journal.flush(),
     /** Does the writer's work, for the frames before `until`. */
     settle: async (until = journal.head()): Promise<void> => {
-      const { batches, readings } = decodeFrames(journal.settledPosition(), until);
+      const from = journal.settledPosition();
+      const { batches, readings } = decodeFrames(from, until);
       const position = { epoch: journal.epoch, position: until, refused: [] };
       await store.write(batches, position);
       await journal.settle({
+        from,
         position: until,
         stored: { ws: readings, http: 0, mqtt: 0 },
         expired: { ws: 0, http: 0, mqtt: 0 },

@@ -167,6 +167,16 @@ export class LmdbJournal implements LocalJournal {
         `position ${settlement.position} cannot be settled: nothing is there yet`,
       );
     }
+    const { settled } = this.#state;
+    // Done before, and asked again after a crash.
+    if (settlement.position <= settled) return;
+    if (settlement.from !== settled) {
+      // A settlement before it was reported as failed, and yet it is on disk.
+      throw new MillraceError(
+        'internal',
+        `frames ${settlement.from} to ${settlement.position - 1} cannot be settled: it is done up to ${settled}`,
+      );
+    }
     await new Promise<void>((resolve, reject) => {
       this.#settlements.push({ settlement, resolve, reject });
       this.#run();

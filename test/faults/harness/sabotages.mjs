@@ -40,7 +40,8 @@ export const SABOTAGES = [
         in: 'writer',
         find: 'const points = await this.#try(',
         replace:
-          'if (!again) await journal.settle(settlementOf(journal, batch.next, batch.received, batch.refused));' +
+          'if (!again) await journal.settle(await settlementOf(' +
+          'journal, { from: batch.first, position: batch.next, received: batch.received }, batch.refused));' +
           'const points = await this.#try(',
       },
     ],
