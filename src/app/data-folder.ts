@@ -66,6 +66,8 @@ function checkVersion(file: string): void {
 interface Owner {
   pid: number;
   started: string;
+  /** Device and inode of the folder: a copy of it is in nobody's use, whatever it says. */
+  folder?: string;
 }
 
 /**
@@ -76,7 +78,9 @@ interface Owner {
  * newer one than was looked at.
  */
 function takeLock(file: string, root: string): () => void {
-  const me: Owner = { pid: process.pid, started: startTime(process.pid) };
+  const { dev, ino } = statSync(root);
+  const folder = `${dev}:${ino}`;
+  const me: Owner = { pid: process.pid, started: startTime(process.pid), folder };
   const inTurn = (change: (owner: Owner | undefined) => Owner | null | undefined): void => {
     checkLockFile(file);
     const database = open<Owner, string>({ path: file, encoding: 'json', overlappingSync: false });
@@ -91,7 +95,8 @@ function takeLock(file: string, root: string): () => void {
     }
   };
   inTurn((owner) => {
-    if (owner !== undefined && isAlive(owner.pid) && startTime(owner.pid) === owner.started) {
+    const here = owner !== undefined && (owner.folder ?? folder) === folder;
+    if (here && isAlive(owner.pid) && startTime(owner.pid) === owner.started) {
       throw new MillraceError('data_dir_in_use', `process ${owner.pid} uses the data folder ${root}`);
     }
     return me;

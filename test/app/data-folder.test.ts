@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -57,6 +57,16 @@ test('a release after another process took over leaves the other one its lock', 
   await writeOwner(folder.path, { pid: process.ppid, started: startOf(process.ppid) });
   data.release();
   expect(() => openDataFolder(folder.path)).toThrow(inUse);
+});
+
+test('a copy of a folder in use is free', () => {
+  const root = join(folder.path, 'original');
+  const original = openDataFolder(root);
+  const copy = join(folder.path, 'copy');
+  cpSync(root, copy, { recursive: true });
+  openDataFolder(copy).release();
+  expect(() => openDataFolder(root)).toThrow(expect.objectContaining({ code: 'data_dir_in_use' }));
+  original.release();
 });
 
 test('a lock file that is none is refused and named', () => {

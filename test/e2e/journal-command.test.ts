@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   closeSync,
@@ -13,6 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openLocalJournal } from '../../src/journal/index.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
@@ -160,6 +161,23 @@ describe('millrace journal export', () => {
       .map((line) => (JSON.parse(line) as { position: number }).position);
     expect(positions).toEqual(Array.from({ length: FRAMES - BLOCK }, (_, i) => BLOCK + i));
     expect(result.stderr).toMatch(/lost +positions 0 to 999/);
+  });
+
+  test('to a pipe that takes no more ends with 1 and says why, unless its reader has seen enough', async () => {
+    const main = join(process.cwd(), 'dist', 'src', 'cli', 'main.js');
+    const exported = (redirection: string) =>
+      promisify(execFile)(
+        'bash',
+        ['-o', 'pipefail', '-c', `"$0" "$1" journal export --out - ${redirection}`, process.execPath, main],
+        {
+          env: { ...process.env, ...env },
+        },
+      );
+    await expect(exported('> /dev/full')).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/not whole: .*ENOSPC/),
+    });
+    expect((await exported('| head -n 1')).stdout).toContain('"position":0');
   });
 
   test('killed on its way leaves nothing under the name, and the next one takes its place', async () => {

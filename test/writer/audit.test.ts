@@ -107,6 +107,30 @@ describe('the audit of what the store holds', () => {
     expect(new Set(told.map((fields) => 'position' in fields && fields.position))).toEqual(new Set([1]));
   });
 
+  test('walks the dead letters once, however many frames are suspects', async () => {
+    bench.hindered.refuse = true;
+    const writer = await bench.startWriter();
+    for (let i = 0; i < 20; i++) {
+      await bench.append(1, 1, { device: 'bad' });
+      await bench.settled();
+    }
+    expect(bench.journal.ledger().deadLettered).toBe(20);
+    let walks = 0;
+    const journal = replaced(bench.journal, {
+      deadLetters: (limit, before) => {
+        if (before === undefined) walks++;
+        return bench.journal.deadLetters(limit, before);
+      },
+    });
+    const audit = auditOf(writer, {
+      journal,
+      store: replaced(bench.inner, { rows: withoutDevice('bad', bench) }),
+    });
+    await audit.run();
+    expect(walks).toBe(1);
+    expect(audit.status()).toMatchObject({ state: 'ok', missing: 0 });
+  });
+
   test('what is there at the second look is no alarm', async () => {
     const writer = await bench.startWriter();
     await bench.append(4);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { MillraceError } from '../../src/core/index.ts';
+import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { until } from '../fixtures/until.ts';
 import { Bench } from './harness.ts';
 
@@ -99,6 +100,23 @@ describe('expire-oldest by age', () => {
     await bench.settled();
     expect(bench.journal.ledger()).toMatchObject({ received: 24, expired: 8, stored: 16 });
     expect((await bench.rows()).length).toBe(16);
+  });
+
+  test('a frame that came back from the dead letters is as young as its coming back', async () => {
+    bench.hindered.before = away;
+    bench.hindered.beforeProbe = away;
+    const origin = { device: 'a', transport: 'ws' as const, onDurable: () => {}, onFailed: () => {} };
+    const bytes = environmentFrame([{ time: 1_000 }]);
+    const refusal = { code: 'schema_unknown', message: 'not yet', readings: 1, position: null };
+    bench.journal.reject(origin, 1, { device: 'a', transport: 'ws', atMs: old, ...refusal, bytes });
+    await bench.journal.flush();
+    const [letter] = bench.journal.deadLetters(1);
+    await bench.journal.replay([{ id: letter?.id ?? '', readings: 1, content: null }]);
+    await bench.append(4, 2, { device: 'b', arrivalMs: old });
+    expect(bench.journal.ledger()).toMatchObject({ received: 9, pending: 9 });
+    await bench.startWriter({ expiry: { maxAgeMs: 1_000_000 } });
+    await until('the store to have failed', () => bench.failures.length > 3);
+    expect(bench.journal.ledger()).toMatchObject({ expired: 0, pending: 9 });
   });
 
   test('while the store takes writes nothing goes for its age', async () => {

@@ -1,3 +1,5 @@
+import { MillraceError } from '../../core/index.ts';
+import type { BlockInfo } from './block.ts';
 import type { RecentBlocks } from './recent-blocks.ts';
 import type { JournalState } from './state.ts';
 import type { Storage } from './storage.ts';
@@ -13,16 +15,26 @@ export class OldestPending {
     this.#storage = storage;
   }
 
-  /** Null when all frames are settled. */
+  /** Null when all frames are settled, and when it is not known while the files are closed. */
   arrivalMs({ settled, head }: JournalState): number | null {
     if (settled >= head) return null;
     if (this.#block === null || settled < this.#block.first || settled >= this.#block.next) {
-      const found = this.#recent.find(settled) ?? firstOf(this.#storage.infos(settled));
+      const found = this.#recent.find(settled) ?? this.#look(settled);
       if (found === undefined) return null;
       const { first, next, arrivalMs } = found;
       this.#block = { first, next, arrivalMs };
     }
     return this.#block.arrivalMs;
+  }
+
+  #look(position: number): BlockInfo | undefined {
+    try {
+      return firstOf(this.#storage.infos(position));
+    } catch (error) {
+      // Between two tries to open a failed journal anew: whoever asks how it is must be told that.
+      if (error instanceof MillraceError && error.code === 'journal_failed') return undefined;
+      throw error;
+    }
   }
 }
 

@@ -246,9 +246,10 @@ class LmdbStorage implements Storage {
   }
 
   blockAt(position: number): { first: number; bytes: Buffer } | undefined {
+    const { blocks } = this.#open;
     try {
-      for (const first of this.#open.blocks.getKeys({ start: position, reverse: true, limit: 1 })) {
-        const bytes = this.#open.blocks.getBinary(first);
+      for (const first of blocks.getKeys({ start: position, reverse: true, limit: 1 })) {
+        const bytes = blocks.getBinary(first);
         if (bytes !== undefined) return { first, bytes };
       }
       return undefined;
