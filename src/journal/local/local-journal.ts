@@ -23,7 +23,7 @@ import { failureOf, Recovery } from './recovery.ts';
 import { type PendingReplay, ReplayedIds, replayInto } from './replay.ts';
 import { type Memory, restoreMemory } from './restore.ts';
 import type { JournalSettings } from './settings.ts';
-import { expiredTo, type PendingSettlement } from './settlement.ts';
+import { expiredTo, isDue, type PendingSettlement } from './settlement.ts';
 import { type JournalState, ledgerOf } from './state.ts';
 import type { Storage } from './storage.ts';
 import { buildTransaction, closingChange, type SealedBatch, type Transaction } from './transaction.ts';
@@ -161,22 +161,7 @@ export class LmdbJournal implements LocalJournal {
 
   async settle(settlement: Settlement): Promise<void> {
     if (this.#failure !== null) throw this.#failure;
-    if (settlement.position > this.#state.head) {
-      throw new MillraceError(
-        'internal',
-        `position ${settlement.position} cannot be settled: nothing is there yet`,
-      );
-    }
-    const { settled } = this.#state;
-    // Done before, and asked again after a crash.
-    if (settlement.position <= settled) return;
-    if (settlement.from !== settled) {
-      // A settlement before it was reported as failed, and yet it is on disk.
-      throw new MillraceError(
-        'internal',
-        `frames ${settlement.from} to ${settlement.position - 1} cannot be settled: it is done up to ${settled}`,
-      );
-    }
+    if (!isDue(settlement, this.#state)) return;
     await new Promise<void>((resolve, reject) => {
       this.#settlements.push({ settlement, resolve, reject });
       this.#run();

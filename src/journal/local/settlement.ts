@@ -1,3 +1,4 @@
+import { MillraceError } from '../../core/index.ts';
 import type { ByTransport, DeadLetterInput, Settlement } from '../journal.ts';
 import type { BlockInfo } from './block.ts';
 import { addReadings, type JournalState } from './state.ts';
@@ -6,6 +7,22 @@ export interface PendingSettlement {
   settlement: Settlement;
   resolve: () => void;
   reject: (error: unknown) => void;
+}
+
+/**
+ * Whether there is anything to do: what was done before is asked again after a crash. Throws for frames that are not
+ * there, and where a settlement that was reported as failed is on disk, with some of the same frames.
+ */
+export function isDue({ from, position }: Settlement, { settled, head }: JournalState): boolean {
+  if (position > head) {
+    throw new MillraceError('internal', `position ${position} cannot be settled: nothing is there yet`);
+  }
+  if (position <= settled) return false;
+  if (from !== settled) {
+    const frames = `frames ${from} to ${position - 1}`;
+    throw new MillraceError('internal', `${frames} cannot be settled: it is done up to ${settled}`);
+  }
+  return true;
 }
 
 /** The state after a settlement that moves forward. `blocks`: headers from the one that holds the old position on. */
