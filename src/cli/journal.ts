@@ -5,9 +5,11 @@ import { loadConfig } from '../config/index.ts';
 import { messageOf, systemCodeOf } from '../core/index.ts';
 import {
   checkJournal,
+  type DeadLetter,
   type JournalFrame,
   type JournalReport,
   salvageFrames,
+  salvageLetters,
   type Span,
 } from '../journal/index.ts';
 import { printJson } from './print.ts';
@@ -22,6 +24,7 @@ interface ExportOptions extends CommonOptions {
   out: string;
   from: number;
   to: number;
+  deadLetters: boolean;
   force?: true;
 }
 
@@ -47,16 +50,17 @@ function checkCommand(): Command {
 
 function exportCommand(): Command {
   return common(new Command('export'))
-    .description('write every frame that can be read, one JSON object a line')
+    .description('write every frame and dead letter that can be read, one JSON object a line')
     .requiredOption('--out <file>', 'where to; - is stdout')
     .option('--from <position>', 'the first position', position, 0)
     .option('--to <position>', 'the position after the last', position, Infinity)
+    .option('--no-dead-letters', 'leave out the dead letters')
     .option('--force', 'overwrite the file')
     .action(async (options: ExportOptions) => {
       const folder = lockDataFolder(dataDir(options));
       try {
-        const frames = salvageFrames(folder.path('journal'), options);
-        const report = options.out === '-' ? await toStdout(frames) : toFile(frames, options);
+        const lines = exportLines(folder.path('journal'), options);
+        const report = options.out === '-' ? await toStdout(lines) : toFile(lines, options);
         for (const line of losses(report)) process.stderr.write(`${line}\n`);
       } finally {
         folder.release();
@@ -84,19 +88,31 @@ function withJournal<T>(options: CommonOptions, look: (dir: string) => T): T {
   }
 }
 
-function toFile(
-  frames: Generator<JournalFrame, JournalReport, undefined>,
-  { out, force }: ExportOptions,
-): JournalReport {
+type Lines = Generator<string, JournalReport, undefined>;
+
+/** The frames, then the dead letters. */
+function* exportLines(dir: string, options: ExportOptions): Lines {
+  const frames = salvageFrames(dir, options);
+  for (;;) {
+    const step = frames.next();
+    if (step.done === true) {
+      if (options.deadLetters) for (const letter of salvageLetters(dir)) yield letterLine(letter);
+      return step.value;
+    }
+    yield frameLine(step.value);
+  }
+}
+
+function toFile(lines: Lines, { out, force }: ExportOptions): JournalReport {
   const file = new WholeFile(out, force === true);
   try {
     for (;;) {
-      const step = frames.next();
+      const step = lines.next();
       if (step.done === true) {
         file.finish();
         return step.value;
       }
-      file.write(line(step.value));
+      file.write(step.value);
     }
   } catch (error) {
     file.discard();
@@ -104,7 +120,7 @@ function toFile(
   }
 }
 
-async function toStdout(frames: Generator<JournalFrame, JournalReport, undefined>): Promise<JournalReport> {
+async function toStdout(lines: Lines): Promise<JournalReport> {
   process.stdout.on('error', (error) => {
     // Who reads it may have seen enough.
     if (systemCodeOf(error) === 'EPIPE') process.exit(0);
@@ -112,16 +128,36 @@ async function toStdout(frames: Generator<JournalFrame, JournalReport, undefined
     process.exit(1);
   });
   for (;;) {
-    const step = frames.next();
+    const step = lines.next();
     if (step.done === true) return step.value;
-    if (!process.stdout.write(line(step.value))) await once(process.stdout, 'drain');
+    if (!process.stdout.write(step.value)) await once(process.stdout, 'drain');
   }
 }
 
-function line({ position: at, device, seq, transport, arrivalMs, readings, bytes }: JournalFrame): string {
+function frameLine({
+  position: at,
+  device,
+  seq,
+  transport,
+  arrivalMs,
+  readings,
+  bytes,
+}: JournalFrame): string {
   const arrival = new Date(arrivalMs).toISOString();
-  const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
-  return `${JSON.stringify({ position: at, device, seq, transport, arrival, readings, bytes: base64 })}\n`;
+  return jsonLine({ position: at, device, seq, transport, arrival, readings, bytes: base64(bytes) });
+}
+
+function letterLine({ atMs, bytes, ...letter }: DeadLetter): string {
+  const at = new Date(atMs).toISOString();
+  return jsonLine({ deadLetter: { ...letter, at, bytes: base64(bytes) } });
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
+}
+
+function jsonLine(value: object): string {
+  return `${JSON.stringify(value)}\n`;
 }
 
 /** The report for people. */

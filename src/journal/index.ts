@@ -9,4 +9,4 @@ export type * from './journal.ts';
 export { findDeadLetter, matchesLetter, walkLetters, type LetterFilter } from './letters.ts';
 export { openLocalJournal, type LocalJournalOptions } from './local/open.ts';
 export type { LocalJournal } from './local/local-journal.ts';
-export { checkJournal, salvageFrames, type JournalReport, type Span } from './local/check.ts';
+export { checkJournal, salvageFrames, salvageLetters, type JournalReport, type Span } from './local/check.ts';

@@ -149,6 +149,52 @@ describe('millrace journal export', () => {
     expect(await runMillrace([...args, '--from', 'x'], env)).toMatchObject({ code: 2 });
   });
 
+  test('saves the dead letters too, unless they are left out', async () => {
+    const dir = join(folder.path, 'letters');
+    const journal = await openLocalJournal({ dir: join(dir, 'journal') });
+    const origin = { device: 'truck-2', transport: 'ws' as const, onDurable() {}, onFailed() {} };
+    journal.append(origin, 1, Buffer.from('good'), 3, 1_700_000_000_000, null);
+    journal.reject(origin, 2, {
+      device: 'truck-2',
+      transport: 'ws',
+      atMs: 1_700_000_000_001,
+      code: 'schema_unknown',
+      message: 'no schema has this fingerprint',
+      readings: 1,
+      position: null,
+      bytes: Buffer.from('bad'),
+    });
+    await journal.flush();
+    await journal.close();
+    const exported = async (...flags: string[]) => {
+      const args = ['journal', 'export', '--out', '-', '--data-dir', dir, ...flags];
+      const { stdout } = await runMillrace(args);
+      return stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as object);
+    };
+    const frame = expect.objectContaining({ position: 0, bytes: Buffer.from('good').toString('base64') });
+    expect(await exported()).toEqual([
+      frame,
+      {
+        deadLetter: {
+          id: '0',
+          at: '2023-11-14T22:13:20.001Z',
+          device: 'truck-2',
+          transport: 'ws',
+          kind: 'rejected',
+          code: 'schema_unknown',
+          message: 'no schema has this fingerprint',
+          readings: 1,
+          position: null,
+          bytes: Buffer.from('bad').toString('base64'),
+        },
+      },
+    ]);
+    expect(await exported('--no-dead-letters')).toEqual([frame]);
+  });
+
   test('of a damaged journal gives what can be read and tells on stderr what is missing', async () => {
     const result = await runMillrace(
       ['journal', 'export', '--out', '-'],

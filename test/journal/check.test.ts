@@ -44,7 +44,7 @@ describe('a sound journal', () => {
     expect(checkJournal(whole.dir)).toMatchObject({
       sound: true,
       sizeBytes: whole.bytes().length,
-      format: 2,
+      format: 3,
       epoch: expect.stringMatching(/^[\w-]{12}$/),
       head: COUNT,
       tail: 0,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { openJournalOn } from '../../src/journal/local/open.ts';
-import { openStorage } from '../../src/journal/local/storage.ts';
+import { openStorage } from '../../src/journal/local/lmdb-storage.ts';
 import { FaultyStorage } from './faulty-storage.ts';
 import { Connection, folder, framesFrom, letter, open, stored, text } from './harness.ts';
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { open as openLmdb } from 'lmdb';
 import { openBlock } from '../../src/journal/local/block.ts';
-import { FORMAT } from '../../src/journal/local/storage.ts';
-import { Connection, folder, framesFrom, open, stored, text } from './harness.ts';
+import { FORMAT } from '../../src/journal/local/format.ts';
+import { Connection, folder, framesFrom, letter, open, stored, text } from './harness.ts';
 
 /**
  * A block of version 1 as the first release wrote it: frames "one" (3 readings) and "three" (5) of a by
@@ -91,6 +91,19 @@ describe('a journal of format 1', () => {
     const again = await open(dir);
     expect(again.ledger()).toMatchObject({ received: 119, stored: 90, pending: 18 });
     expect(framesFrom(again).at(-1)).toMatchObject({ position: 3, seq: 4 });
+  });
+
+  test('knows which of its dead letters were never acknowledged: they go first', async () => {
+    const counts = { ...COUNTS, stored: 88, deadLettered: 2, expired: 0 };
+    const journal = await open(await format1(counts), { maxDeadLetters: 2 });
+    journal.append(new Connection('a'), 4, text('four'), 6, 1);
+    await journal.flush();
+    const refused = { ...letter('a', text('four')), position: 3 };
+    await journal.settle({ ...stored(4, 0), deadLetters: [refused] });
+    expect(journal.deadLetters(10)).toMatchObject([
+      { id: '6', kind: 'deadLettered' },
+      { id: '5', kind: 'deadLettered' },
+    ]);
   });
 
   test('its blocks are of their own version', () => {

@@ -148,7 +148,8 @@ export class LedgerModel {
 
   #drop(): void {
     while (this.letters.size > this.#maxLetters) {
-      const oldest = Math.min(...this.letters.keys());
+      const rejected = [...this.letters].filter(([, { kind }]) => kind === 'rejected');
+      const oldest = Math.min(...(rejected.length > 0 ? new Map(rejected) : this.letters).keys());
       const letter = this.letters.get(oldest);
       this.letters.delete(oldest);
       this.dropped++;

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { LocalJournal } from '../../src/journal/index.ts';
 import { openJournalOn } from '../../src/journal/local/open.ts';
-import { openStorage } from '../../src/journal/local/storage.ts';
+import { openStorage } from '../../src/journal/local/lmdb-storage.ts';
 import { until } from '../fixtures/until.ts';
 import { FaultyStorage } from './faulty-storage.ts';
 import { Connection, folder, letter, text } from './harness.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Admission } from '../../src/journal/local/admission.ts';
 import { openJournalOn } from '../../src/journal/local/open.ts';
-import { openStorage } from '../../src/journal/local/storage.ts';
+import { openStorage } from '../../src/journal/local/lmdb-storage.ts';
 import { until } from '../fixtures/until.ts';
 import { FaultyStorage } from './faulty-storage.ts';
 import { Connection, folder, letter, open, stored, text, ws } from './harness.ts';

@@ -1,11 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openJournalOn } from '../../src/journal/local/open.ts';
-import { openStorage } from '../../src/journal/local/storage.ts';
+import { openStorage } from '../../src/journal/local/lmdb-storage.ts';
 import { bundled } from '../fixtures/bundled.ts';
 import { findProgram } from '../fixtures/program.ts';
 import { until } from '../fixtures/until.ts';
@@ -148,6 +148,25 @@ describe('a journal whose commit failed', () => {
     const tries = storage.reopened;
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(storage.reopened).toBe(tries);
+  });
+
+  test('whose file is away for a moment, as a volume may be, goes on when it is back', async () => {
+    const dir = await folder();
+    const { journal, storage } = await faulty(dir);
+    journal.append(new Connection('a'), 1, text('one'), 1, 1, null);
+    await journal.flush();
+    const file = join(dir, 'journal.lmdb');
+    storage.failWith(new Error('Input/output error'));
+    journal.append(new Connection('a'), 2, text('x'), 1, 1, null);
+    renameSync(file, `${file}.away`);
+    await expect(journal.flush()).rejects.toMatchObject({ code: 'journal_failed' });
+    await until('some tries', () => storage.reopened >= 3);
+    expect(journal.stats().reason).toContain('has gone');
+    renameSync(`${file}.away`, file);
+    storage.failWith(null);
+    await isOpen(journal);
+    expect(framesFrom(journal)).toMatchObject([{ text: 'one' }]);
+    await journal.close();
   });
 
   test('stays failed when another process has taken over', async () => {

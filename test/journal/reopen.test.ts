@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { open as openLmdb, type Database } from 'lmdb';
 import { openLocalJournal } from '../../src/journal/index.ts';
-import { FORMAT } from '../../src/journal/local/storage.ts';
+import { FORMAT } from '../../src/journal/local/format.ts';
 import { Connection, folder, framesFrom, letter, open, text } from './harness.ts';
 
 /** Changes a closed journal's files behind its back. */

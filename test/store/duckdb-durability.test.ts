@@ -2,7 +2,9 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import type { Cell } from '../../src/core/index.ts';
+import { MillraceError, type Cell } from '../../src/core/index.ts';
+import { Database } from '../../src/store/duckdb/database.ts';
+import { DuckDbStore } from '../../src/store/duckdb/store.ts';
 import type { Store } from '../../src/store/index.ts';
 import { DuckDbFolders } from './duckdb-folder.ts';
 import { BASE_NS, batchOf, shape, type Point, type Shape } from './points.ts';
@@ -85,6 +87,31 @@ describe('what DuckDB keeps', () => {
     await store.write([batchOf(CLIMATE, points)], { ...position, position: 2 });
     expect(store.state()).toEqual({ state: 'up', reason: null });
     expect(await values(store)).toEqual([100, 2, 3]);
+  });
+
+  test('a file that was put back while the database was down is not written to, and told', async () => {
+    const [file, older] = [await folders.file(), await folders.file()];
+    const database = await Database.open(file, {});
+    let next = older;
+    const store = new DuckDbStore(
+      database,
+      () => Database.open(next, {}),
+      () => undefined,
+    );
+    try {
+      await store.write([batchOf(CLIMATE, [point(1, 1)])], { ...position, position: 5 });
+      await database.abandon(new MillraceError('store_unavailable', 'gone'));
+      const write = () => store.write([batchOf(CLIMATE, [point(2, 2)])], { ...position, position: 6 });
+      await expect(write()).rejects.toMatchObject({ code: 'store_unavailable' });
+      await expect(write()).rejects.toThrow(/another one: it has frames up to 0, and had them up to 5/);
+      expect(store.state()).toMatchObject({ state: 'down', reason: expect.stringContaining('another one') });
+      next = file;
+      await write();
+      expect(store.position()).toMatchObject({ position: 6 });
+      expect(await values(store)).toEqual([1, 2]);
+    } finally {
+      await store.close();
+    }
   });
 
   test('with more series than are remembered, points still overwrite and nothing is doubled', async () => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LIMITS, MillraceError } from '../../core/index.ts';
+import { LIMITS, MillraceError, Slice } from '../../core/index.ts';
 import {
   findDeadLetter,
   matchesLetter,
@@ -55,11 +55,11 @@ function listRoute({ journal, registry }: ApiContext): Route {
       'application/json': z.object({ deadLetters: z.array(letterOutput), cursor: z.string().nullable() }),
     },
     problems: [400],
-    handler({ limit, cursor, ...filter }) {
+    async handler({ limit, cursor, ...filter }) {
       const { device, code, kind: by, transport: way } = filter;
       const binding = `dead-letters ${JSON.stringify([device, code, by, way])}`;
       const before = cursor === undefined ? undefined : decodeKeyPage(binding, cursor);
-      const { page, last } = collect(journal, filter, limit, before);
+      const { page, last } = await collect(journal, filter, limit, before);
       const schemas = new LetterSchemas(registry);
       return json({
         deadLetters: page.map((letter) => described(letter, schemas)),
@@ -73,16 +73,17 @@ function listRoute({ journal, registry }: ApiContext): Route {
  * The next letters that match: as many as fit the page, out of a bounded number that are looked at, so a page may
  * be short, or empty, and not the last. `last` is the id that the next page begins behind; null at the end.
  */
-function collect(
+async function collect(
   journal: ApiContext['journal'],
   filter: LetterFilter,
   limit: number,
   start: string | undefined,
-): { page: DeadLetter[]; last: string | null } {
+): Promise<{ page: DeadLetter[]; last: string | null }> {
   const page: DeadLetter[] = [];
   let last = start ?? null;
   let looked = 0;
   let bytes = 0;
+  const slice = new Slice();
   for (const letter of walkLetters(journal, start)) {
     if (looked++ === LIMITS.deadLettersScanned) return { page, last };
     if (matchesLetter(letter, filter)) {
@@ -93,6 +94,7 @@ function collect(
       page.push(letter);
     }
     last = letter.id;
+    await slice.pause();
   }
   return { page, last: null };
 }

@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { MillraceError } from '../../core/index.ts';
-import type { JournalFrame, Ledger } from '../journal.ts';
+import type { DeadLetter, JournalFrame, Ledger } from '../journal.ts';
 import { type CommittedBlock, openBlock } from './block.ts';
 import { DATA_FILE } from './environment.ts';
 import { LmdbFile } from './lmdb-file.ts';
 import { type FoundBlock, newestBlocks, scanBlocks } from './raw-scan.ts';
 import { ledgerOf } from './state.ts';
-import { readRecords, type Records, treeBlocks } from './survey.ts';
+import { deadLetter } from './stored-letter.ts';
+import { readRecords, type Records, treeBlocks, treeLetters } from './survey.ts';
 import { expectedBytes } from './verify-file.ts';
 
 /** Positions [from, to). */
@@ -80,6 +81,18 @@ export function* salvageFrames(
       }
     }
     return survey.report();
+  } finally {
+    file.close();
+  }
+}
+
+/** Every dead letter that can be read, oldest first; one is in memory at a time. What cannot, the report tells. */
+export function* salvageLetters(dir: string): Generator<DeadLetter, void, undefined> {
+  const file = openFile(dir);
+  try {
+    for (const found of treeLetters(file, readRecords(file).letters)) {
+      if ('letter' in found) yield deadLetter(found.id, found.letter);
+    }
   } finally {
     file.close();
   }

@@ -1,7 +1,13 @@
 import type { ByTransport, DeadLetter } from '../journal.ts';
 import { addReadings, type JournalState, type LettersState } from './state.ts';
 import type { Change, Storage } from './storage.ts';
-import { deadLetter, type FoundLetter, parseLetterId, type StoredLetter } from './stored-letter.ts';
+import {
+  deadLetter,
+  type FoundLetter,
+  parseLetterId,
+  type StoredLetter,
+  type WalkedLetter,
+} from './stored-letter.ts';
 
 export interface LetterLimits {
   maxDeadLetters: number;
@@ -22,12 +28,13 @@ export interface KeptLetters extends Pick<Change, 'letters' | 'removedLetters'> 
   more: boolean;
 }
 
-/** Letters that one transaction removes for their age at most. */
+/** Letters that one transaction removes at most, or twice as many as it adds: the rest is for the next one. */
 const MAX_REMOVED = 1_000;
 
 /**
- * Takes the replayed letters away, adds the new ones and drops the oldest over the limits. Those of them that
- * were acknowledged frames count as expired from then on; those refused before the ack stay `rejected`.
+ * Takes the replayed letters away, adds the new ones and drops what is over the limits: by age the oldest; by
+ * number and bytes first the frames that were refused before their ack, the oldest of them first, and only then
+ * those that were acknowledged, which count as expired from then on. The rejected stay `rejected`.
  */
 export function keepLetters(
   state: JournalState,
@@ -36,60 +43,20 @@ export function keepLetters(
   limits: LetterLimits,
   nowMs: number,
 ): KeptLetters {
-  let { oldest, next, count, bytes, oldestMs, dropped } = state.letters;
-  const removed = new Set<number>();
-  const written = new Map<number, StoredLetter>();
-  for (const { id, letter } of replayed) {
-    removed.add(id);
-    count--;
-    bytes -= letter.size;
-  }
-  for (const { id: known, letter } of added) {
-    const id = known === null || written.has(known) ? next++ : known;
-    written.set(id, letter);
-    oldest = Math.min(oldest, id);
-    oldestMs = Math.min(oldestMs ?? letter.sinceMs, letter.sinceMs);
-    count++;
-    bytes += letter.size;
-  }
-  const expired: ByTransport = { ws: 0, http: 0, mqtt: 0 };
-  let more = false;
-  // The newest stays even when it alone is over the limit in bytes.
-  const tooMuch = (): boolean =>
-    count > limits.maxDeadLetters || (bytes > limits.maxDeadLetterBytes && count > 1);
-  const tooOld = (sinceMs: number): boolean => nowMs - sinceMs > limits.maxDeadLetterAgeMs;
-  if (tooMuch() || (oldestMs !== null && tooOld(oldestMs))) {
-    const startCount = count;
-    let front: FoundLetter | null = null;
-    for (const found of inOrder(storage.lettersFrom(oldest), written)) {
-      if (removed.has(found.id)) continue;
-      const { id, letter } = found;
-      more = startCount - count >= MAX_REMOVED;
-      if (!tooMuch() && (more || !tooOld(letter.sinceMs))) {
-        front = found;
-        break;
-      }
-      if (!written.delete(id)) removed.add(id);
-      count--;
-      bytes -= letter.size;
-      dropped++;
-      if (letter.kind === 'deadLettered') expired[letter.transport] += letter.readings;
-    }
-    oldest = front?.id ?? next;
-    oldestMs = front?.letter.sinceMs ?? null;
-  } else if (count === 0) {
-    oldest = next;
-    oldestMs = null;
-  }
+  const kept = new Letters(state.letters, storage);
+  for (const letter of replayed) kept.takeAway(letter);
+  for (const { id, letter } of added) kept.add(id, letter);
+  kept.drop(limits, nowMs, Math.max(MAX_REMOVED, 2 * added.length));
+  const { expired } = kept;
   const { counts } = state;
   const restored = { ws: -expired.ws, http: -expired.http, mqtt: -expired.mqtt };
   return {
-    letters: [...written].map(([id, letter]) => ({ id, letter })),
-    removedLetters: [...removed],
-    more,
+    letters: [...kept.written].map(([id, letter]) => ({ id, letter })),
+    removedLetters: [...kept.removed],
+    more: kept.more,
     state: {
       ...state,
-      letters: { oldest, next, count, bytes, oldestMs, dropped },
+      letters: kept.state,
       counts: {
         ...counts,
         deadLettered: addReadings(counts.deadLettered, restored),
@@ -99,18 +66,120 @@ export function keepLetters(
   };
 }
 
-/** Stored and new letters together, by id. */
-function* inOrder(
-  stored: Iterable<FoundLetter>,
-  written: ReadonlyMap<number, StoredLetter>,
-): Generator<FoundLetter, void, undefined> {
-  const fresh = [...written].map(([id, letter]) => ({ id, letter })).toSorted((a, b) => a.id - b.id);
-  let at = 0;
-  for (const found of stored) {
-    for (let first = fresh[at]; first !== undefined && first.id < found.id; first = fresh[++at]) yield first;
-    yield found;
+/** The letters as they will be after a transaction. */
+class Letters {
+  readonly written = new Map<number, StoredLetter>();
+  readonly removed = new Set<number>();
+  /** Readings of acknowledged frames among the dropped. */
+  readonly expired: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+  /** Some that are over the limits are left for a next transaction. */
+  more = false;
+  readonly state: LettersState;
+  readonly #storage: Pick<Storage, 'lettersFrom'>;
+
+  constructor(before: LettersState, storage: Pick<Storage, 'lettersFrom'>) {
+    this.state = { ...before, rejected: { ...before.rejected } };
+    this.#storage = storage;
   }
-  yield* fresh.slice(at);
+
+  takeAway({ id, letter }: FoundLetter): void {
+    this.removed.add(id);
+    this.#count(letter, -1);
+  }
+
+  /** Under the id that it had, or the next one. */
+  add(known: number | null, letter: StoredLetter): void {
+    const { state } = this;
+    const id = known === null || this.written.has(known) ? state.next++ : known;
+    this.written.set(id, letter);
+    if (state.rejected.count === 0) state.rejected.oldest = id;
+    state.oldest = Math.min(state.oldest, id);
+    state.oldestMs = Math.min(state.oldestMs ?? letter.sinceMs, letter.sinceMs);
+    this.#count(letter, 1);
+  }
+
+  drop(limits: LetterLimits, nowMs: number, budget: number): void {
+    const { state } = this;
+    const tooMuch = (): boolean =>
+      // The newest stays even when it alone is over the limit in bytes.
+      state.count > limits.maxDeadLetters || (state.bytes > limits.maxDeadLetterBytes && state.count > 1);
+    const tooOld = (sinceMs: number): boolean => nowMs - sinceMs > limits.maxDeadLetterAgeMs;
+    const least = state.count - budget;
+    const left = (): boolean => {
+      this.more ||= state.count <= least;
+      return !this.more;
+    };
+    if (state.oldestMs !== null && tooOld(state.oldestMs)) {
+      this.#dropOldest(({ letter }) => (letter === null || tooOld(letter.sinceMs)) && left());
+    }
+    if (tooMuch()) this.#dropRejected(() => tooMuch() && left());
+    if (tooMuch() && left()) this.#dropOldest(() => tooMuch() && left());
+    if (state.count > 0) return;
+    state.oldest = state.next;
+    state.oldestMs = null;
+    // A damaged record takes bytes along that nobody knows.
+    state.bytes = 0;
+  }
+
+  /** From the front on, while `goes` says so. */
+  #dropOldest(goes: (found: WalkedLetter) => boolean): void {
+    const { state } = this;
+    const from = state.oldest;
+    state.oldest = state.next;
+    for (const found of this.#from(from)) {
+      if (goes(found)) {
+        this.#drop(found);
+        continue;
+      }
+      state.oldest = found.id;
+      // Nobody knows the age of a damaged one; it is no older than the one before it.
+      state.oldestMs = found.letter?.sinceMs ?? state.oldestMs;
+      return;
+    }
+  }
+
+  /** The rejected ones among them, from the oldest on, and damaged ones on the way. */
+  #dropRejected(goes: () => boolean): void {
+    const { state } = this;
+    for (const found of this.#from(Math.max(state.rejected.oldest, state.oldest))) {
+      if (state.rejected.count === 0) return;
+      if (found.letter?.kind === 'deadLettered') continue;
+      state.rejected.oldest = found.id;
+      if (!goes()) return;
+      this.#drop(found);
+    }
+    // Some of them were damaged and so dropped without being known as rejected.
+    state.rejected = { oldest: state.next, count: 0 };
+  }
+
+  #drop({ id, letter }: WalkedLetter): void {
+    if (!this.written.delete(id)) this.removed.add(id);
+    this.state.dropped++;
+    if (letter === null) this.state.count--;
+    else this.#count(letter, -1);
+    if (letter?.kind === 'deadLettered') this.expired[letter.transport] += letter.readings;
+  }
+
+  #count({ kind, size }: StoredLetter, sign: 1 | -1): void {
+    const { state } = this;
+    state.count += sign;
+    state.bytes += sign * size;
+    if (kind === 'rejected') state.rejected.count += sign;
+  }
+
+  /** Stored and new ones together, by id, but what was removed. */
+  *#from(first: number): Generator<WalkedLetter, void, undefined> {
+    const fresh = [...this.written]
+      .filter(([id]) => id >= first)
+      .map(([id, letter]) => ({ id, letter }))
+      .toSorted((a, b) => a.id - b.id);
+    let at = 0;
+    for (const found of this.#storage.lettersFrom(first)) {
+      for (let next = fresh[at]; next !== undefined && next.id < found.id; next = fresh[++at]) yield next;
+      if (!this.removed.has(found.id)) yield found;
+    }
+    yield* fresh.slice(at);
+  }
 }
 
 /** Newest first, with ids below `before`. Throws `cursor_invalid` for a text that is no id. */

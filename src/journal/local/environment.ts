@@ -20,7 +20,7 @@ import { verifyFile } from './verify-file.ts';
 export interface Environment {
   root: RootDatabase;
   meta: Database<unknown, string>;
-  openDB<V, K extends string | number>(name: string, encoding: 'binary' | 'json' | 'msgpack'): Database<V, K>;
+  openDB<V, K extends string | number>(name: string, encoding: 'binary' | 'json'): Database<V, K>;
 }
 
 export const DATA_FILE = 'journal.lmdb';

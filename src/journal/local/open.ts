@@ -2,7 +2,8 @@ import { LIMITS, systemClock } from '../../core/index.ts';
 import { LmdbJournal, type LocalJournal } from './local-journal.ts';
 import { restoreMemory } from './restore.ts';
 import type { JournalSettings } from './settings.ts';
-import { openStorage, type Storage } from './storage.ts';
+import { openStorage } from './lmdb-storage.ts';
+import type { Storage } from './storage.ts';
 
 /** What is not said is as LIMITS has it. */
 export interface LocalJournalOptions extends Partial<JournalSettings> {

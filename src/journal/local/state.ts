@@ -35,6 +35,8 @@ export interface LettersState {
   oldestMs: number | null;
   /** Letters that the limits removed, since the epoch's beginning. */
   dropped: number;
+  /** Those of kind `rejected` among the kept; none of them has an id below `oldest`. */
+  rejected: { oldest: number; count: number };
 }
 
 /** The log behind the dedupe window: entries from `oldest` up to before `next`, with so many frames in them. */
@@ -64,7 +66,15 @@ export const EMPTY_STATE: JournalState = {
   blockBytes: 0,
   pendingBytes: 0,
   snapshot: { position: 0, bytes: 0, blockBytesSince: 0 },
-  letters: { oldest: 0, next: 0, count: 0, bytes: 0, oldestMs: null, dropped: 0 },
+  letters: {
+    oldest: 0,
+    next: 0,
+    count: 0,
+    bytes: 0,
+    oldestMs: null,
+    dropped: 0,
+    rejected: { oldest: 0, count: 0 },
+  },
   contents: { oldest: 0, next: 0, frames: 0 },
   counts: {
     received: NO_READINGS,
@@ -76,7 +86,7 @@ export const EMPTY_STATE: JournalState = {
   },
 };
 
-/** A state record as format 1 has it. */
+/** A state record as format 1 has it; format 2 lacks `letters.rejected` only. */
 export interface StateOfFormat1 extends Omit<JournalState, 'letters' | 'contents' | 'counts'> {
   letters: { oldest: number; next: number; bytes: number };
   /** The last three had no transports at first; only WebSockets brought frames then. */
@@ -99,8 +109,15 @@ export function readState(found: JournalState | StateOfFormat1): JournalState {
   const { oldest, next } = found.letters;
   return {
     ...found,
-    // Format 1 knew no holes. A time before every letter's makes the first transaction look at them.
-    letters: { count: next - oldest, oldestMs: next > oldest ? 0 : null, dropped: 0, ...found.letters },
+    // Format 1 knew no holes. A time before every letter's makes the first transaction look at them. Which of
+    // them are rejected, opening counts.
+    letters: {
+      count: next - oldest,
+      oldestMs: next > oldest ? 0 : null,
+      dropped: 0,
+      rejected: EMPTY_STATE.letters.rejected,
+      ...found.letters,
+    },
     contents: 'contents' in found ? found.contents : EMPTY_STATE.contents,
     counts,
   };

@@ -1,3 +1,5 @@
+import { crc32 } from 'node:zlib';
+import { pack, unpack } from 'msgpackr';
 import { MillraceError } from '../../core/index.ts';
 import type { DeadLetter, DeadLetterInput } from '../journal.ts';
 
@@ -16,6 +18,43 @@ export interface StoredLetter extends Omit<DeadLetter, 'id'> {
 export interface FoundLetter {
   id: number;
   letter: StoredLetter;
+}
+
+/** The same as a walk over the storage finds it: null for a damaged record. */
+export interface WalkedLetter {
+  id: number;
+  letter: StoredLetter | null;
+}
+
+/** A record begins with this byte, which msgpack does not use, and the CRC-32 of the msgpack behind it, little-endian. */
+const SEALED = 0xc1;
+const SEAL_BYTES = 5;
+
+/** A letter's record. */
+export function encodeLetter(letter: StoredLetter): Buffer {
+  const bytes = pack(letter);
+  const record = Buffer.allocUnsafe(SEAL_BYTES + bytes.length);
+  record[0] = SEALED;
+  record.writeUInt32LE(crc32(bytes), 1);
+  record.set(bytes, SEAL_BYTES);
+  return record;
+}
+
+/** The letter of a record, also of one from before there were checksums; null for a damaged one. */
+export function decodeLetter(record: Buffer): StoredLetter | null {
+  try {
+    if (record[0] !== SEALED) return asLetter(unpack(record));
+    const bytes = record.subarray(SEAL_BYTES);
+    return record.readUInt32LE(1) === crc32(bytes) ? asLetter(unpack(bytes)) : null;
+  } catch {
+    return null;
+  }
+}
+
+function asLetter(found: unknown): StoredLetter | null {
+  const isLetter =
+    typeof found === 'object' && found !== null && 'bytes' in found && found.bytes instanceof Uint8Array;
+  return isLetter ? readLetter(found as StoredLetter) : null;
 }
 
 export function letterSize(letter: DeadLetterInput): number {
@@ -40,7 +79,7 @@ export function storedLetter(letter: DeadLetterInput, kind: DeadLetter['kind'], 
 }
 
 /** A letter as it was found. At first none had these fields, and what its frame counts for is only known of one kind. */
-export function readLetter(
+function readLetter(
   found: Partial<Pick<StoredLetter, 'readings' | 'position' | 'sinceMs'>> &
     Omit<StoredLetter, 'readings' | 'position' | 'sinceMs'>,
 ): StoredLetter {

@@ -4,13 +4,15 @@ import { DeviceCursors } from './device-cursors.ts';
 import { type LmdbFile, type LmdbTree } from './lmdb-file.ts';
 import { namedTrees, type TreeEntry, walkTree } from './lmdb-tree.ts';
 import type { JournalState } from './state.ts';
-import { FORMAT, type FormatEntry, unsealState } from './storage.ts';
+import { FORMAT, type FormatEntry, unsealState } from './format.ts';
+import { decodeLetter, type FoundLetter, letterId } from './stored-letter.ts';
 
 /** Everything of a journal's file but the blocks, read without lmdb; and what is wrong with it. */
 export interface Records {
   format: FormatEntry | null;
   state: JournalState | null;
   blocks: LmdbTree | null;
+  letters: LmdbTree | null;
   deviceNumbers: { snapshot: 'none' | 'readable' | 'damaged'; devices: number };
   deadLetters: number;
   problems: string[];
@@ -22,6 +24,7 @@ export function readRecords(file: LmdbFile): Records {
     format: null,
     state: null,
     blocks: null,
+    letters: null,
     deviceNumbers: { snapshot: 'none', devices: 0 },
     deadLetters: 0,
     problems: [...file.metaFaults],
@@ -42,10 +45,17 @@ export function readRecords(file: LmdbFile): Records {
       records.blocks = found.tree;
       continue;
     }
+    if (found.name === 'letters') {
+      records.letters = found.tree;
+      for (const letter of treeLetters(file, found.tree)) {
+        if ('fault' in letter) problems.push(`letters: ${letter.fault}`);
+        else records.deadLetters++;
+      }
+      continue;
+    }
     for (const entry of walkTree(file, found.tree, { checkOverflow: true })) {
       if (entry.fault !== null) problems.push(`${found.name}: ${entry.fault}`);
       if (!('key' in entry)) continue;
-      if (found.name === 'letters' && entry.fault === null) records.deadLetters++;
       const key = textKey(entry.key);
       if (found.name === 'meta' && key === 'format') records.format = readFormat(file, entry, problems);
       if (found.name === 'meta' && key === 'state') stateText = versionedText(file, entry);
@@ -81,6 +91,25 @@ export function* treeBlocks(file: LmdbFile, tree: LmdbTree | null): Generator<Tr
     } catch (error) {
       yield { position, fault: messageOf(error) };
     }
+  }
+}
+
+/** The dead letters in the order of their ids, each checked; or what is wrong where one should be. */
+export function* treeLetters(
+  file: LmdbFile,
+  tree: LmdbTree | null,
+): Generator<FoundLetter | { fault: string }, void, undefined> {
+  if (tree === null) return;
+  for (const entry of walkTree(file, tree, { checkOverflow: true })) {
+    if (entry.fault !== null || !('key' in entry)) {
+      yield { fault: entry.fault ?? 'a record without a key' };
+      continue;
+    }
+    const id = numberKey(entry.key);
+    const letter = decodeLetter(valueOf(file, entry));
+    yield letter === null
+      ? { fault: `the record of dead letter ${letterId(id)} is damaged` }
+      : { id, letter };
   }
 }
 

@@ -81,9 +81,19 @@ export class DuckDbStore implements Store {
 
   async #reopen(): Promise<Database> {
     const database = await this.#open();
+    const before = this.#position;
+    const { position } = database;
+    // A write that was reported as failed may be there; one that was reported as done must be.
+    const isBack =
+      before !== null && (position?.epoch !== before.epoch || position.position < before.position);
+    if (isBack) {
+      const lost = `it has frames up to ${position?.position ?? 0}, and had them up to ${before.position}`;
+      const error = new MillraceError('store_unavailable', `the database file is another one: ${lost}`);
+      await database.abandon(error);
+      throw error;
+    }
     this.#database = database;
-    // What the failed write left is for the file to say.
-    this.#position = database.position;
+    this.#position = position;
     return database;
   }
 
