@@ -17,10 +17,9 @@ export async function startGateway(env) {
   return {
     url,
     json: async (path) => (await fetch(url + path)).json(),
-    rssBytes() {
-      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-      return Number(/VmRSS:\s+(\d+)/.exec(status)[1]) * 1024;
-    },
+    rssBytes: () => statusBytes(child.pid, 'VmRSS'),
+    /** The part of it that is the process's own: without the pages of mapped files, the journal's above all. */
+    ownBytes: () => statusBytes(child.pid, 'RssAnon'),
     /** User and system time since its start. */
     cpuSeconds() {
       const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ');
@@ -34,6 +33,11 @@ export async function startGateway(env) {
       clearTimeout(timer);
     },
   };
+}
+
+function statusBytes(pid, name) {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)[1]) * 1024;
 }
 
 /** Runs `millrace devices` with the Environment model; `stop()` ends it early and gives its summary. */

@@ -35,6 +35,7 @@ const look = async () => ({
   atMs: performance.now(),
   ledger: await gateway.json('/v1/ledger'),
   pendingBytes: (await gateway.json('/v1/stats')).journal.pendingBytes,
+  ownBytes: gateway.ownBytes(),
   rssBytes: gateway.rssBytes(),
   cpuS: gateway.cpuSeconds(),
 });
@@ -47,7 +48,13 @@ try {
   const endMs = performance.now() + minutes * 60_000;
   while (performance.now() < endMs) {
     await sleep(2_000);
-    samples.push(gateway.rssBytes());
+    const sample = {
+      atS: (performance.now() - before.atMs) / 1_000,
+      own: gateway.ownBytes(),
+      rss: gateway.rssBytes(),
+    };
+    samples.push(sample);
+    if (process.argv.includes('--trace')) process.stderr.write(`${JSON.stringify(sample)}\n`);
   }
   const during = await look();
   await influx.start();
@@ -56,7 +63,6 @@ try {
   while (after.ledger.pending > 2 * rate) {
     await sleep(500);
     after = await look();
-    samples.push(after.rssBytes);
     process.stderr.write(`\r${count(after.ledger.pending)} readings to go   `);
   }
   process.stderr.write('\n');
@@ -70,13 +76,15 @@ try {
   const catchUpS = (after.atMs - back.atMs) / 1_000;
   const stored = after.ledger.stored - back.ledger.stored;
   const live = came / outageS;
-  const steady = samples.slice(5);
+  const most = (name) => Math.max(...samples.map((sample) => sample[name]));
   const data = {
     outageS,
     readingsPerS: live,
+    ownBeforeBytes: before.ownBytes,
+    ownMaxBytes: most('own'),
+    ownAfterBytes: after.ownBytes,
     rssBeforeBytes: before.rssBytes,
-    rssMinBytes: Math.min(...steady),
-    rssMaxBytes: Math.max(...steady),
+    rssMaxBytes: most('rss'),
     journalBytesPerFrameByte: growth,
     catchUpS,
     catchUpReadingsPerS: stored / catchUpS,
@@ -88,7 +96,7 @@ try {
     ackMsP99: summary.ack_ms_p99,
     ledger: after.ledger,
   };
-  const memory = data.rssMaxBytes - data.rssBeforeBytes;
+  const memory = data.ownMaxBytes - data.ownBeforeBytes;
   report({
     name: 'outage',
     title: 'An outage of InfluxDB',
@@ -97,8 +105,15 @@ try {
     rows: [
       ['outage, seconds', outageS.toFixed(0), '', ''],
       ['readings acknowledged per second meanwhile', count(live), count(rate), verdict(live > 0.97 * rate)],
-      ['memory before, MB', megabytes(before.rssBytes), '', ''],
-      ['most memory over that, MB', megabytes(memory), '50', verdict(memory <= 50 * 1024 ** 2)],
+      ['memory of its own before, MB', megabytes(before.ownBytes), '', ''],
+      ['most during the outage over that, MB', megabytes(memory), '50', verdict(memory <= 50 * 1024 ** 2)],
+      ['at the end of the catch-up over that, MB', megabytes(after.ownBytes - before.ownBytes), '', ''],
+      [
+        'most resident over that before, with pages of the mapped journal, MB',
+        megabytes(data.rssMaxBytes - before.rssBytes),
+        '',
+        '',
+      ],
       ['journal bytes by frame bytes', ratio(growth), '1.3', verdict(growth <= 1.3)],
       ['catch-up, readings stored per second', count(data.catchUpReadingsPerS), '', ''],
       ['catch-up by live rate', ratio(data.catchUpToLive), '3', verdict(data.catchUpToLive >= 3)],
@@ -113,6 +128,7 @@ try {
     ],
     notes: [
       `${devices} devices with one frame of ${READINGS} Environment readings a second each; the fleet, the gateway and InfluxDB share the cores.`,
+      'Memory of its own is RssAnon. The journal is a mapped file: pages of it that were written count as resident too, but they belong to the page cache, and the system takes them back when it needs room.',
     ],
     data,
   });

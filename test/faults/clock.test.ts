@@ -1,5 +1,4 @@
 import { describe, test } from '@jest/globals';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { withScene } from './harness/scene.ts';
 import { longCycles, seeded } from './harness/asked.ts';
 import { judge } from './harness/verdict.ts';
@@ -24,7 +23,7 @@ describe('a clock that jumps', () => {
           fleet.stream();
           await fleet.progress(20);
           gateway.control({ clockMs: jumpMs });
-          await sleep(300);
+          await gateway.controlled();
           await fleet.progress(20);
           fleet.pause();
           await fleet.acknowledged();

@@ -11,17 +11,15 @@ import { judge } from './harness/verdict.ts';
 const random = seeded('disk-full');
 const ROUNDS = longCycles === null ? 1 : 3;
 const DISK_BYTES = 96 * 1024 ** 2;
-/** How long no ack comes before the disk counts as full, in milliseconds. */
-const SILENCE_MS = 1_000;
 
-/** Waits until the server acknowledges nothing more. */
-async function silence({ fleet }: Scene): Promise<void> {
-  let last = { acked: -1, atMs: 0 };
-  await until('no more acks', () => {
-    const acked = fleet.acked();
-    if (acked !== last.acked) last = { acked, atMs: Date.now() };
-    return Date.now() - last.atMs > SILENCE_MS;
-  });
+/** Waits until the server has tried in vain to go on, and sees that it acknowledges nothing meanwhile. */
+async function refused({ gateway, fleet }: Scene): Promise<void> {
+  const tried = (times: RegExp) =>
+    until(`a server that tried ${times.source}`, async () => times.test(await gateway.readiness()));
+  await tried(/tried again/);
+  const held = fleet.acked();
+  await tried(/tried again ([2-9]|\d\d) times/);
+  expect(fleet.acked()).toBe(held);
 }
 
 /** The server has to say that it takes nothing, and to go on by itself when it can write again. */
@@ -32,7 +30,7 @@ async function outlast(scene: Scene, fault: string, begin: () => void, end: () =
     fleet.stream();
     await fleet.progress(20);
     begin();
-    await silence(scene);
+    await refused(scene);
     expect(await gateway.isReady()).toBe(false);
     end();
     await fleet.progress(100);

@@ -1,12 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { temporaryFolder } from '../fixtures/folder.ts';
 import { describeWithInflux, startInflux, type InfluxServer } from '../fixtures/influxd.ts';
 import { until } from '../fixtures/until.ts';
-import { Fleet } from './harness/fleet.ts';
-import { Gateway } from './harness/gateway.ts';
 import { InfluxProxy, type ProxyFault } from './harness/influx-proxy.ts';
 import { seeded } from './harness/asked.ts';
+import { withScene, type Scene } from './harness/scene.ts';
 import { judge } from './harness/verdict.ts';
 
 const random = seeded('influx-answers');
@@ -30,56 +27,53 @@ const FAULTS: readonly (readonly [string, ProxyFault])[] = [
 ];
 
 describeWithInflux('an InfluxDB that answers', () => {
-  const folder = temporaryFolder();
   let influx: InfluxServer;
-  let proxy: InfluxProxy;
-  let gateway: Gateway;
-  let fleet: Fleet;
   beforeAll(async () => {
     influx = await startInflux();
-    proxy = await InfluxProxy.start(influx.url);
-    gateway = await Gateway.create(folder.path, {
+  });
+  afterAll(() => influx.stop());
+
+  /** A server and a fleet on a bucket of their own, with a proxy before it. */
+  async function play(round: (scene: Scene & { proxy: InfluxProxy }) => Promise<void>): Promise<void> {
+    const proxy = await InfluxProxy.start(influx.url);
+    const env = {
       MILLRACE_STORE: 'influxdb',
       INFLUX_URL: proxy.url,
       INFLUX_TOKEN: influx.token,
       INFLUX_ORG: influx.org,
       INFLUX_BUCKET: await influx.newBucket(),
-    });
-    await gateway.start();
-    fleet = new Fleet({ random, wsUrl: gateway.wsUrl, devices: 3, badPart: 0.02 });
-  });
-  afterAll(async () => {
-    fleet.close();
-    await gateway.dispose();
-    await proxy.close();
-    await influx.stop();
-    folder.remove();
-  });
+    };
+    try {
+      await withScene({ random, env, devices: 3 }, (scene) => round({ ...scene, proxy }));
+    } finally {
+      await proxy.close();
+    }
+  }
 
-  test.each(FAULTS)('%s: acks go on, and nothing is lost or twice', async (name, fault) => {
-    proxy.set(fault);
-    fleet.stream();
-    // Acks do not wait for the store.
-    await fleet.progress(60);
-    await until('the fault to be met', () => proxy.faults > 0);
-    await sleep(200);
-    fleet.pause();
-    await fleet.acknowledged();
-    proxy.set(null);
-    await judge('influx-answers', `InfluxDB answers ${name}`, gateway, fleet);
-    expect(proxy.passed).toBeGreaterThan(0);
-  });
+  test.each(FAULTS)('%s: acks go on, and nothing is lost or twice', (name, fault) =>
+    play(async ({ gateway, fleet, proxy }) => {
+      proxy.set(fault);
+      // Acks do not wait for the store.
+      await fleet.progress(60);
+      await until('the fault to be met', () => proxy.faults > 0);
+      fleet.pause();
+      await fleet.acknowledged();
+      proxy.set(null);
+      await judge('influx-answers', `InfluxDB answers ${name}`, gateway, fleet);
+      expect(proxy.passed).toBeGreaterThan(0);
+    }),
+  );
 
-  test('answers 503 while the server is killed: what was acknowledged before is stored after', async () => {
-    proxy.set({ do: 'answer', status: 503 }, true);
-    fleet.stream();
-    await fleet.progress(60);
-    await gateway.kill();
-    fleet.pause();
-    await gateway.start();
-    await fleet.acknowledged();
-    expect((await gateway.ledger()).pending).toBeGreaterThan(0);
-    proxy.set(null);
-    await judge('influx-answers', 'InfluxDB answers 503, kill -9', gateway, fleet);
-  });
+  test('answers 503 while the server is killed: what was acknowledged before is stored after', () =>
+    play(async ({ gateway, fleet, proxy }) => {
+      proxy.set({ do: 'answer', status: 503 }, true);
+      await fleet.progress(60);
+      await gateway.kill();
+      fleet.pause();
+      await gateway.start();
+      await fleet.acknowledged();
+      expect((await gateway.ledger()).pending).toBeGreaterThan(0);
+      proxy.set(null);
+      await judge('influx-answers', 'InfluxDB answers 503, kill -9', gateway, fleet);
+    }));
 });

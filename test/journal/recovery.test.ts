@@ -146,7 +146,12 @@ describe('a journal whose commit failed', () => {
     await expect(journal.flush()).rejects.toMatchObject({ code: 'journal_failed' });
     await journal.close();
     const tries = storage.reopened;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const other = await faulty(await folder());
+    other.storage.failWith(noSpace);
+    other.journal.append(new Connection('a'), 1, text('x'), 1, 1, null);
+    await expect(other.journal.flush()).rejects.toMatchObject({ code: 'journal_failed' });
+    await until('as many tries of another one', () => other.storage.reopened >= 4);
+    await other.journal.close();
     expect(storage.reopened).toBe(tries);
   });
 

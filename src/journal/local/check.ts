@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { MillraceError } from '../../core/index.ts';
-import type { DeadLetter, JournalFrame, Ledger } from '../journal.ts';
+import type { ByTransport, DeadLetter, JournalFrame, Ledger } from '../journal.ts';
 import { type CommittedBlock, openBlock } from './block.ts';
 import { DATA_FILE } from './environment.ts';
 import { LmdbFile } from './lmdb-file.ts';
@@ -116,6 +116,8 @@ class Survey {
   #blocks = 0;
   #frames = 0;
   #readings = 0;
+  /** Of frames in their place that are not settled. */
+  readonly #pending: ByTransport = { ws: 0, http: 0, mqtt: 0 };
 
   constructor(file: LmdbFile) {
     this.#file = file;
@@ -139,6 +141,25 @@ class Survey {
     this.#blocks++;
     this.#frames += found.block.next - found.block.first;
     this.#readings += found.block.readings;
+    this.#countPending(found.block);
+  }
+
+  #countPending(block: CommittedBlock): void {
+    const { state } = this.#records;
+    if (state === null || block.next <= state.settled) return;
+    for (const { transport, readings } of block.frames(Math.max(block.first, state.settled)))
+      this.#pending[transport] += readings;
+  }
+
+  /** The ledger gets what is pending as a remainder; here it is compared with the frames themselves. */
+  #ledgerFault(ledger: Ledger): string | null {
+    for (const transport of ['ws', 'http', 'mqtt'] as const) {
+      const said = ledger.byTransport[transport].pending;
+      const found = this.#pending[transport];
+      if (said !== found)
+        return `the ledger says ${said} readings are pending by ${transport}, the frames hold ${found}`;
+    }
+    return null;
   }
 
   /** Positions that should be there and are not in their place; without a state record, all others. */
@@ -195,8 +216,11 @@ class Survey {
       all.push(`${state.letters.count - deadLetters} dead letters are missing`);
     }
     const damaged = this.#damaged;
-    const sound =
-      all.length === 0 && damaged.length === 0 && this.#missing.length === 0 && this.#salvaged.length === 0;
+    const ledger = state === null ? null : ledgerOf(state);
+    const isWhole = damaged.length === 0 && this.#missing.length === 0 && this.#salvaged.length === 0;
+    const fault = ledger !== null && isWhole ? this.#ledgerFault(ledger) : null;
+    if (fault !== null) all.push(fault);
+    const sound = all.length === 0 && isWhole;
     return {
       file: this.#file.path,
       sound,
@@ -210,7 +234,7 @@ class Survey {
       blocks: this.#blocks,
       frames: this.#frames,
       readings: this.#readings,
-      ledger: state === null ? null : ledgerOf(state),
+      ledger,
       deadLetters,
       deviceNumbers,
       problems: all,

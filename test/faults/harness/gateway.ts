@@ -1,6 +1,7 @@
+import { checkJournal } from '../../../src/journal/index.ts';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
@@ -55,13 +56,20 @@ export class Gateway {
   #log = '';
   readonly #patches: readonly Patch[];
   readonly #control: ReturnType<typeof temporaryFolder>;
+  readonly #dataDir: string;
 
-  private constructor(port: string, env: Readonly<Record<string, string>>, patches: readonly Patch[]) {
+  private constructor(
+    port: string,
+    dataDir: string,
+    env: Readonly<Record<string, string>>,
+    patches: readonly Patch[],
+  ) {
     this.#port = port;
+    this.#dataDir = dataDir;
     this.#patches = patches;
     this.#control = temporaryFolder();
     this.control({});
-    this.#env = env;
+    this.#env = { MILLRACE_DATA_DIR: dataDir, ...env };
     this.url = `http://127.0.0.1:${port}`;
     this.wsUrl = `ws://127.0.0.1:${port}`;
   }
@@ -72,7 +80,7 @@ export class Gateway {
     env: Readonly<Record<string, string>> = {},
     patches: readonly Patch[] = [],
   ): Promise<Gateway> {
-    return new Gateway(await freePort(), { MILLRACE_DATA_DIR: dataDir, ...env }, patches);
+    return new Gateway(await freePort(), dataDir, env, patches);
   }
 
   get #controlFile(): string {
@@ -84,6 +92,13 @@ export class Gateway {
     const draft = `${this.#controlFile}.new`;
     writeFileSync(draft, JSON.stringify({ clockMs, kill } satisfies Control));
     renameSync(draft, this.#controlFile);
+  }
+
+  /** Resolves when the running process does as `control` told it last. */
+  async controlled(): Promise<void> {
+    const asked = readFileSync(this.#controlFile, 'utf8');
+    const seen = `${this.#controlFile}.seen`;
+    await until('the process to do as told', () => existsSync(seen) && readFileSync(seen, 'utf8') === asked);
   }
 
   get pid(): number {
@@ -153,14 +168,28 @@ export class Gateway {
     return this.#ended;
   }
 
+  /** Kills it, and looks whether the journal that it leaves is sound: its ledger as its frames say, too. */
   async kill(): Promise<void> {
     this.signal('SIGKILL');
     await this.#ended;
+    this.examine();
+  }
+
+  /** Looks at the files of a process that has ended. */
+  examine(): void {
+    const { problems, damaged, missing } = checkJournal(join(this.#dataDir, 'journal'));
+    const faults = [
+      ...problems,
+      ...damaged.map(({ fault }) => fault),
+      ...missing.map(({ from, to }) => `frames ${from} to ${to - 1} are missing`),
+    ];
+    if (faults.length > 0) breakPromise('the journal of a dead process', faults.join('\n  '));
   }
 
   /** Kills it for good. */
   async dispose(): Promise<void> {
-    await this.kill();
+    this.signal('SIGKILL');
+    await this.#ended;
     this.#control.remove();
   }
 
@@ -176,6 +205,11 @@ export class Gateway {
     } catch {
       return false;
     }
+  }
+
+  /** What `/readyz` says, ready or not. */
+  async readiness(): Promise<string> {
+    return (await fetch(`${this.url}/readyz`)).text();
   }
 
   async json<T>(path: string): Promise<T> {

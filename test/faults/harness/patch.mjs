@@ -3,18 +3,19 @@
  * texts in the program's own modules while they are loaded, lets the process die at a point among them, and
  * moves the clock. A text that is not there exactly once ends the process before it begins.
  *
+ * FAULT_PROGRAM  its folder dist/src; found from the main file where missing
  * FAULT_PATCHES  JSON: [{in, find, replace}], `in` a file or folder below dist/src
- * FAULT_CONTROL  a JSON file, read again and again: {clockMs, kill}. Date.now() is off by `clockMs`; at the
+ * FAULT_CONTROL  a JSON file, read again and again, and written to FILE.seen when it is: {clockMs, kill}. Date.now() is off by `clockMs`; at the
  *                n-th pass of faultKill(NAME) the process dies when `kill` is {point: NAME, pass: n}.
  */
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { register } from 'node:module';
 import { dirname, join } from 'node:path';
 
 const POLL_MS = 10;
 const { FAULT_PATCHES = '[]', FAULT_CONTROL = '' } = process.env;
 // main.js lies in dist/src/cli
-const program = join(dirname(process.argv[1] ?? ''), '..');
+const program = process.env.FAULT_PROGRAM ?? join(dirname(process.argv[1] ?? ''), '..');
 
 function filesIn(path) {
   if (path.endsWith('.js')) return [path];
@@ -45,8 +46,10 @@ setInterval(() => {
   const { mtimeMs } = statSync(FAULT_CONTROL);
   if (mtimeMs === changedMs) return;
   changedMs = mtimeMs;
-  control = JSON.parse(readFileSync(FAULT_CONTROL, 'utf8'));
+  const text = readFileSync(FAULT_CONTROL, 'utf8');
+  control = JSON.parse(text);
   passesLeft = control.kill?.pass ?? 0;
+  writeFileSync(`${FAULT_CONTROL}.seen`, text);
 }, POLL_MS).unref();
 
 function isLastPass(point) {

@@ -55,6 +55,9 @@ export async function judge(
   const counted = await countedRows(gateway);
   if (counted !== rows.length) broken.push(`count says ${counted}, there are ${rows.length} rows`);
   if (ledger.stored !== found.size) broken.push(`stored in the ledger ${ledger.stored}, found ${found.size}`);
+  const taken = ledger.received - ledger.duplicates;
+  if (taken !== acked + bad)
+    broken.push(`received in the ledger without duplicates ${taken}, sent ${acked + bad}`);
   if (ledger.rejected !== bad) broken.push(`rejected in the ledger ${ledger.rejected}, sent ${bad}`);
   const letters = await deadLetters(gateway);
   if (letters !== bad) broken.push(`${letters} dead letters of ${bad} refused frames`);
@@ -83,7 +86,7 @@ export function breakPromise(fault: string, what: string): never {
   throw new Error(`${kind}, ${fault}: ${what}`);
 }
 
-/** What is wrong with a ledger; null when it balances. */
+/** What is wrong with a ledger by itself; what is pending is compared with the frames when a process has ended. */
 export function imbalance(ledger: Ledger): string | null {
   for (const counts of [ledger, ...Object.values(ledger.byTransport)]) {
     const { received, stored, duplicates, rejected, deadLettered, expired, pending } = counts;
