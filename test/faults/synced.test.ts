@@ -33,7 +33,7 @@ function syncsJournal(part: string): boolean {
   const begun = new Set<string>();
   for (const line of part.split('\n')) {
     const thread = line.split(' ', 1)[0] ?? '';
-    const ended = / = 0$/.test(line);
+    const ended = line.endsWith(' = 0');
     if (/ fdatasync\(\d+<[^>]*\/journal\.lmdb>/.test(line)) {
       if (ended) return true;
       begun.add(thread);
