@@ -4,6 +4,8 @@ import type { Patch } from './patches.ts';
 export interface Sabotage {
   name: string;
   noticedBy: readonly string[];
+  /** What the verdict then says. */
+  breaks: RegExp;
   patches: readonly Patch[];
 }
 

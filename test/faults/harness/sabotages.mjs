@@ -1,12 +1,13 @@
 /**
  * Promises broken on purpose, as patches of the built program (see patch.mjs). Under each the test files of
- * `noticedBy` have to see a promise broken: npm run test:faults -- --break all.
+ * `noticedBy` have to see just that promise broken, in the words of `breaks`: npm run test:faults -- --break all.
  */
 const COMMIT = 'this.#storage.commit(transaction.change)';
 
 export const SABOTAGES = [
   {
     name: 'ack before the commit',
+    breaks: /welcomed at \d+, but \d+ was acknowledged|acknowledged readings are not in the store/,
     noticedBy: ['kill-points'],
     patches: [
       {
@@ -18,11 +19,13 @@ export const SABOTAGES = [
   },
   {
     name: 'commit not awaited',
+    breaks: /welcomed at \d+, but \d+ was acknowledged|acknowledged readings are not in the store/,
     noticedBy: ['kill-points'],
     patches: [{ in: 'journal', find: COMMIT, replace: `Promise.resolve(void ${COMMIT})` }],
   },
   {
     name: 'commit not synced',
+    breaks: /acks left before a sync/,
     noticedBy: ['synced'],
     patches: [
       {
@@ -34,6 +37,7 @@ export const SABOTAGES = [
   },
   {
     name: 'position settled before the store write',
+    breaks: /acknowledged readings are not in the store/,
     noticedBy: ['influx-outage'],
     patches: [
       {
@@ -48,6 +52,7 @@ export const SABOTAGES = [
   },
   {
     name: "store position committed before the store's rows",
+    breaks: /acknowledged readings are not in the store/,
     noticedBy: ['kill-points'],
     patches: [
       {
@@ -62,6 +67,7 @@ export const SABOTAGES = [
   },
   {
     name: 'numbers not deduped, and the welcome not held back for frames in flight',
+    breaks: /in the ledger|twice/,
     noticedBy: ['connections'],
     patches: [
       { in: 'journal/local/batch.js', find: 'seq <= cursor.taken', replace: 'false' },
@@ -69,7 +75,22 @@ export const SABOTAGES = [
     ],
   },
   {
+    name: 'contents not deduped',
+    breaks: /taken a second time/,
+    noticedBy: ['contents'],
+    patches: [
+      { in: 'journal/local/dedupe-window.js', find: 'if (before !== undefined) {', replace: 'if (false) {' },
+    ],
+  },
+  {
+    name: 'contents forgotten in a crash',
+    breaks: /taken a second time/,
+    noticedBy: ['contents'],
+    patches: [{ in: 'journal/local/restore.js', find: 'restoreWindow(window, ', replace: 'void (window, ' }],
+  },
+  {
     name: 'device numbers lost in a crash',
+    breaks: /welcomed at \d+, but \d+ was acknowledged/,
     noticedBy: ['kill'],
     patches: [
       {
@@ -81,6 +102,7 @@ export const SABOTAGES = [
   },
   {
     name: 'another epoch after each start',
+    breaks: /the epoch changed/,
     noticedBy: ['kill'],
     patches: [
       { in: 'ingest/session.js', find: 'epoch: journal.epoch', replace: 'epoch: String(process.pid)' },
@@ -88,6 +110,7 @@ export const SABOTAGES = [
   },
   {
     name: 'refused readings not counted',
+    breaks: /rejected in the ledger|pending by ws/,
     noticedBy: ['kill'],
     patches: [
       {
@@ -99,6 +122,7 @@ export const SABOTAGES = [
   },
   {
     name: 'stored readings not counted',
+    breaks: /pending by ws|still pending/,
     noticedBy: ['kill'],
     patches: [
       {
@@ -110,6 +134,7 @@ export const SABOTAGES = [
   },
   {
     name: 'dead letters dropped',
+    breaks: /dead letters of \d+ refused/,
     noticedBy: ['kill'],
     patches: [
       {
