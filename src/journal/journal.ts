@@ -119,6 +119,8 @@ export interface JournalStats {
   queuedBytes: number;
   /** Dead letters that its limits removed, since the epoch's beginning. */
   lettersDropped: number;
+  /** Of these, letters of acknowledged frames. */
+  ackedLettersDropped: number;
   /** For people: why it failed, or which limit is near or reached, and how far. */
   reason?: string;
 }

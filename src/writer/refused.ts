@@ -9,15 +9,15 @@ interface SettledFrame {
 
 /**
  * Those of the settled frames that are, or may have been, dead letters: their points need not be in the store. By
- * their bytes too, since a replayed letter comes back with another position. Where letters have been dropped by
- * their limits, a frame before the oldest one kept may have been among them. Walks the letters once, page by page.
+ * their bytes too, since a replayed letter comes back with another position. Where letters of acknowledged frames have been dropped
+ * by their limits, a frame before the oldest one kept may have been among them. Walks the letters once, page by page.
  */
 export async function refusedAmong<Frame extends SettledFrame>(
   journal: Pick<Journal, 'ledger' | 'stats' | 'deadLetters'>,
   frames: readonly Frame[],
 ): Promise<Set<Frame>> {
   const refused = new Set<Frame>();
-  if (journal.ledger().deadLettered === 0 && journal.stats().lettersDropped === 0) return refused;
+  if (journal.ledger().deadLettered === 0 && journal.stats().ackedLettersDropped === 0) return refused;
   const byPosition = new Map(frames.map((frame) => [frame.position, frame]));
   const byDevice = new Map<string, Frame[]>();
   for (const frame of frames) byDevice.set(frame.device, [...(byDevice.get(frame.device) ?? []), frame]);
@@ -36,7 +36,7 @@ export async function refusedAmong<Frame extends SettledFrame>(
     if (before === undefined || page.length < LIMITS.deadLettersMaxRows) break;
     await new Promise((resolve) => setImmediate(resolve));
   }
-  if (journal.stats().lettersDropped > 0)
+  if (journal.stats().ackedLettersDropped > 0)
     for (const frame of frames) if (oldest === null || frame.position < oldest) refused.add(frame);
   return refused;
 }

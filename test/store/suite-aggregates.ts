@@ -239,7 +239,7 @@ export function aggregateTests(subject: Subject): void {
 }
 
 /** Exact functions exactly; the others within the contract's rounding: `tolerance`. */
-function expectClose(
+export function expectClose(
   actual: readonly Cell[][],
   expected: readonly Cell[][],
   fns: readonly AggregateFunction[],

@@ -1,10 +1,11 @@
 import { DuckDBInstance } from '@duckdb/node-api';
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { MillraceError, systemClock, type Cell } from '../../src/core/index.ts';
-import type { Store } from '../../src/store/index.ts';
+import { openInfluxStore, type Store } from '../../src/store/index.ts';
 import { createLogger, type Logger } from '../../src/telemetry/index.ts';
 import { Audit, type AuditOptions, type Writer } from '../../src/writer/index.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
+import { describeWithInflux, startInflux, type InfluxServer } from '../fixtures/influxd.ts';
 import { until } from '../fixtures/until.ts';
 import { Bench, replaced } from './harness.ts';
 
@@ -177,6 +178,110 @@ describe('the audit of what the store holds', () => {
     await until('three runs of one with the same pace', () => other.status().checked >= 3 * 32);
     await other.stop();
     expect(audit.status().checked).toBe(checked);
+  });
+});
+
+describe('the audit after dead letters were dropped by their limits', () => {
+  const bench = new Bench({ maxDeadLetters: 2 });
+  const hidden = () => replaced(bench.inner, { rows: withoutDevice('bad', bench) });
+  const auditOf = (writer: Writer) =>
+    new Audit({
+      journal: bench.journal,
+      registry: bench.registry,
+      store: hidden(),
+      clock: systemClock,
+      logger: createLogger('silent'),
+      random: Math.random,
+      storedTo: () => writer.position,
+      secondLookMs: 1,
+    });
+
+  test('takes a frame for refused whose letter may have been among them, and only such a one', async () => {
+    const writer = await bench.startWriter();
+    bench.hindered.refuse = true;
+    for (let i = 0; i < 4; i++) {
+      await bench.append(1, 1, { device: 'bad' });
+      await bench.settled();
+    }
+    bench.hindered.refuse = false;
+    expect(bench.journal.stats().ackedLettersDropped).toBe(2);
+    const audit = auditOf(writer);
+    for (let run = 0; run < 10; run++) await audit.run();
+    expect(audit.status()).toMatchObject({ state: 'ok', missing: 0 });
+    expect(audit.status().checked).toBeGreaterThan(0);
+    await bench.append(1, 1, { device: 'bad' });
+    await bench.settled();
+    await until('the point behind them is missed', async () => {
+      await audit.run();
+      return audit.status().missing === 1;
+    });
+  });
+
+  test('is not blind because letters of refused frames were dropped', async () => {
+    const writer = await bench.startWriter();
+    const origin = { device: 'r', transport: 'ws' as const, onDurable: () => {}, onFailed: () => {} };
+    for (let seq = 1; seq <= 5; seq++) {
+      const letter = { device: 'r', transport: 'ws' as const, atMs: 1, code: 'frame_block', message: 'x' };
+      bench.journal.reject(origin, seq, { ...letter, readings: 1, position: null, bytes: Buffer.from('x') });
+    }
+    await bench.append(1, 1, { device: 'bad' });
+    await bench.settled();
+    expect(bench.journal.stats()).toMatchObject({ lettersDropped: 3, ackedLettersDropped: 0 });
+    const audit = auditOf(writer);
+    await audit.run();
+    expect(audit.status()).toMatchObject({ state: 'alarm', missing: 1 });
+  });
+});
+
+describeWithInflux('the audit of what InfluxDB holds', () => {
+  const bench = new Bench();
+  let influx: InfluxServer;
+  beforeAll(async () => {
+    influx = await startInflux();
+  });
+  afterAll(() => influx.stop());
+
+  test('raises an alarm for points that were deleted behind its back, and for no others', async () => {
+    const { url, token, org } = influx;
+    const bucket = await influx.newBucket();
+    const store = await openInfluxStore({ url, token, org, bucket });
+    try {
+      const writer = await bench.startWriter({ store });
+      await bench.append(20, 3);
+      await bench.append(3, 3, { device: 'b' });
+      await bench.settled();
+      const audit = new Audit({
+        journal: bench.journal,
+        registry: bench.registry,
+        store,
+        clock: systemClock,
+        logger: createLogger('silent'),
+        random: Math.random,
+        storedTo: () => writer.position,
+        secondLookMs: 1,
+      });
+      for (let run = 0; run < 10; run++) await audit.run();
+      expect(audit.status()).toMatchObject({ state: 'ok', missing: 0 });
+      expect(audit.status().checked).toBeGreaterThan(100);
+      const response = await fetch(`${url}/api/v2/delete?org=${org}&bucket=${bucket}`, {
+        method: 'POST',
+        headers: { authorization: `Token ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({
+          start: '1970-01-01T00:00:05Z',
+          stop: '1970-01-01T00:00:05.9Z',
+          predicate: '_measurement="environment" AND device="a"',
+        }),
+      });
+      expect(response.status).toBe(204);
+      await until('all of them are missed', async () => {
+        await audit.run();
+        return audit.status().missing === 3;
+      });
+      expect(audit.status().state).toBe('alarm');
+    } finally {
+      await bench.settled();
+      await store.close();
+    }
   });
 });
 

@@ -155,6 +155,8 @@ class Letters {
   #drop({ id, letter }: WalkedLetter): void {
     if (!this.written.delete(id)) this.removed.add(id);
     this.state.dropped++;
+    // Of a damaged one nobody knows.
+    if (letter?.kind !== 'rejected') this.state.droppedAcked++;
     if (letter === null) this.state.count--;
     else this.#count(letter, -1);
     if (letter?.kind === 'deadLettered') this.expired[letter.transport] += letter.readings;

@@ -196,6 +196,7 @@ export class LmdbJournal implements LocalJournal {
       oldestPendingMs: this.#oldestPending.arrivalMs(this.#state),
       queuedBytes: this.#intake.bytes,
       lettersDropped: this.#state.letters.dropped,
+      ackedLettersDropped: this.#state.letters.droppedAcked,
       ...(reason === null ? {} : { reason }),
     };
   }

@@ -33,8 +33,9 @@ export interface LettersState {
   bytes: number;
   /** Not after the oldest became a dead letter; null when none is kept. */
   oldestMs: number | null;
-  /** Letters that the limits removed, since the epoch's beginning. */
+  /** Letters that the limits removed, since the epoch's beginning, and those of acknowledged frames among them. */
   dropped: number;
+  droppedAcked: number;
   /** Those of kind `rejected` among the kept; none of them has an id below `oldest`. */
   rejected: { oldest: number; count: number };
 }
@@ -73,6 +74,7 @@ export const EMPTY_STATE: JournalState = {
     bytes: 0,
     oldestMs: null,
     dropped: 0,
+    droppedAcked: 0,
     rejected: { oldest: 0, count: 0 },
   },
   contents: { oldest: 0, next: 0, frames: 0 },
@@ -115,6 +117,8 @@ export function readState(found: JournalState | StateOfFormat1): JournalState {
       count: next - oldest,
       oldestMs: next > oldest ? 0 : null,
       dropped: 0,
+      // Format 2 counted all of them alone.
+      droppedAcked: 'dropped' in found.letters ? found.letters.dropped : 0,
       rejected: EMPTY_STATE.letters.rejected,
       ...found.letters,
     },
