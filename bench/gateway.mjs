@@ -6,6 +6,11 @@ import { createInterface } from 'node:readline';
 
 const MAIN = 'dist/src/cli/main.js';
 
+/** Resident memory of a process. */
+export function rssBytes(pid) {
+  return statusBytes(pid, 'VmRSS');
+}
+
 /** Starts `millrace serve` on a free port; `env` are its settings. */
 export async function startGateway(env) {
   const child = spawn(process.execPath, [MAIN, 'serve'], {
@@ -17,7 +22,8 @@ export async function startGateway(env) {
   return {
     url,
     json: async (path) => (await fetch(url + path)).json(),
-    rssBytes: () => statusBytes(child.pid, 'VmRSS'),
+    pid: child.pid,
+    rssBytes: () => rssBytes(child.pid),
     /** The part of it that is the process's own: without the pages of mapped files, the journal's above all. */
     ownBytes: () => statusBytes(child.pid, 'RssAnon'),
     /** User and system time since its start. */

@@ -10,10 +10,9 @@
  *   framesPerS       of all connections together; 0 for as many as go
  *   seconds          how long
  */
-import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
-import { FrameEncoder, shippedSchema } from '../dist/devices/fleet/encoder.js';
 import { Latencies } from '../dist/devices/fleet/latencies.js';
+import { environmentFrame, masked, readMessages, upgradeRequest } from './wire.mjs';
 
 const options = JSON.parse(process.argv[2]);
 const { port, path, connections, readings, windowFrames, framesPerS, seconds } = options;
@@ -121,10 +120,7 @@ function open(device) {
       at = readMessages(all, at, (text) => onMessage(state, text, resolve));
       state.rest = all.subarray(at);
     });
-    socket.write(
-      `GET ${path.replace('{device}', device)} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\n` +
-        `Connection: Upgrade\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
-    );
+    socket.write(upgradeRequest(path.replace('{device}', device), port));
   });
 }
 
@@ -145,48 +141,4 @@ function onMessage(device, text, opened) {
   } else {
     throw new Error(`unexpected message: ${text}`);
   }
-}
-
-/** Calls back with each whole text message from `at` on; returns where the rest begins. */
-function readMessages(bytes, at, onText) {
-  while (at + 2 <= bytes.length) {
-    const opcode = bytes[at] & 15;
-    let size = bytes[at + 1] & 127;
-    let start = at + 2;
-    if (size === 126) {
-      if (start + 2 > bytes.length) break;
-      size = bytes.readUInt16BE(start);
-      start += 2;
-    }
-    if (start + size > bytes.length) break;
-    if (opcode === 1) onText(bytes.toString('latin1', start, start + size));
-    at = start + size;
-  }
-  return at;
-}
-
-function environmentFrame(count) {
-  const nowMs = Date.now();
-  const items = Array.from({ length: count }, (_, i) => ({
-    time: nowMs + i,
-    temperature: Math.round(2_000 + 5 * Math.sin(i / 9) * 100) / 100,
-    humidity: Math.round(400 + i / 3) / 10,
-    pressure: 1013.25,
-    battery: Math.round(370 - i / 50) / 100,
-    ok: true,
-  }));
-  return new FrameEncoder(shippedSchema('environment.avsc')).encode({ device: null, readings: items });
-}
-
-/** A binary WebSocket message as a client sends it: masked with a random key. */
-function masked(payload) {
-  const key = randomBytes(4);
-  const extended = payload.length > 65_535 ? 8 : payload.length > 125 ? 2 : 0;
-  const header = Buffer.alloc(2 + extended + 4);
-  header[0] = 0x82;
-  header[1] = 0x80 | (extended === 8 ? 127 : extended === 2 ? 126 : payload.length);
-  if (extended === 2) header.writeUInt16BE(payload.length, 2);
-  if (extended === 8) header.writeBigUInt64BE(BigInt(payload.length), 2);
-  key.copy(header, 2 + extended);
-  return Buffer.concat([header, payload.map((byte, i) => byte ^ key[i & 3])]);
 }

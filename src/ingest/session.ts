@@ -42,9 +42,10 @@ export class DeviceSession implements SocketHandler, Origin {
   #assigned = 0;
   #durable = 0;
   #acked = 0;
-  /** The frames in flight, oldest first: size, then arrival in milliseconds; and their bytes together. */
-  #flying: number[] = [];
+  /** Of frames that are not acknowledged; `#durableBytes` of them are on disk, the first since `#arrivalMs`. */
   #bytesInFlight = 0;
+  #durableBytes = 0;
+  #arrivalMs = 0;
   /** True while an ack waits for the device to read the earlier ones. */
   #ackDue = false;
   #closed = false;
@@ -105,7 +106,6 @@ export class DeviceSession implements SocketHandler, Origin {
   #take(bytes: Uint8Array): void {
     const { journal, registry, clock } = this.#context;
     const nowMs = clock.nowMs();
-    this.#flying.push(bytes.length, nowMs);
     const seq = ++this.#assigned;
     let readings: number;
     try {
@@ -135,8 +135,10 @@ export class DeviceSession implements SocketHandler, Origin {
     });
   }
 
-  onDurable(seq: number): void {
+  onDurable(seq: number, frameBytes: number, arrivalMs: number): void {
+    if (this.#durable === this.#acked) this.#arrivalMs = arrivalMs;
     this.#durable = seq;
+    this.#durableBytes += frameBytes;
     if (this.#context.journal.accepting()) this.releaseAck();
     else this.#context.onWithheld(this);
   }
@@ -148,18 +150,17 @@ export class DeviceSession implements SocketHandler, Origin {
   /** Acknowledges everything that is durable. */
   releaseAck(): void {
     if (this.#closed || this.#durable === this.#acked) return;
-    const covered = this.#flying.splice(0, (this.#durable - this.#acked) * 2);
-    for (let i = 0; i < covered.length; i += 2) this.#bytesInFlight -= covered[i] ?? 0;
     this.#acked = this.#durable;
-    const nowMs = this.#context.clock.nowMs();
-    this.#context.onAck(nowMs - (covered[1] ?? nowMs));
+    this.#bytesInFlight -= this.#durableBytes;
+    this.#durableBytes = 0;
+    this.#context.onAck(this.#context.clock.nowMs() - this.#arrivalMs);
     this.#sendAck();
   }
 
   /** Acks are cumulative: while the device does not read, one waits instead of a queue of them. */
   #sendAck(): void {
     this.#ackDue = this.#socket.bufferedBytes() > LIMITS.ackBacklogBytes;
-    if (!this.#ackDue) this.#send({ type: 'ack', seq: this.#acked });
+    if (!this.#ackDue) this.#sendText(`{"type":"ack","seq":${this.#acked}}`);
   }
 
   drain(): void {
@@ -186,7 +187,12 @@ export class DeviceSession implements SocketHandler, Origin {
   }
 
   #send(message: object): void {
-    const outcome = this.#socket.sendText(JSON.stringify(message));
+    this.#sendText(JSON.stringify(message));
+  }
+
+  #sendText(text: string): void {
+    const outcome = this.#socket.sendText(text);
+    if (outcome === 'sent') return;
     // A device that reads nothing lets its acks pile up; beyond the limit it has to come back.
     if (outcome === 'dropped') this.#socket.terminate();
     else if (this.#socket.bufferedBytes() > LIMITS.maxDeviceBacklogBytes) this.#socket.terminate();

@@ -11,8 +11,11 @@ export type ByTransport = Record<Transport, number>;
 export interface Origin {
   readonly device: string;
   readonly transport: Transport;
-  /** Everything up to `seq` is on disk (synced). Called in order, once per commit that held any of it. */
-  onDurable(seq: number): void;
+  /**
+   * Everything up to `seq` is on disk (synced). Called in order, once per commit that held any of it, with the
+   * bytes of all frames that it took from this origin and the arrival of the first of them, in milliseconds.
+   */
+  onDurable(seq: number, frameBytes: number, arrivalMs: number): void;
   /** The journal failed; what was in flight is not acknowledged. */
   onFailed(): void;
 }

@@ -72,52 +72,50 @@ export class NetServer {
         void this.#answer(responder, false, async () => {
           const accepted = await route.upgrade(request);
           responder.release((raw) => {
-            const slot: SocketSlot = {
-              start: (socket) => accepted.start(socket),
-              handler: null,
-              guarded: null,
-            };
-            raw.upgrade(slot, key, accepted.protocol, extensions, context);
+            const socket = new GuardedSocket((ws) => accepted.start(ws));
+            raw.upgrade<SocketSlot>({ socket }, key, accepted.protocol, extensions, context);
           });
           return null;
         });
       },
       open: (ws) => {
-        const slot = ws.getUserData();
-        const guarded = new GuardedSocket(ws);
-        slot.guarded = guarded;
-        this.#guard(guarded, () => {
-          const handler = slot.start(guarded);
-          // It may have ended the socket already; then the close came before there was a handler to hear it.
-          if (guarded.open) slot.handler = handler;
-          else handler.closed(1006);
-        });
+        const { socket } = ws.getUserData();
+        this.#guard(socket, () => socket.begin(ws));
       },
       message: (ws, message, isBinary) => {
-        const { guarded, handler } = ws.getUserData();
-        this.#guard(guarded, () => handler?.message(new Uint8Array(message), isBinary));
+        const { socket } = ws.getUserData();
+        // The most frequent call of all, so without a closure for the guard.
+        try {
+          socket.handler?.message(new Uint8Array(message), isBinary);
+        } catch (error) {
+          this.#defect(socket, error);
+        }
       },
       drain: (ws) => {
-        const { guarded, handler } = ws.getUserData();
-        this.#guard(guarded, () => handler?.drain?.());
+        const { socket } = ws.getUserData();
+        this.#guard(socket, () => socket.handler?.drain?.());
       },
       close: (ws, code) => {
-        const slot = ws.getUserData();
-        slot.guarded?.forget();
-        this.#guard(null, () => slot.handler?.closed(code));
-        slot.handler = null;
+        const { socket } = ws.getUserData();
+        socket.forget();
+        this.#guard(socket, () => socket.handler?.closed(code));
+        socket.handler = null;
       },
     });
   }
 
   /** An error must not get into the native layer: it is a defect, and ends this connection alone. */
-  #guard(socket: GuardedSocket | null, action: () => void): void {
+  #guard(socket: GuardedSocket, action: () => void): void {
     try {
       action();
     } catch (error) {
-      this.#onError(error);
-      socket?.end(1011, 'internal');
+      this.#defect(socket, error);
     }
+  }
+
+  #defect(socket: GuardedSocket, error: unknown): void {
+    this.#onError(error);
+    socket.end(1011, 'internal');
   }
 
   /** Answers every HTTP request that is no upgrade. */

@@ -26,17 +26,28 @@ export interface SocketHandler {
 
 /** What uWebSockets.js carries for each connection. */
 export interface SocketSlot {
-  /** Called when the socket is there; gives the handler. */
-  start: (socket: Socket) => SocketHandler;
-  handler: SocketHandler | null;
-  guarded: GuardedSocket | null;
+  socket: GuardedSocket;
 }
 
 export class GuardedSocket implements Socket {
-  #ws: WebSocket<SocketSlot> | null;
+  /** For the server alone: whom to tell what comes. */
+  handler: SocketHandler | null = null;
+  /** Makes the handler; let go once it has, with all that it knows of the upgrade. */
+  #start: ((socket: Socket) => SocketHandler) | null;
+  #ws: WebSocket<SocketSlot> | null = null;
 
-  constructor(ws: WebSocket<SocketSlot>) {
+  constructor(start: (socket: Socket) => SocketHandler) {
+    this.#start = start;
+  }
+
+  /** For the server alone: the native socket is there. */
+  begin(ws: WebSocket<SocketSlot>): void {
     this.#ws = ws;
+    const handler = this.#start?.(this) ?? null;
+    this.#start = null;
+    // It may have ended the socket already; then the close came before there was a handler to hear it.
+    if (this.open) this.handler = handler;
+    else handler?.closed(1006);
   }
 
   get open(): boolean {
@@ -66,5 +77,6 @@ export class GuardedSocket implements Socket {
   /** For the server alone: the native socket is gone. */
   forget(): void {
     this.#ws = null;
+    this.#start = null;
   }
 }

@@ -11,6 +11,10 @@ export interface Slot extends BuilderDevice {
   origin: Origin;
   /** The device's cursor; null for a transport whose frames carry no numbers. */
   cursor: DeviceCursor | null;
+  /** Bytes of the frames taken from the origin, refused and known ones included … */
+  frameBytes: number;
+  /** … and when the first of them came. */
+  arrivalMs: number;
 }
 
 /**
@@ -66,7 +70,8 @@ export class Batch {
     arrivalMs: number,
     content: string | null,
   ): boolean {
-    const slot = this.#last?.origin === origin ? this.#last : this.#slot(origin, seq);
+    const slot = this.#last?.origin === origin ? this.#last : this.#slot(origin, seq, arrivalMs);
+    slot.frameBytes += bytes.length;
     const fresh = take(slot, seq) && (content === null || this.#takeContent(slot.device, content, arrivalMs));
     this.received[slot.transport] += readings;
     if (!fresh) {
@@ -78,7 +83,8 @@ export class Batch {
   }
 
   reject(origin: Origin, seq: number, letter: DeadLetterInput): void {
-    const slot = this.#last?.origin === origin ? this.#last : this.#slot(origin, seq);
+    const slot = this.#last?.origin === origin ? this.#last : this.#slot(origin, seq, letter.atMs);
+    slot.frameBytes += letter.bytes.length;
     const fresh = take(slot, seq);
     this.received[slot.transport] += letter.readings;
     if (!fresh) {
@@ -133,7 +139,7 @@ export class Batch {
     return true;
   }
 
-  #slot(origin: Origin, seq: number): Slot {
+  #slot(origin: Origin, seq: number, arrivalMs: number): Slot {
     let slot = this.#byOrigin.get(origin);
     if (slot === undefined) {
       const { device, transport } = origin;
@@ -141,7 +147,8 @@ export class Batch {
       const cursor = isNumbered(transport) ? this.#cursors.of(device) : null;
       // Before there is a slot: an entry of a number never taken would be acknowledged.
       checkNext(device, cursor, seq);
-      slot = Object.assign(this.builder.addDevice(device, transport, seq), { origin, cursor });
+      const entry = this.builder.addDevice(device, transport, seq);
+      slot = Object.assign(entry, { origin, cursor, frameBytes: 0, arrivalMs });
       this.#byOrigin.set(origin, slot);
       this.slots.push(slot);
     }

@@ -314,7 +314,9 @@ export class LmdbJournal implements LocalJournal {
     this.#updateAdmission();
     for (const pending of settlements) pending.resolve();
     replay?.resolve();
-    for (const [origin, seq] of transaction.origins) guard(() => origin.onDurable(seq));
+    for (const [origin, { lastSeq, frameBytes, arrivalMs }] of transaction.origins) {
+      guard(() => origin.onDurable(lastSeq, frameBytes, arrivalMs));
+    }
     if (grown) for (const listener of this.#commitListeners) guard(() => listener(change.state.head));
   }
 

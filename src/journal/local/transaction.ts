@@ -17,13 +17,20 @@ export interface SealedBatch {
   block: Buffer | null;
 }
 
+/** What one transaction brings of one connection: see Origin.onDurable. */
+export interface Durable {
+  lastSeq: number;
+  frameBytes: number;
+  arrivalMs: number;
+}
+
 /** A change on its way to the disk, and whom to tell of it. */
 export interface Transaction {
   change: Change;
   /** Bytes of the batches in it. */
   bytes: number;
-  /** Connections and the number up to which they are durable then. */
-  origins: Map<Origin, number>;
+  /** What each connection is told then. */
+  origins: Map<Origin, Durable>;
   cursors: Set<DeviceCursor>;
   /** The dedupe log's last entry then. */
   openEntry: OpenEntry | null;
@@ -51,7 +58,7 @@ export function buildTransaction(
   settlements: readonly Settlement[],
   { storage, cursors, replayedIds, openEntry, dropTo, settings }: Surroundings,
 ): Transaction {
-  const origins = new Map<Origin, number>();
+  const origins = new Map<Origin, Durable>();
   const moved = new Set<DeviceCursor>();
   const single = new Map<string, number>();
   const blocks: { first: number; bytes: Buffer }[] = [];
@@ -67,8 +74,12 @@ export function buildTransaction(
     for (const letter of batch.letters)
       added.push({ id: null, letter: storedLetter(letter, 'rejected', nowMs) });
     replayed.push(...batch.replayed);
-    for (const { origin, cursor, device, lastSeq } of batch.slots) {
-      origins.set(origin, lastSeq);
+    for (const slot of batch.slots) {
+      const { origin, cursor, device, lastSeq, frameBytes } = slot;
+      const earlier = origins.get(origin);
+      // As a rule a transaction is one batch, whose slots say it all.
+      if (earlier === undefined) origins.set(origin, slot);
+      else origins.set(origin, { ...earlier, lastSeq, frameBytes: earlier.frameBytes + frameBytes });
       if (cursor === null || lastSeq <= cursor.committing) continue;
       cursor.committing = lastSeq;
       moved.add(cursor);

@@ -1,0 +1,181 @@
+/**
+ * What a device connection that does nothing costs in memory, beside a bare uWebSockets.js receiver; and what many
+ * devices cost in time compared with few at the same total rate.
+ * `npm run build`, then `node bench/idle.mjs [--quick] [--write]`.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rssBytes, startGateway } from './gateway.mjs';
+import { count, flag, ratio, report, spread } from './report.mjs';
+
+const quick = process.argv.includes('--quick');
+const TARGETS = { bytesPerConnection: 10 * 1024, cpuRatio: 1.3 };
+/** Descriptors that a server needs beside its connections. */
+const OTHER_DESCRIPTORS = 100;
+const CONNECTIONS_PER_PROCESS = 5_000;
+/** Before the first look at the memory: code is compiled, buffers are there. */
+const WARM_UP = 500;
+const FEW = 500;
+const MANY = 5_000;
+const framesPerS = Number(flag('rate', 5_000));
+const seconds = Number(flag('seconds', quick ? 5 : 15));
+const rounds = Number(flag('rounds', quick ? 1 : 3));
+
+const file = (name) => fileURLToPath(new URL(name, import.meta.url));
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const hardLimit = Number(/Max open files\s+\d+\s+(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8'))[1]);
+/** Where the system allows a process fewer descriptors, as many as go. */
+const steps = [10_000, 20_000].map((connections) => Math.min(connections, hardLimit - OTHER_DESCRIPTORS));
+
+/** One process of connections after the other, each with an address of its own. */
+class Clients {
+  #children = [];
+  #options;
+
+  constructor(options) {
+    this.#options = options;
+  }
+
+  async open(connections) {
+    for (let left = connections; left > 0; left -= CONNECTIONS_PER_PROCESS) {
+      const number = this.#children.length;
+      const options = { ...this.#options, localAddress: `127.0.0.${2 + number}`, name: `idle-${number}` };
+      const child = fork(file('idle-clients.mjs'), [JSON.stringify(options)]);
+      this.#children.push(child);
+      child.send({ open: Math.min(left, CONNECTIONS_PER_PROCESS) });
+      await once(child, 'message');
+    }
+  }
+
+  async sendOneEach() {
+    for (const child of this.#children) {
+      child.send({ send: true });
+      await once(child, 'message');
+    }
+  }
+
+  async close() {
+    for (const child of this.#children.splice(0)) {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+  }
+}
+
+/** Waits until the memory has come to rest: 2 s without a new lowest or highest value. */
+async function settledRss(pid) {
+  let low = Number.POSITIVE_INFINITY;
+  let high = 0;
+  for (let still = 0; still < 8; still++) {
+    await pause(250);
+    const bytes = rssBytes(pid);
+    if (bytes < low || bytes > high) still = 0;
+    low = Math.min(low, bytes);
+    high = Math.max(high, bytes);
+    if (high - low > 32 * 1024 ** 2) low = high = bytes;
+  }
+  return rssBytes(pid);
+}
+
+/** Bytes per connection at each step, after the welcome and after a frame each. */
+async function memory(port, pid, path, answers) {
+  const clients = new Clients({ port, path, answers });
+  await clients.open(WARM_UP);
+  await clients.sendOneEach();
+  const before = await settledRss(pid);
+  const measured = [];
+  let open = 0;
+  for (const connections of steps) {
+    await clients.open(connections - open);
+    open = connections;
+    const connected = (await settledRss(pid)) - before;
+    await clients.sendOneEach();
+    const afterFrame = (await settledRss(pid)) - before;
+    measured.push({ connections, connected: connected / open, afterFrame: afterFrame / open });
+  }
+  await clients.close();
+  return measured;
+}
+
+async function bareMemory() {
+  const child = fork(file('prototype.mjs'), [JSON.stringify({ kind: 'bare' })]);
+  const [{ port }] = await once(child, 'message');
+  const measured = await memory(port, child.pid, '/{device}', false);
+  child.kill('SIGKILL');
+  return measured;
+}
+
+async function withGateway(use) {
+  const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
+  const gateway = await startGateway({ MILLRACE_DATA_DIR: dir });
+  try {
+    return await use(gateway, Number(new URL(gateway.url).port));
+  } finally {
+    await gateway.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+const PATH = '/v1/ingest?device={device}';
+const ownMemory = () => withGateway((gateway, port) => memory(port, gateway.pid, PATH, true));
+
+/** CPU seconds of the gateway for the same frames from so many devices. */
+function cpuSeconds(connections) {
+  return withGateway(async (gateway, port) => {
+    const options = { port, path: PATH, connections, readings: 10, windowFrames: 64, framesPerS, seconds };
+    const child = fork(file('load.mjs'), [JSON.stringify(options)]);
+    await once(child, 'message');
+    const before = gateway.cpuSeconds();
+    child.send('go');
+    const [result] = await once(child, 'message');
+    await once(child, 'exit');
+    return { cpuS: gateway.cpuSeconds() - before, frames: result.acked };
+  });
+}
+
+const bare = await bareMemory();
+const own = await ownMemory();
+const few = [];
+const many = [];
+for (let round = 0; round < rounds; round++) {
+  few.push(await cpuSeconds(FEW));
+  many.push(await cpuSeconds(MANY));
+}
+const perFrame = (runs) => spread(runs.map(({ cpuS, frames }) => (cpuS / frames) * 1e6));
+const cpuRatio = spread(
+  many.map(({ cpuS, frames }, i) => cpuS / frames / (few[i].cpuS / few[i].frames)),
+).median;
+
+const verdict = (met) => (met ? 'met' : 'not met');
+const memoryRow = (name, { connections, connected, afterFrame }, target) => [
+  `${name}, ${count(connections)} connections, bytes each`,
+  count(connected),
+  count(afterFrame),
+  target === undefined ? '' : `${count(target)}: ${verdict(Math.max(connected, afterFrame) <= target)}`,
+];
+report({
+  name: 'idle',
+  title: 'What a device connection costs',
+  command: `node bench/idle.mjs --rate ${framesPerS} --seconds ${seconds} --rounds ${rounds}`,
+  columns: ['measured', 'connected', 'after a frame each', 'target'],
+  rows: [
+    ...bare.map((step) => memoryRow('bare uWebSockets.js receiver', step)),
+    ...own.map((step, i) => memoryRow('Millrace', step, i === 0 ? TARGETS.bytesPerConnection : undefined)),
+    [`CPU µs per frame, ${count(FEW)} devices`, '', perFrame(few).median.toFixed(1), ''],
+    [`CPU µs per frame, ${count(MANY)} devices`, '', perFrame(many).median.toFixed(1), ''],
+    ['their ratio', '', ratio(cpuRatio), `${TARGETS.cpuRatio}: ${verdict(cpuRatio <= TARGETS.cpuRatio)}`],
+  ],
+  notes: [
+    `Resident memory of the server's process beyond that with ${WARM_UP} connections; the kernel's own is not in it.`,
+    `CPU: ${count(framesPerS)} frames of 10 Environment readings a second in total, ${rounds} runs of ${seconds} s, the whole way into DuckDB included.`,
+    ...(hardLimit >= 20_000 + OTHER_DESCRIPTORS
+      ? []
+      : [`A process may open ${count(hardLimit)} files here, so the larger step is smaller than 20,000.`]),
+  ],
+  data: { bare, own, few, many, cpuRatio },
+});
