@@ -20,15 +20,15 @@ const sockets = [];
 let awaited = 0;
 let acked = () => {};
 
-process.on('message', async ({ open, send }) => {
-  if (open > 0) {
-    for (let left = open; left > 0; left -= AT_ONCE) {
-      await Promise.all(Array.from({ length: Math.min(left, AT_ONCE) }, connectOne));
-    }
+process.on('message', (asked) => void answer(asked));
+
+async function answer({ open, send }) {
+  for (let left = open ?? 0; left > 0; left -= AT_ONCE) {
+    await Promise.all(Array.from({ length: Math.min(left, AT_ONCE) }, connectOne));
   }
   if (send) await sendOneEach();
   process.send('done');
-});
+}
 
 function sendOneEach() {
   awaited = answers ? sockets.length : 0;
