@@ -1,15 +1,26 @@
+import { appendFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { compileSchema } from '../../src/codec/index.ts';
 import { ColumnBatch, ERRORS, MillraceError } from '../../src/core/index.ts';
 import { avscType, NOW_MS, randomFrames } from './random-schemas.ts';
 
-const RUNS = Number(process.env['CODEC_RUNS'] ?? 200);
+/** What fuzz.mjs asked for; without it the short form runs, with a seed of its own. */
+const { CODEC_RUNS, CODEC_SEED, CODEC_RESULTS } = process.env;
+const RUNS = Number(CODEC_RUNS ?? 200);
+const seeded = CODEC_SEED === undefined ? {} : { seed: Number(CODEC_SEED) };
+
+/** Writes down for fuzz.mjs how many frames were compared. */
+function compared(what: string, cases: number): void {
+  if (CODEC_RESULTS !== undefined) appendFileSync(CODEC_RESULTS, `${JSON.stringify({ what, cases })}\n`);
+}
 
 test('frames of random schemas that avsc encoded become exactly their points', () => {
+  let cases = 0;
   fc.assert(
     fc.property(randomFrames, (frames) => {
       const schema = frames[0]?.schema ?? {};
+      cases += frames.length;
       const type = avscType(schema);
       const compiled = compileSchema(JSON.stringify(schema));
       // Small, so that it grows in the middle of frames.
@@ -38,11 +49,13 @@ test('frames of random schemas that avsc encoded become exactly their points', (
       ]);
       expect(found).toEqual(expected);
     }),
-    { numRuns: RUNS },
+    { numRuns: RUNS, ...seeded },
   );
+  compared('whole', cases);
 });
 
 test('a frame that is cut anywhere, or has a byte more, is refused', () => {
+  let cases = 0;
   fc.assert(
     fc.property(randomFrames, ([frame]) => {
       const { schema, value } = frame ?? { schema: {}, value: {} };
@@ -50,11 +63,13 @@ test('a frame that is cut anywhere, or has a byte more, is refused', () => {
       const bytes = Buffer.concat([avscType(schema).toBuffer(value), Buffer.from([0])]);
       for (let end = 0; end <= bytes.length; end++) {
         if (end === bytes.length - 1) continue;
+        cases++;
         expect(() => compiled.check(bytes, 0, end, 'd1', NOW_MS)).toThrow(MillraceError);
       }
     }),
-    { numRuns: RUNS / 4 },
+    { numRuns: RUNS / 4, ...seeded },
   );
+  compared('cut', cases);
 });
 
 test('of damaged frames the guard takes only those that avsc reads to the end', () => {
@@ -63,12 +78,14 @@ test('of damaged frames the guard takes only those that avsc reads to the end', 
     maxLength: 4,
   });
   let taken = 0;
+  let cases = 0;
   fc.assert(
     fc.property(randomFrames, fc.array(damage, { minLength: 20, maxLength: 20 }), ([frame], damages) => {
       const { schema, value } = frame ?? { schema: {}, value: {} };
       const type = avscType(schema);
       const compiled = compileSchema(JSON.stringify(schema));
       for (const changes of damages) {
+        cases++;
         const bytes = Buffer.from(type.toBuffer(value));
         for (const [at, byte] of changes) bytes[at % bytes.length] = byte;
         let readings: number;
@@ -87,8 +104,9 @@ test('of damaged frames the guard takes only those that avsc reads to the end', 
         expect(batch.rows).toBe(readings);
       }
     }),
-    { numRuns: RUNS / 4 },
+    { numRuns: RUNS / 4, ...seeded },
   );
+  compared('damaged', cases);
   // Flipped bits of numbers and text are still numbers and text.
   expect(taken).toBeGreaterThan(RUNS / 4);
 });
