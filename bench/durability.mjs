@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openJournalOn } from '../dist/src/journal/local/open.js';
 import { openStorage } from '../dist/src/journal/local/lmdb-storage.js';
-import { count, flag, megabytes, ratio, report, spread } from './report.mjs';
+import { atLeast, count, flag, megabytes, ratio, report, spread } from './report.mjs';
 import { openUnsynced } from './unsynced-storage.mjs';
 
 const ms = (value) => `${value.toFixed(1)} ms`;
@@ -154,6 +154,13 @@ try {
       const { commitMegabytes, commitMsP50, ackMsP50, ackMsP99 } = data[name];
       return `Synced, ${name}: commits of ${commitMegabytes} MiB in ${ms(commitMsP50)}; acks after ${ms(ackMsP50)}, at the 99th percentile ${ms(ackMsP99)}.`;
     }),
+    targets: SHAPES.map(({ name }) =>
+      atLeast(
+        `the synced journal by one that does not sync, ${name}`,
+        data[name].syncedToUnsynced.median,
+        0.8,
+      ),
+    ),
     data,
   });
 } finally {

@@ -3,8 +3,7 @@
  * taken, beside a bare loader that posts lines which were made beforehand, to the same server in the same run.
  * `npm run build`, influxd on PATH, then `node bench/influx-write.mjs [--quick] [--runs 5] [--write]`.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { Agent, request } from 'node:http';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MODELS } from '../dist/devices/index.js';
@@ -14,24 +13,21 @@ import { ColumnBatch, LIMITS } from '../dist/src/core/index.js';
 import { openInfluxStore } from '../dist/src/store/index.js';
 import { BODY_BYTES, BodyPool } from '../dist/src/store/influx/body.js';
 import { Encoder } from '../dist/src/store/influx/encoder.js';
+import { cpuSeconds, load, loaderBodies, LOADER } from './influx-loader.mjs';
 import { startInfluxd } from './influxd.mjs';
-import { count, flag, ratio, report, spread } from './report.mjs';
+import { atLeast, atMost, count, flag, ratio, report, spread } from './report.mjs';
 
 const of = (list, key) => spread(list.map((each) => each[key]));
 const cells = ({ min, median, max }, form) => [min, median, max].map(form);
-const verdict = (met) => (met ? 'met' : 'not met');
 const quick = process.argv.includes('--quick');
 const runs = Number(flag('runs', quick ? 1 : 5));
 /** Frames of each device in one run. */
 const rounds = quick ? 2 : 5;
 const DEVICES = 1_000;
 const READINGS = 100;
-const LOADER_POINTS = 5_000;
-const CONNECTIONS = 2;
 /** Rows of one write, as the writer gathers them. */
 const batchRows = Number(flag('rows', LIMITS.storeBatchRows));
 const ENCODE_MS = quick ? 500 : 1_500;
-const TICKS_PER_S = 100;
 
 const schemaText = shippedSchema('environment.avsc');
 const schema = compileSchema(schemaText);
@@ -80,9 +76,9 @@ function encode(batches) {
     for (const batch of batches) {
       const from = new Encoder([batch], pool);
       for (
-        let body = from.next(LOADER_POINTS, BODY_BYTES);
+        let body = from.next(LOADER.points, BODY_BYTES);
         body !== null;
-        body = from.next(LOADER_POINTS, BODY_BYTES)
+        body = from.next(LOADER.points, BODY_BYTES)
       ) {
         points += body.count;
         bytes += body.bytes.length;
@@ -92,42 +88,6 @@ function encode(batches) {
   }
   const { user, system } = process.cpuUsage(cpu);
   return { nsPerPoint: ((user + system) * 1e3) / points, bytesPerPoint: bytes / points };
-}
-
-/** Bodies of lines as a loader would read them from a file: grouped by series within each body. */
-function loaderBodies(batches) {
-  const pool = new BodyPool();
-  const bodies = [];
-  for (const batch of batches) {
-    const from = new Encoder([batch], pool);
-    for (
-      let body = from.next(LOADER_POINTS, BODY_BYTES);
-      body !== null;
-      body = from.next(LOADER_POINTS, BODY_BYTES)
-    ) {
-      bodies.push({ bytes: Buffer.from(body.bytes), points: body.count });
-      pool.give(body);
-    }
-  }
-  return bodies;
-}
-
-function post(server, agent, bytes) {
-  return new Promise((resolve, reject) => {
-    const url = `${server.url}/api/v2/write?org=${server.org}&bucket=${server.bucket}&precision=ns`;
-    const sent = request(
-      url,
-      { method: 'POST', agent, headers: { authorization: `Token ${server.token}` } },
-      (answer) => {
-        answer
-          .resume()
-          .on('end', () =>
-            answer.statusCode === 204 ? resolve() : reject(new Error(`${answer.statusCode}`)),
-          );
-      },
-    );
-    sent.on('error', reject).end(bytes);
-  });
 }
 
 /** Runs `work` and tells points per second, our CPU seconds and the server's per million points. */
@@ -144,23 +104,6 @@ async function measured(server, work) {
     cpuS: ((user + system) / 1e6) * perMillion,
     serverCpuS: (cpuSeconds(server.process.pid) - serverCpu) * perMillion,
   };
-}
-
-function cpuSeconds(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
-}
-
-async function load(server, bodies) {
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
-  const waiting = [...bodies];
-  const connection = async () => {
-    for (let body = waiting.shift(); body !== undefined; body = waiting.shift())
-      await post(server, agent, body.bytes);
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, connection));
-  agent.destroy();
-  return bodies.reduce((sum, { points }) => sum + points, 0);
 }
 
 async function write(store, frames) {
@@ -229,8 +172,13 @@ try {
       ["influxd's for the bare loader", ...cells(data.loaderInfluxdCpuSPerMillion, ratio)],
     ],
     notes: [
-      `Environment readings of ${count(DEVICES)} devices, ${data.bytesPerPoint.toFixed(0)} bytes a line. The bare loader posts lines made beforehand, ${count(LOADER_POINTS)} a body, grouped by series, over ${CONNECTIONS} connections.`,
-      `Targets: at most 300 ns per reading, ${verdict(data.encodeNs.median <= 300)}; 0.9 of the loader's rate, ${verdict(data.ratio.median >= 0.9)}; 1 CPU second per million points, ${verdict(data.cpuSPerMillion.median <= 1)} (decoding, encoding and sending; the journal and the sockets of devices come on top).`,
+      `Environment readings of ${count(DEVICES)} devices, ${data.bytesPerPoint.toFixed(0)} bytes a line. The bare loader posts lines made beforehand, ${count(LOADER.points)} a body, grouped by series, over ${LOADER.connections} connections.`,
+      'Decoding, encoding and sending; the journal and the sockets of devices come on top.',
+    ],
+    targets: [
+      atMost('columns to line protocol, ns per reading', data.encodeNs.median, 300),
+      atLeast('decode, encode and write into InfluxDB, of the bare loader', data.ratio.median, 0.9),
+      atMost('its CPU seconds per million points', data.cpuSPerMillion.median, 1),
     ],
     data,
   });

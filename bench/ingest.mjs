@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startGateway } from './gateway.mjs';
-import { count, flag, ratio, report, spread } from './report.mjs';
+import { atLeast, count, flag, ratio, report, spread } from './report.mjs';
 
 const quick = process.argv.includes('--quick');
 const runs = Number(flag('runs', quick ? 1 : 5));
@@ -113,9 +113,6 @@ for (const readings of [100, 1]) {
       count(median),
       count(max),
       kind === 'product' ? ratio(toPrototype.median) : '',
-      kind === 'product'
-        ? `${TARGETS[readings]}: ${toPrototype.median >= TARGETS[readings] ? 'met' : 'not met'}`
-        : '',
     ]);
   }
 }
@@ -123,10 +120,17 @@ report({
   name: 'ingest',
   title: 'Readings acknowledged per second',
   command: `node bench/ingest.mjs --runs ${runs} --seconds ${seconds} --connections ${connections}`,
-  columns: ['readings per second', 'min', 'median', 'max', 'of the prototype', 'target'],
+  columns: ['readings per second', 'min', 'median', 'max', 'of the prototype'],
   rows,
   notes: [
     `${count(connections)} connections; ${runs} runs of ${seconds} s after one to warm up, the three in turn; the load generator runs on the same cores.`,
   ],
+  targets: [100, 1].map((readings) =>
+    atLeast(
+      `acked durable, ${readings} a frame, of the prototype`,
+      data[`readings${readings}`].toPrototype.median,
+      TARGETS[readings],
+    ),
+  ),
   data,
 });

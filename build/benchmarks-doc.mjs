@@ -1,6 +1,7 @@
 /** Makes docs/benchmarks.md from bench/results/*.json, as the benchmarks wrote them with --write. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import prettier from 'prettier';
+import { toldTarget } from '../bench/report.mjs';
 
 const folder = new URL('../bench/results/', import.meta.url);
 const file = new URL('../docs/benchmarks.md', import.meta.url);
@@ -26,7 +27,7 @@ function line(cells) {
   return `| ${cells.join(' | ')} |`;
 }
 
-function section({ title, command, date, machine, version, columns, rows, notes }) {
+function section({ title, command, date, machine, version, columns, rows, notes, targets = [] }) {
   return `## ${title}
 
 \`${command}\`, version ${version}, ${date}, ${machine}.
@@ -35,6 +36,6 @@ ${line(columns)}
 ${line(columns.map((_, i) => (i === 0 ? '---' : '--:')))}
 ${rows.map(line).join('\n')}
 
-${notes.join('\n')}
+${[...notes, ...targets.map((target) => `- Target: ${toldTarget(target)}.`)].join('\n')}
 `;
 }

@@ -209,7 +209,13 @@ export class Gateway {
 
   /** What `/readyz` says, ready or not. */
   async readiness(): Promise<string> {
-    return (await fetch(`${this.url}/readyz`)).text();
+    try {
+      return await (await fetch(`${this.url}/readyz`)).text();
+    } catch (error) {
+      if (this.alive) throw error;
+      const { code, signal, log } = await this.ended();
+      breakPromise('readiness', `the server ended with ${code ?? signal}:\n${log.slice(-4_000)}`);
+    }
   }
 
   async json<T>(path: string): Promise<T> {

@@ -1,0 +1,46 @@
+/** The whole way: frames from a fleet in a process of its own through a gateway, until a count query sees all. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * A fleet of a process of its own, connected, with its frames ready. `run()` sends them and resolves with the seconds
+ * until all were acknowledged.
+ */
+export async function startStream(options) {
+  const child = fork(fileURLToPath(new URL('stream.mjs', import.meta.url)), [JSON.stringify(options)]);
+  const [{ frames }] = await once(child, 'message');
+  return {
+    frames,
+    async run() {
+      child.send('go');
+      const [{ elapsedS }] = await once(child, 'message');
+      return elapsedS;
+    },
+  };
+}
+
+/**
+ * From the first frame sent until a count query sees all, through a gateway that is otherwise idle: rows per second,
+ * those acknowledged per second, and CPU seconds of the gateway per million rows.
+ */
+export async function endToEnd(gateway, { devices, rounds, readings, startMs }) {
+  const before = (await gateway.json('/v1/ledger')).stored;
+  const port = Number(new URL(gateway.url).port);
+  const stream = await startStream({ port, devices, rounds, readings, startMs });
+  const rows = stream.frames * readings;
+  const cpu = gateway.cpuSeconds();
+  const begin = performance.now();
+  const acked = stream.run();
+  while ((await gateway.json('/v1/ledger')).stored - before < rows)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  const cpuS = gateway.cpuSeconds() - cpu;
+  const from = new Date(startMs - 1).toISOString();
+  const to = new Date(startMs + rounds * readings * 1_000 + 1).toISOString();
+  const answer = await gateway.json(
+    `/v1/query?measurement=environment&fn=count&field=ok&from=${from}&to=${to}`,
+  );
+  const elapsedS = (performance.now() - begin) / 1_000;
+  if (answer.rows?.[0]?.[1] !== rows) throw new Error(`${rows} rows sent, ${JSON.stringify(answer)} found`);
+  return { rowsPerS: rows / elapsedS, ackedPerS: rows / (await acked), cpuS: cpuS * (1e6 / rows) };
+}

@@ -1,0 +1,156 @@
+/**
+ * The whole way into InfluxDB: frames from devices until a count query sees all, beside a bare loader that posts lines
+ * made beforehand to the same server, and beside what an afternoon's code gives.
+ * `npm run build`, influxd on PATH, then `node bench/influx-end-to-end.mjs [--quick] [--runs 5] [--write]`.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { compileSchema, SINGLE_OBJECT_HEADER_BYTES } from '../dist/src/codec/index.js';
+import { ColumnBatch } from '../dist/src/core/index.js';
+import { endToEnd, startStream } from './end-to-end.mjs';
+import { Environment, schemaText } from './environment.mjs';
+import { startGateway } from './gateway.mjs';
+import { cpuSeconds, load, LOADER, loaderBodies, unsortedBodies } from './influx-loader.mjs';
+import { startInfluxd } from './influxd.mjs';
+import { atLeast, atMost, count, flag, ratio, report, spread } from './report.mjs';
+
+const quick = process.argv.includes('--quick');
+const runs = Number(flag('runs', quick ? 1 : 5));
+const DEVICES = 1_000;
+/** Frames of each device in one run: of 100 readings, and of one. */
+const ROUNDS = quick ? { 100: 3, 1: 150 } : { 100: 10, 1: 500 };
+
+const schema = compileSchema(schemaText);
+let clockMs = Date.now() - 30 * 86_400_000;
+
+/** Where in time a run's readings begin, so that no run writes points of another. */
+function begin(readings) {
+  const startMs = clockMs;
+  clockMs += ROUNDS[readings] * readings * 1_000 + 3_600_000;
+  return startMs;
+}
+
+function batchOf(frames) {
+  const batch = new ColumnBatch(schema.mapping);
+  for (const [position, { device, bytes }] of frames.entries())
+    schema.decode(bytes, SINGLE_OBJECT_HEADER_BYTES, bytes.length, batch, device, 0, position);
+  return batch;
+}
+
+async function loader(influx, readings) {
+  const frames = new Environment(DEVICES, begin(readings)).frames(ROUNDS[readings], readings);
+  const bodies =
+    readings > 1
+      ? loaderBodies([batchOf(frames)])
+      : unsortedBodies(frames.map((frame) => loaderBodies([batchOf([frame])])[0].bytes));
+  const server = cpuSeconds(influx.process.pid);
+  const cpu = process.cpuUsage();
+  const from = performance.now();
+  const points = await load(influx, bodies);
+  const elapsedS = (performance.now() - from) / 1_000;
+  const { user, system } = process.cpuUsage(cpu);
+  return {
+    rowsPerS: points / elapsedS,
+    cpuS: ((user + system) / 1e6) * (1e6 / points),
+    serverCpuS: (cpuSeconds(influx.process.pid) - server) * (1e6 / points),
+  };
+}
+
+async function product(influx, readings) {
+  const data = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
+  const gateway = await startGateway({
+    MILLRACE_DATA_DIR: data,
+    MILLRACE_STORE: 'influxdb',
+    INFLUX_URL: influx.url,
+    INFLUX_TOKEN: influx.token,
+    INFLUX_ORG: influx.org,
+    INFLUX_BUCKET: influx.bucket,
+  });
+  try {
+    const server = cpuSeconds(influx.process.pid);
+    const options = { devices: DEVICES, rounds: ROUNDS[readings], readings, startMs: begin(readings) };
+    const result = await endToEnd(gateway, options);
+    const points = DEVICES * ROUNDS[readings] * readings;
+    return { ...result, serverCpuS: (cpuSeconds(influx.process.pid) - server) * (1e6 / points) };
+  } finally {
+    await gateway.stop();
+    rmSync(data, { recursive: true, force: true });
+  }
+}
+
+async function afternoon(influx, kind) {
+  const points = DEVICES * ROUNDS[100] * 100;
+  const file = fileURLToPath(new URL('afternoon.mjs', import.meta.url));
+  const { url, token, org, bucket } = influx;
+  const child = fork(file, [JSON.stringify({ kind, points, influx: { url, token, org, bucket } })]);
+  const [{ port }] = await once(child, 'message');
+  const startMs = begin(100);
+  const stream = await startStream({ port, devices: DEVICES, rounds: ROUNDS[100], readings: 100, startMs });
+  const server = cpuSeconds(influx.process.pid);
+  const cpu = cpuSeconds(child.pid);
+  const from = performance.now();
+  const written = once(child, 'message');
+  await Promise.all([stream.run(), written]);
+  const elapsedS = (performance.now() - from) / 1_000;
+  const result = {
+    rowsPerS: points / elapsedS,
+    cpuS: (cpuSeconds(child.pid) - cpu) * (1e6 / points),
+    serverCpuS: (cpuSeconds(influx.process.pid) - server) * (1e6 / points),
+  };
+  child.disconnect();
+  await once(child, 'exit');
+  return result;
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'millrace-influx-end-'));
+const influx = await startInfluxd(join(dir, 'influx'));
+const kinds = {
+  loader: { title: 'bare loader, grouped by series', run: () => loader(influx, 100), of: 'loader' },
+  product: { title: 'Millrace, 100 a frame', run: () => product(influx, 100), of: 'loader' },
+  unsorted: { title: 'bare loader, in the order of arrival', run: () => loader(influx, 1), of: 'unsorted' },
+  single: { title: 'Millrace, 1 a frame', run: () => product(influx, 1), of: 'unsorted' },
+  ws: { title: "ws, avsc, the client's Point", run: () => afternoon(influx, 'ws'), of: 'loader' },
+  uws: { title: 'uWebSockets.js, avsc, writeRecords', run: () => afternoon(influx, 'uws'), of: 'loader' },
+};
+const results = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, []]));
+try {
+  await loader(influx, 100);
+  for (let run = 0; run < runs; run++) {
+    for (const [kind, { run: measure }] of Object.entries(kinds)) results[kind].push(await measure());
+  }
+} finally {
+  await influx.remove();
+  rmSync(dir, { recursive: true, force: true });
+}
+
+const of = (kind, key) => spread(results[kind].map((result) => result[key]));
+const ratioOf = (kind) =>
+  spread(results[kind].map(({ rowsPerS }, i) => rowsPerS / results[kinds[kind].of][i].rowsPerS)).median;
+report({
+  name: 'influx-end-to-end',
+  title: 'From devices into InfluxDB, until a count query sees all',
+  command: `node bench/influx-end-to-end.mjs${quick ? ' --quick' : ''}`,
+  columns: ['readings per second', 'min', 'median', 'max', 'of its loader', 'CPU s per million', "influxd's"],
+  rows: Object.entries(kinds).map(([kind, { title }]) => {
+    const { min, median, max } = of(kind, 'rowsPerS');
+    const cpu = [of(kind, 'cpuS').median, of(kind, 'serverCpuS').median];
+    return [title, count(min), count(median), count(max), ratio(ratioOf(kind)), ...cpu.map(ratio)];
+  }),
+  notes: [
+    `${count(DEVICES)} devices; Environment readings; ${runs} runs. The loader posts ${count(LOADER.points)} points a body over ${LOADER.connections} connections. influxd, what is measured and the devices share the cores.`,
+    'The last two acknowledge without a disk, check nothing, and are done when their client has written all.',
+  ],
+  targets: [
+    atLeast('end to end into InfluxDB, of the bare loader', ratioOf('product'), 0.9),
+    atMost('CPU seconds of the gateway per million points', of('product', 'cpuS').median, 1),
+    atLeast('single-reading frames, of a loader that sends them unsorted', ratioOf('single'), 1.2),
+  ],
+  data: {
+    runs: results,
+    ratios: Object.fromEntries(Object.keys(kinds).map((kind) => [kind, ratioOf(kind)])),
+  },
+});

@@ -1,0 +1,72 @@
+/**
+ * Every benchmark after the other, and the verdict on each target: npm run bench -- [--quick] [--write] [--only NAME].
+ * --quick takes under two minutes and less exact figures; --write keeps the figures in bench/results and makes
+ * docs/benchmarks.md from them. It ends with 0 also where targets are not met: it measures, it does not judge.
+ */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import Table from 'cli-table3';
+import { toldTarget } from './report.mjs';
+
+const file = (name) => fileURLToPath(new URL(name, import.meta.url));
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
+  },
+});
+
+/** The file of each, and what it is told for the short form. Those without are in the long form only. */
+const BENCHMARKS = {
+  codec: { quick: ['--quick', '--runs', '1'] },
+  ingest: { quick: ['--quick', '--seconds', '1'] },
+  ack: { quick: ['--seconds', '4'] },
+  'duckdb-write': { quick: ['--quick', '--runs', '1', '--rounds', '5'] },
+  'influx-write': { quick: ['--quick'] },
+  'influx-end-to-end': { quick: ['--quick'] },
+  durability: {},
+  idle: {},
+};
+const names =
+  values.only ?? Object.keys(BENCHMARKS).filter((name) => !values.quick || BENCHMARKS[name].quick);
+for (const name of names) {
+  if (name in BENCHMARKS) continue;
+  process.stderr.write(`--only: expected one of ${Object.keys(BENCHMARKS).join(', ')}, got "${name}"\n`);
+  process.exit(2);
+}
+
+const startMs = performance.now();
+const table = new Table({ style: { head: [], border: [] }, head: ['benchmark', 'target', ''] });
+const failed = [];
+for (const name of names) {
+  const result = await run(name);
+  if (result === null) failed.push(name);
+  else
+    for (const target of result.targets)
+      table.push([name, toldTarget(target), target.met ? 'met' : 'NOT MET']);
+}
+process.stdout.write(`\n${table.toString()}\n`);
+process.stdout.write(`${Math.round((performance.now() - startMs) / 1_000)} s\n`);
+if (values.write) await import('../build/benchmarks-doc.mjs');
+for (const name of failed) process.stdout.write(`FAILED: ${name}\n`);
+process.exitCode = failed.length === 0 ? 0 : 1;
+
+/** Runs one and shows what it says; its last line is its figures. Null when it failed. */
+async function run(name) {
+  const options = [
+    ...(values.quick ? (BENCHMARKS[name].quick ?? []) : []),
+    ...(values.write ? ['--write'] : []),
+  ];
+  const child = spawn(process.execPath, ['--expose-gc', file(`${name}.mjs`), ...options], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (part) => (text += part));
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  const lines = text.trimEnd().split('\n');
+  const figures = code === 0 ? JSON.parse(lines.pop()) : null;
+  process.stdout.write(`${lines.join('\n').trimEnd()}\n`);
+  return figures;
+}
