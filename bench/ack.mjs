@@ -37,10 +37,10 @@ function bareSyncs() {
 
 const at = (times, p) => times.toSorted((a, b) => a - b)[Math.floor(times.length * p)];
 
-async function load(framesPerS, forSeconds) {
+async function load(framesPerS, forSeconds, startMs) {
   const options = {
     ...{ port: Number(new URL(gateway.url).port), path: '/v1/ingest?device={device}', connections: devices },
-    ...{ readings: 100, windowFrames: 16, framesPerS, seconds: forSeconds },
+    ...{ readings: 100, windowFrames: 16, framesPerS, seconds: forSeconds, startMs },
   };
   const child = fork(fileURLToPath(new URL('load.mjs', import.meta.url)), [JSON.stringify(options)]);
   await once(child, 'message');
@@ -57,7 +57,8 @@ async function atAFifth() {
   // What waits from the full load is written first.
   for (let pending = 1; pending > 0; { pending } = await gateway.json('/v1/ledger'))
     await new Promise((resolve) => setTimeout(resolve, 250));
-  const loading = load(framesPerS, seconds);
+  // Later than all that is stored: readings that come again would be another load for the store.
+  const loading = load(framesPerS, seconds, Date.now() - 1_800_000);
   await new Promise((resolve) => setTimeout(resolve, seconds * 500));
   const syncs = bareSyncs();
   const { ackMsP50, ackMsP99 } = await loading;

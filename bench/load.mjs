@@ -9,6 +9,7 @@
  *   windowFrames     unacknowledged frames per connection; 0 where the receiver does not acknowledge
  *   framesPerS       of all connections together; 0 for as many as go
  *   seconds          how long
+ *   startMs          when the readings begin; an hour ago when it is missing
  */
 import { connect } from 'node:net';
 import { Latencies } from '../dist/devices/fleet/latencies.js';
@@ -17,14 +18,20 @@ import { environmentFrame, masked, readMessages, upgradeRequest } from './wire.m
 const options = JSON.parse(process.argv[2]);
 const { port, path, connections, readings, windowFrames, framesPerS, seconds } = options;
 
-const frame = environmentFrame(readings);
+/** Far enough back that no reading is ever ahead of the clock. */
+const startMs = options.startMs ?? Date.now() - 3_600_000;
+const frame = environmentFrame(readings, startMs);
 const message = masked(frame);
+/** Writes of each connection that are encoded and masked before the start; the others are made once, when it is their turn. */
+const CHUNKS_BEFOREHAND = 64;
 /** Frames of one write: half a window, so that the other half is under way; at most 64 KB without a window. */
 const burst =
   framesPerS > 0
     ? 1
     : Math.max(1, windowFrames > 0 ? windowFrames >> 1 : Math.floor(65_536 / message.length));
-const chunk = Buffer.concat(Array.from({ length: burst }, () => message));
+/** The n-th write of every connection: each goes on where the one before ended, so that no reading comes twice. */
+const chunks = [];
+for (let n = 0; n < CHUNKS_BEFOREHAND; n++) chunkOf(n);
 const latencies = new Latencies();
 const counts = { sent: 0, acked: 0, readings: readings * 1, frameBytes: frame.length };
 const run = { ended: false };
@@ -63,9 +70,21 @@ function mayGo({ sent, acked }) {
 }
 
 function send(device) {
+  const chunk = chunkOf(device.sent / burst);
   device.sent += burst;
   counts.sent += burst;
   device.blocked = !device.socket.write(chunk);
+}
+
+function chunkOf(n) {
+  // A receiver that does not acknowledge does not look at the times either.
+  if (windowFrames === 0 && n > 0) return chunks[0];
+  chunks[n] ??= Buffer.concat(
+    Array.from({ length: burst }, (_, i) =>
+      masked(environmentFrame(readings, startMs + (n * burst + i) * readings)),
+    ),
+  );
+  return chunks[n];
 }
 
 /** Waits for the last acks, then tells the counts. */

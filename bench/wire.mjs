@@ -33,18 +33,19 @@ export function readMessages(bytes, at, onText) {
   return at;
 }
 
-/** A frame of `count` Environment readings of the present time, in single-object encoding. */
-export function environmentFrame(count) {
-  const nowMs = Date.now();
+const encoder = new FrameEncoder(shippedSchema('environment.avsc'));
+
+/** A frame of `count` Environment readings, a millisecond apart from `startMs` on, in single-object encoding. */
+export function environmentFrame(count, startMs = Date.now()) {
   const items = Array.from({ length: count }, (_, i) => ({
-    time: nowMs + i,
+    time: startMs + i,
     temperature: Math.round(2_000 + 5 * Math.sin(i / 9) * 100) / 100,
     humidity: Math.round(400 + i / 3) / 10,
     pressure: 1013.25,
     battery: Math.round(370 - i / 50) / 100,
     ok: true,
   }));
-  return new FrameEncoder(shippedSchema('environment.avsc')).encode({ device: null, readings: items });
+  return encoder.encode({ device: null, readings: items });
 }
 
 /** A binary WebSocket message as a client sends it: masked with a random key. */

@@ -67,6 +67,20 @@ export function wordsAsNumber(): number {
 
 /** A time of `perMs` units to the millisecond, from 1970 to `latestMs`. */
 export function checkTime(b: Uint8Array, p: number, e: number, perMs: number, latestMs: number): number {
+  // Milliseconds of the years 1971 to 2039 take six bytes: what nearly every reading has, at half the cost.
+  if (perMs === 1 && e - p >= 6) {
+    const b0 = b[p] as number;
+    const b1 = b[p + 1] as number;
+    const b2 = b[p + 2] as number;
+    const b3 = b[p + 3] as number;
+    const b4 = b[p + 4] as number;
+    const b5 = b[p + 5] as number;
+    // Five bytes that go on, one that ends and is not zero, and the lowest bit for a number that is not negative.
+    if ((b0 & b1 & b2 & b3 & b4) > 127 && b5 < 128 && b5 !== 0 && (b0 & 1) === 0) {
+      const low = ((b0 & 0x7e) >> 1) | ((b1 & 0x7f) << 6) | ((b2 & 0x7f) << 13) | ((b3 & 0x7f) << 20);
+      return ((b4 & 0x7f) | (b5 << 7)) * 0x800_0000 + low > latestMs ? REFUSED.time : p + 6;
+    }
+  }
   const next = checkLong(b, p, e);
   if (next < 0) return next;
   readLong(b, p);

@@ -51,7 +51,10 @@ export interface JournalFrame {
   bytes: Uint8Array;
 }
 
-/** A committed block: frames at positions [first, next). Frames are decoded while iterating. */
+/**
+ * A committed block: frames at positions [first, next). Frames are decoded while iterating, over as many turns of the
+ * event loop as it takes: the block stays as it was read.
+ */
 export interface JournalBlock {
   first: number;
   next: number;

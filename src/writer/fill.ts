@@ -3,6 +3,9 @@ import type { Journal } from '../journal/index.ts';
 import type { WriteBatch } from './batch.ts';
 import type { Pace } from './pace.ts';
 
+/** Readings decoded between two looks at the clock: some tens of microseconds. */
+const READINGS_BETWEEN_LOOKS = 256;
+
 /**
  * Takes committed frames into the batch, in slices; true when it can take no more. Throws what the journal throws
  * where it cannot be read; the batch is good up to there.
@@ -21,10 +24,13 @@ export async function fill(
     const block = journal.read(batch.next);
     if (block === undefined) return false;
     batch.sinceMs ??= clock.nowMs();
+    let looked = batch.readings;
+    // A block stays as it is for as long as it is walked. Reading it anew after each pause costs more than decoding it.
     for (const frame of block.frames(batch.next)) {
       if (batch.full(pace.maxRows) || frame.position >= end || !batch.add(frame)) return true;
-      // The rest of the block is read anew: its bytes are only promised for this turn.
-      if (slice.over) break;
+      if (batch.readings - looked < READINGS_BETWEEN_LOOKS) continue;
+      looked = batch.readings;
+      await slice.pause();
     }
     await slice.pause();
   }

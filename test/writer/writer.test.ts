@@ -65,8 +65,16 @@ test('after an outage full batches go back to back, in order, the next one decod
   const reads: number[] = [];
   const journal = replaced(bench.journal, {
     read: (position: number) => {
-      if (writing) reads.push(position);
-      return bench.journal.read(position);
+      const block = bench.journal.read(position);
+      if (block === undefined) return undefined;
+      return replaced(block, {
+        *frames(from?: number) {
+          for (const frame of block.frames(from)) {
+            if (writing) reads.push(frame.position);
+            yield frame;
+          }
+        },
+      });
     },
   });
   bench.hindered.before = async () => {
