@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { checkJournal, openLocalJournal, salvageFrames } from '../../src/journal/index.ts';
 import { LmdbFile } from '../../src/journal/local/lmdb-file.ts';
+import { walkTree } from '../../src/journal/local/lmdb-tree.ts';
 import { appendBlocks, DataFile, PAGE } from './damage.ts';
 import { Connection, folder, keptFolder, letter, open } from './harness.ts';
 
@@ -128,6 +129,15 @@ describe('known-bad bytes', () => {
       expect(['whole', 'journal_corrupt']).toContain(await opening);
       expect(all).toEqual(expect.arrayContaining(salvaged(data.dir)));
     }
+  });
+
+  test('a page that the disk does not read now is damage to the report, but a passing fault to who opens it', () => {
+    const file = new LmdbFile(whole.path);
+    const tree = file.metas[0]?.main ?? { depth: 0, entries: 0, root: null };
+    file.close();
+    const told = [...walkTree(file, tree)].map(({ fault }) => fault);
+    expect(told).toEqual([expect.stringMatching(/cannot be read: .*EBADF/)]);
+    expect(() => [...walkTree(file, tree, { throwReadErrors: true })]).toThrow(/EBADF/);
   });
 
   test('an empty file is no new journal', async () => {

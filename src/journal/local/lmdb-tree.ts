@@ -46,6 +46,8 @@ export interface WalkOptions {
   seen?: PageSet;
   /** From the last key to the first. */
   reverse?: boolean;
+  /** A page that the disk does not read ends the walk with the system's error, which may pass, instead of a fault. */
+  throwReadErrors?: boolean;
 }
 
 /** Which pages were seen: a bit each, since a file may have millions. */
@@ -80,9 +82,9 @@ export function* walkTree(
 export function* namedTrees(
   file: LmdbFile,
   main: LmdbTree,
-  seen?: PageSet,
+  options: WalkOptions = {},
 ): Generator<{ name: string; tree: LmdbTree } | TreeFault, void, undefined> {
-  for (const entry of walkTree(file, main, seen === undefined ? {} : { seen })) {
+  for (const entry of walkTree(file, main, options)) {
     if (!('key' in entry)) yield entry;
     else if (entry.isTree && entry.bytes !== null && entry.bytes.length >= 48) {
       // lmdb-js ends names with a zero.
@@ -113,6 +115,7 @@ function* walkPage(
   try {
     page = file.read(number * file.pageBytes, file.pageBytes);
   } catch (error) {
+    if (options.throwReadErrors === true) throw error;
     yield fault(`cannot be read: ${String(error)}`);
     return;
   }

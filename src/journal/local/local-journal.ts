@@ -16,7 +16,7 @@ import { readBlock } from './block-reader.ts';
 import { findLetter, listLetters } from './dead-letters.ts';
 import type { OpenEntry } from './dedupe-log.ts';
 import { Flushes } from './flushes.ts';
-import { Intake } from './intake.ts';
+import { Incoming } from './incoming.ts';
 import { OldestPending } from './oldest-pending.ts';
 import { RecentBlocks } from './recent-blocks.ts';
 import { failureOf, Recovery } from './recovery.ts';
@@ -48,7 +48,7 @@ export class LmdbJournal implements LocalJournal {
   readonly #recovery: Recovery;
   readonly #upkeepTimer: NodeJS.Timeout;
   #memory: Memory;
-  #intake: Intake;
+  #incoming: Incoming;
   #state: JournalState;
   #failure: MillraceError | null = null;
 
@@ -74,7 +74,7 @@ export class LmdbJournal implements LocalJournal {
     this.#oldestPending = new OldestPending(this.#recent, storage);
     this.#admission = new Admission(settings);
     this.#state = storage.state;
-    this.#intake = this.#newIntake();
+    this.#incoming = this.#newIncoming();
     this.#recovery = new Recovery(
       settings,
       () => this.#recover(),
@@ -122,7 +122,7 @@ export class LmdbJournal implements LocalJournal {
       origin.onFailed();
       return true;
     }
-    const batch = this.#intake.open(!this.#busy);
+    const batch = this.#incoming.open(!this.#busy);
     const fresh = batch.append(origin, seq, bytes, readings, Math.trunc(arrivalMs), content);
     if (batch.builder.length >= this.#settings.blockBytes) this.#sealNow();
     return fresh;
@@ -133,7 +133,7 @@ export class LmdbJournal implements LocalJournal {
       origin.onFailed();
       return;
     }
-    const batch = this.#intake.open(!this.#busy);
+    const batch = this.#incoming.open(!this.#busy);
     batch.reject(origin, seq, letter);
     if (batch.letterBytes >= this.#settings.blockBytes) this.#sealNow();
   }
@@ -194,7 +194,7 @@ export class LmdbJournal implements LocalJournal {
       pendingBytes: this.#state.pendingBytes,
       maxBytes: this.#settings.maxBytes,
       oldestPendingMs: this.#oldestPending.arrivalMs(this.#state),
-      queuedBytes: this.#intake.bytes,
+      queuedBytes: this.#incoming.bytes,
       lettersDropped: this.#state.letters.dropped,
       ackedLettersDropped: this.#state.letters.droppedAcked,
       ...(reason === null ? {} : { reason }),
@@ -219,7 +219,7 @@ export class LmdbJournal implements LocalJournal {
   }
 
   #sealNow(): void {
-    this.#intake.seal();
+    this.#incoming.seal();
     this.#run();
     this.#updateAdmission();
   }
@@ -233,14 +233,14 @@ export class LmdbJournal implements LocalJournal {
   async #commitAll(): Promise<void> {
     let more = false;
     for (;;) {
-      this.#intake.seal();
+      this.#incoming.seal();
       const replay = this.#sealReplay();
-      if (!this.#intake.hasSealed && this.#settlements.length === 0 && !more && !this.#upkeepDue) break;
+      if (!this.#incoming.hasSealed && this.#settlements.length === 0 && !more && !this.#upkeepDue) break;
       this.#upkeepDue = false;
       const settlements = this.#settlements;
       this.#settlements = [];
       for (const { settlement } of settlements) this.#dropTo = Math.max(this.#dropTo, expiredTo(settlement));
-      const batches = this.#intake.take();
+      const batches = this.#incoming.take();
       let transaction;
       try {
         transaction = buildTransaction(
@@ -273,7 +273,7 @@ export class LmdbJournal implements LocalJournal {
   #sealReplay(): PendingReplay | null {
     for (let replay = this.#replays.shift(); replay !== undefined; replay = this.#replays.shift()) {
       const nowMs = this.#settings.clock.nowMs();
-      const batch = this.#intake.replayBatch(nowMs);
+      const batch = this.#incoming.replayBatch(nowMs);
       try {
         replayInto(batch, replay, this.#state.letters, this.#storage, nowMs);
       } catch (error) {
@@ -281,7 +281,7 @@ export class LmdbJournal implements LocalJournal {
         continue;
       }
       if (batch.replayed.length > 0) {
-        this.#intake.pushReplay(batch);
+        this.#incoming.pushReplay(batch);
         return replay;
       }
       replay.resolve();
@@ -308,7 +308,7 @@ export class LmdbJournal implements LocalJournal {
     this.#state = change.state;
     this.#openEntry = transaction.openEntry;
     this.#replayedIds.update(replay?.positions ?? new Map<string, number>(), change.state.settled);
-    this.#intake.written(transaction.bytes);
+    this.#incoming.written(transaction.bytes);
     for (const { bytes } of change.blocks) this.#recent.push(new CommittedBlock(bytes));
     for (const cursor of transaction.cursors) cursor.durable = cursor.committing;
     this.#updateAdmission();
@@ -329,7 +329,7 @@ export class LmdbJournal implements LocalJournal {
   ): void {
     this.#failure = failureOf(error);
     const lost = new Set<Origin>();
-    for (const { batch } of [...batches, ...this.#intake.reset(this.#state.head)])
+    for (const { batch } of [...batches, ...this.#incoming.reset(this.#state.head)])
       for (const { origin } of batch.slots) lost.add(origin);
     const replays = replay === null ? this.#replays : [replay, ...this.#replays];
     const waiting = [...settlements, ...this.#settlements, ...replays];
@@ -360,14 +360,14 @@ export class LmdbJournal implements LocalJournal {
     this.#memory = memory;
     this.#state = storage.state;
     this.#openEntry = null;
-    this.#intake = this.#newIntake();
+    this.#incoming = this.#newIncoming();
     this.#failure = null;
     this.#updateAdmission();
     if (grown) for (const listener of this.#commitListeners) guard(() => listener(head));
   }
 
-  #newIntake(): Intake {
-    return new Intake(this.#state.head, {
+  #newIncoming(): Incoming {
+    return new Incoming(this.#state.head, {
       ...this.#memory,
       flushes: this.#flushes,
       settings: this.#settings,
@@ -380,7 +380,7 @@ export class LmdbJournal implements LocalJournal {
       failed: this.#failure !== null,
       blockBytes: this.#state.blockBytes,
       pendingBytes: this.#state.pendingBytes,
-      queuedBytes: this.#intake.bytes,
+      queuedBytes: this.#incoming.bytes,
       pendingAgeMs: this.#pendingAgeMs(),
     });
   }

@@ -10,7 +10,8 @@ const TRIES = 3;
 /**
  * Looks at the journal's data file before lmdb maps it: both meta pages, the size that they ask for, and the
  * trees, newest blocks first, as far as `WALK_MS` allows; when pages are missing at the end, all of them. The
- * checksums of blocks are not part of it. Throws `journal_corrupt` that says what is wrong and what to do.
+ * checksums of blocks are not part of it. Throws `journal_corrupt` that says what is wrong and what to do, and the
+ * system's error where the disk does not read.
  */
 export function verifyFile(path: string): void {
   for (let attempt = 1; ; attempt++) {
@@ -58,14 +59,14 @@ function structureFaults(file: LmdbFile, free: LmdbTree, main: LmdbTree, maxMs: 
   const faults: string[] = [];
   const seen = new PageSet(file.pages);
   const trees: { name: string; tree: LmdbTree }[] = [{ name: 'free pages', tree: free }];
-  for (const found of namedTrees(file, main, seen)) {
+  for (const found of namedTrees(file, main, { seen, throwReadErrors: true })) {
     if ('name' in found) trees.push(found);
     else faults.push(found.fault);
   }
   // The blocks last: they are most of the pages, and the newest of them are what opening reads.
   trees.sort((a, b) => Number(a.name === 'blocks') - Number(b.name === 'blocks'));
   for (const { name, tree } of trees) {
-    for (const entry of walkTree(file, tree, { seen, reverse: true })) {
+    for (const entry of walkTree(file, tree, { seen, reverse: true, throwReadErrors: true })) {
       if (entry.fault !== null) faults.push(`in ${name}, ${entry.fault}`);
       if (faults.length >= MAX_FAULTS || performance.now() > endMs) return faults;
     }

@@ -32,6 +32,8 @@ export class DuckDbStore implements Store {
   /** Null between a failure that made the database unusable and its next opening. */
   #database: Database | null;
   #position: StorePosition | null;
+  /** Of the last write that was asked for: it may be in the file although it was reported as failed. */
+  #asked: StorePosition | null = null;
   #state: StoreState = { state: 'up', reason: null };
   /** The end of the last write or probe that was asked for: they run one after another. */
   #last: Promise<unknown> = Promise.resolve();
@@ -47,6 +49,7 @@ export class DuckDbStore implements Store {
 
   write(batches: readonly ColumnBatch[], position: StorePosition): Promise<RefusedPoint[]> {
     return this.#inTurn('the write failed', async ({ writer, tables, filler }) => {
+      this.#asked = position;
       const refused = await writeTransaction(writer, tables, filler, batches, position);
       this.#position = withRefused(position, refused);
       return refused;
@@ -83,10 +86,11 @@ export class DuckDbStore implements Store {
     const database = await this.#open();
     const before = this.#position;
     const { position } = database;
-    // A write that was reported as failed may be there; one that was reported as done must be.
-    const isBack =
-      before !== null && (position?.epoch !== before.epoch || position.position < before.position);
-    if (isBack) {
+    // What was reported as done must be there.
+    const isGoingOn =
+      before === null || (position?.epoch === before.epoch && position.position >= before.position);
+    const isAsked = position?.epoch === this.#asked?.epoch && position?.position === this.#asked?.position;
+    if (before !== null && !isGoingOn && !isAsked) {
       const lost = `it has frames up to ${position?.position ?? 0}, and had them up to ${before.position}`;
       const error = new MillraceError('store_unavailable', `the database file is another one: ${lost}`);
       await database.abandon(error);

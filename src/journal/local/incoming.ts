@@ -18,7 +18,7 @@ interface Surroundings {
 const REPLAY_CAPACITY = 64 * 1024;
 
 /** What was taken and is not yet part of a transaction: the open batch, and the sealed ones in their order. */
-export class Intake {
+export class Incoming {
   readonly #around: Surroundings;
   #batch: Batch | null = null;
   #sealed: SealedBatch[] = [];
