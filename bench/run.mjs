@@ -28,6 +28,7 @@ const BENCHMARKS = {
   'influx-end-to-end': { quick: ['--quick'] },
   durability: {},
   idle: {},
+  scale: {},
 };
 const names =
   values.only ?? Object.keys(BENCHMARKS).filter((name) => !values.quick || BENCHMARKS[name].quick);
