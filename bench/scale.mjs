@@ -66,6 +66,11 @@ async function cpuPerFrame(connections, schemas) {
   }
 }
 
+const row = (name, runs, of) => {
+  const { min, median, max } = spread(runs);
+  return [name, ...[min, median, max].map((us) => us.toFixed(1)), of === null ? '' : ratio(of.median)];
+};
+
 try {
   const small = schemaFolder(0);
   const large = schemaFolder(SCHEMAS);
@@ -78,10 +83,6 @@ try {
   // Each beside the reference of its own round.
   const toFew = (runs) => spread(runs.map((us, i) => us / cpuUs.few[i]));
   const ratios = { devices: toFew(cpuUs.many), schemas: toFew(cpuUs.schemas) };
-  const row = (name, runs, of) => {
-    const { min, median, max } = spread(runs);
-    return [name, ...[min, median, max].map((us) => us.toFixed(1)), of === null ? '' : ratio(of.median)];
-  };
   report({
     name: 'scale',
     title: 'What a frame costs with more devices and more schemas',
