@@ -5,7 +5,7 @@ import { describeWith } from '../fixtures/program.ts';
 import { until } from '../fixtures/until.ts';
 import { withScene, type Scene } from './harness/scene.ts';
 import { longCycles, seeded } from './harness/asked.ts';
-import { judge } from './harness/verdict.ts';
+import { breakPromise, judge } from './harness/verdict.ts';
 
 const random = seeded('influx-outage');
 const ROUNDS = longCycles === null ? 1 : 5;
@@ -78,7 +78,8 @@ describeWith(own, 'an influxd of its own on PATH', 'an InfluxDB under the server
       await gateway.kill();
       await gateway.start();
       await fleet.progress(20);
-      if ((await gateway.ledger()).stored > stored) throw new Error('stored while the store was away');
+      const more = (await gateway.ledger()).stored - stored;
+      if (more > 0) breakPromise('InfluxDB away', `${more} stored in the ledger while the store was away`);
       await influx.restart();
     }));
 });

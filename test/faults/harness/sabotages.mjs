@@ -13,7 +13,10 @@ export const SABOTAGES = [
       {
         in: 'ingest/session.js',
         find: 'journal.append(this, seq, ',
-        replace: '(queueMicrotask(() => this.onDurable(seq)), journal).append(this, seq, ',
+        // The journal's own word, which comes later, goes nowhere.
+        replace:
+          '(queueMicrotask(this.onDurable.bind(this, seq, bytes.length, nowMs)), journal).append({ device: ' +
+          'this.device, transport: this.transport, onDurable() {}, onFailed: () => this.onFailed() }, seq, ',
       },
     ],
   },
@@ -37,7 +40,7 @@ export const SABOTAGES = [
   },
   {
     name: 'position settled before the store write',
-    breaks: /acknowledged readings are not in the store/,
+    breaks: /stored in the ledger while the store was away|acknowledged readings are not in the store/,
     noticedBy: ['influx-outage'],
     patches: [
       {
