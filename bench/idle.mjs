@@ -30,7 +30,9 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const hardLimit = Number(/Max open files\s+\d+\s+(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8'))[1]);
 /** Where the system allows a process fewer descriptors, as many as go. */
-const steps = [10_000, 20_000].map((connections) => Math.min(connections, hardLimit - OTHER_DESCRIPTORS));
+const steps = [10_000, 20_000].map((connections) =>
+  Math.min(connections, hardLimit - OTHER_DESCRIPTORS - WARM_UP),
+);
 
 /** One process of connections after the other, each with an address of its own. */
 class Clients {
@@ -105,9 +107,11 @@ async function memory(port, pid, path, answers) {
 async function bareMemory() {
   const child = fork(file('prototype.mjs'), [JSON.stringify({ kind: 'bare' })]);
   const [{ port }] = await once(child, 'message');
-  const measured = await memory(port, child.pid, '/{device}', false);
-  child.kill('SIGKILL');
-  return measured;
+  try {
+    return await memory(port, child.pid, '/{device}', false);
+  } finally {
+    child.kill('SIGKILL');
+  }
 }
 
 async function withGateway(use) {
