@@ -13,7 +13,8 @@ import { temporaryFolder } from '../fixtures/folder.ts';
 import { until } from '../fixtures/until.ts';
 import { longCycles, seeded } from './harness/asked.ts';
 import { sabotage } from './harness/sabotages.mjs';
-import { record } from './harness/verdict.ts';
+import type { Ledger } from './harness/gateway.ts';
+import { imbalance, record } from './harness/verdict.ts';
 
 const random = seeded('contents');
 const CYCLES = longCycles ?? 5;
@@ -32,6 +33,7 @@ interface Answer {
   accepted: number;
   duplicates: number;
   rejected: unknown[];
+  ledger: Ledger;
 }
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -40,6 +42,9 @@ let child: ChildProcess | null = null;
 let waiting: Request[] = [];
 let requests: Request[] = [];
 let repeatedReadings = 0;
+/** Ledgers that were read, and those of them that told duplicates. */
+let ledgers = 0;
+let withDuplicates = 0;
 const broken: string[] = [];
 
 beforeEach(() => {
@@ -83,7 +88,13 @@ async function kill(): Promise<void> {
   await ended;
 }
 
-function answered({ accepted, duplicates, rejected }: Answer): void {
+function answered({ accepted, duplicates, rejected, ledger }: Answer): void {
+  const off = imbalance(ledger);
+  if (off !== null) broken.push(off);
+  const sentReadings = requests.reduce((sum, { readings }) => sum + readings, 0);
+  if (ledger.pending > sentReadings) broken.push(`pending ${ledger.pending}, sent ${sentReadings}`);
+  ledgers++;
+  if (ledger.duplicates > 0) withDuplicates++;
   const request = waiting.shift();
   if (request === undefined) throw new Error('an answer that nobody waits for');
   if (accepted + duplicates !== request.frames.length || rejected.length > 0)
@@ -174,6 +185,8 @@ function judge(): void {
     broken,
   });
   expect(repeatedReadings).toBeGreaterThan(0);
+  expect(ledgers).toBeGreaterThan(100);
+  expect(withDuplicates).toBeGreaterThan(0);
   expect(broken).toEqual([]);
 }
 

@@ -1,7 +1,7 @@
 /**
  * A process with nothing but the way in for transports that number nothing, over a journal: what an HTTP server hands
  * on. Its argument is the data folder. Each line on stdin is a request, {device, frames} with frames in base64; each on
- * stdout the answer to one, in their order: {accepted, duplicates, rejected}. It ends with stdin.
+ * stdout the answer to one, in their order: {accepted, duplicates, rejected, ledger}. It ends with stdin.
  */
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ const intake = new Intake({
 
 async function tell(taken, before) {
   const [answer] = await Promise.all([taken, before]);
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
+  process.stdout.write(`${JSON.stringify({ ...answer, ledger: journal.ledger() })}\n`);
 }
 
 let last = Promise.resolve();
