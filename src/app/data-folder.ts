@@ -75,37 +75,39 @@ interface Owner {
  * got the same id does not look like the owner. Whether the owner lives is asked, and the own name put in its
  * place, inside one write transaction of lmdb: its mutex is the system's and ends with its process, so that of
  * many starts at once on a stale lock exactly one wins. The file stays: a lock that is removed can be a
- * newer one than was looked at.
+ * newer one than was looked at. It stays open for as long as the folder is held: who closes it last takes lmdb's
+ * mutex apart, and must not do so under another start.
  */
 function takeLock(file: string, root: string): () => void {
   const { dev, ino } = statSync(root);
   const folder = `${dev}:${ino}`;
   const me: Owner = { pid: process.pid, started: startTime(process.pid), folder };
-  const inTurn = (change: (owner: Owner | undefined) => Owner | null | undefined): void => {
-    checkLockFile(file);
-    const database = open<Owner, string>({ path: file, encoding: 'json', overlappingSync: false });
-    try {
-      database.transactionSync(() => {
-        const next = change(database.get('owner'));
-        if (next === null) database.removeSync('owner');
-        else if (next !== undefined) database.putSync('owner', next);
-      });
-    } finally {
-      void database.close();
-    }
-  };
-  inTurn((owner) => {
-    const here = owner !== undefined && (owner.folder ?? folder) === folder;
-    if (here && isAlive(owner.pid) && startTime(owner.pid) === owner.started) {
-      throw new MillraceError('data_dir_in_use', `process ${owner.pid} uses the data folder ${root}`);
-    }
-    return me;
-  });
+  checkLockFile(file);
+  const database = open<Owner, string>({ path: file, encoding: 'json', overlappingSync: false });
+  const close = (): void => void database.close();
+  try {
+    database.transactionSync(() => {
+      const owner = database.get('owner');
+      const here = owner !== undefined && (owner.folder ?? folder) === folder;
+      if (here && isAlive(owner.pid) && startTime(owner.pid) === owner.started) {
+        throw new MillraceError('data_dir_in_use', `process ${owner.pid} uses the data folder ${root}`);
+      }
+      database.putSync('owner', me);
+    });
+  } catch (error) {
+    close();
+    throw error;
+  }
   return () => {
     try {
-      inTurn((owner) => (owner?.pid === me.pid && owner.started === me.started ? null : undefined));
+      database.transactionSync(() => {
+        const owner = database.get('owner');
+        if (owner?.pid === me.pid && owner.started === me.started) database.removeSync('owner');
+      });
     } catch {
       // On a full disk the name stays, and stands in nobody's way once this process has ended.
+    } finally {
+      close();
     }
   };
 }
