@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { constants, closeSync, existsSync, ftruncateSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { open } from 'lmdb';
-import { MillraceError, messageOf, systemCodeOf } from '../core/index.ts';
+import { tryLock } from 'fs-native-extensions';
+import { MillraceError, messageOf } from '../core/index.ts';
 
 /** The layout of the data folder; a higher number on disk was written by a newer version. */
 const FORMAT = 1;
@@ -22,7 +23,9 @@ export function openDataFolder(dir: string): DataFolder {
   return usable(root, () => {
     mkdirSync(root, { recursive: true });
     const folder = lock(root);
-    writeFileSync(join(root, 'format'), `${FORMAT}\n`);
+    const format = join(root, 'format');
+    // Not written again at each start: on a full disk that would fail and leave an empty file.
+    if (Number(readIfThere(format)) !== FORMAT) writeFileSync(format, `${FORMAT}\n`);
     return folder;
   });
 }
@@ -48,7 +51,7 @@ function usable(root: string, take: () => DataFolder): DataFolder {
 
 function lock(root: string): DataFolder {
   checkVersion(join(root, 'format'));
-  const release = takeLock(join(root, 'lock.lmdb'), root);
+  const release = takeLock(join(root, 'lock'), root);
   return { path: (name) => join(root, name), release };
 }
 
@@ -62,85 +65,36 @@ function checkVersion(file: string): void {
   }
 }
 
-/** Whom the lock names. */
-interface Owner {
-  pid: number;
-  started: string;
-  /** Device and inode of the folder: a copy of it is in nobody's use, whatever it says. */
-  folder?: string;
-}
-
 /**
- * The lock names its process by id and start time, so that after a crash or a reboot another process that
- * got the same id does not look like the owner. Whether the owner lives is asked, and the own name put in its
- * place, inside one write transaction of lmdb: its mutex is the system's and ends with its process, so that of
- * many starts at once on a stale lock exactly one wins. The file stays: a lock that is removed can be a
- * newer one than was looked at. It stays open for as long as the folder is held: who closes it last takes lmdb's
- * mutex apart, and must not do so under another start.
+ * The lock is the system's, on an open file: it ends with the process however that ends, so that none is ever
+ * stale, and it holds between containers that share the folder. The file's content only says who has it.
  */
 function takeLock(file: string, root: string): () => void {
-  const { dev, ino } = statSync(root);
-  const folder = `${dev}:${ino}`;
-  const me: Owner = { pid: process.pid, started: startTime(process.pid), folder };
-  checkLockFile(file);
-  const database = open<Owner, string>({ path: file, encoding: 'json', overlappingSync: false });
-  const close = (): void => void database.close();
+  const lockFile = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o644);
   try {
-    database.transactionSync(() => {
-      const owner = database.get('owner');
-      const here = owner !== undefined && (owner.folder ?? folder) === folder;
-      if (here && isAlive(owner.pid) && startTime(owner.pid) === owner.started) {
-        throw new MillraceError('data_dir_in_use', `process ${owner.pid} uses the data folder ${root}`);
-      }
-      database.putSync('owner', me);
-    });
+    if (!tryLock(lockFile)) {
+      const owner = readIfThere(file)?.trim();
+      const who = owner === undefined || owner === '' ? 'another process' : `process ${owner}`;
+      throw new MillraceError('data_dir_in_use', `${who} uses the data folder ${root}`);
+    }
   } catch (error) {
-    close();
+    closeSync(lockFile);
     throw error;
   }
+  writeOwner(lockFile, `${process.pid}\n`);
   return () => {
-    try {
-      database.transactionSync(() => {
-        const owner = database.get('owner');
-        if (owner?.pid === me.pid && owner.started === me.started) database.removeSync('owner');
-      });
-    } catch {
-      // On a full disk the name stays, and stands in nobody's way once this process has ended.
-    } finally {
-      close();
-    }
+    writeOwner(lockFile, '');
+    closeSync(lockFile);
   };
 }
 
-/** lmdb ends the process when it is given a file that it cannot use. */
-function checkLockFile(file: string): void {
-  if (!existsSync(file) || statSync(file).size === 0) return;
-  const start = readFileSync(file).subarray(0, LMDB_MAGIC_OFFSET + 4);
-  if (start.length < LMDB_MAGIC_OFFSET + 4 || start.readUInt32LE(LMDB_MAGIC_OFFSET) !== LMDB_MAGIC) {
-    throw new Error(`${file} is damaged: remove it while no server runs`);
-  }
-}
-
-/** Of the first page: behind lmdb-js's page header of 24 bytes comes the magic number of lmdb. */
-const LMDB_MAGIC = 0xbeefc0de;
-const LMDB_MAGIC_OFFSET = 24;
-
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
+function writeOwner(lockFile: number, owner: string): void {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemCodeOf(error) === 'EPERM';
+    ftruncateSync(lockFile);
+    writeSync(lockFile, owner, 0);
+  } catch {
+    // On a full disk nobody is named; the lock holds all the same.
   }
-}
-
-/** Ticks from boot to the process's start where the system tells (Linux), else a constant. */
-function startTime(pid: number): string {
-  const stat = readIfThere(`/proc/${pid}/stat`);
-  if (stat === null) return '-';
-  // The command in parentheses may hold spaces; field 22 is the 20th behind it.
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '-';
 }
 
 function readIfThere(file: string): string | null {
