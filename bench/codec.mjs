@@ -17,9 +17,9 @@ import { atMost, count, flag, ratio, report, spread } from './report.mjs';
 
 const quick = process.argv.includes('--quick');
 const runs = Number(flag('runs', quick ? 3 : 7));
-const RUN_MS = quick ? 150 : 500;
+const RUN_MS = Number(flag('ms', quick ? 150 : 500));
 const DEVICES = 200;
-const OTHER_SCHEMAS = 1_000;
+const OTHER_SCHEMAS = Number(flag('others', 1_000));
 const BODY_POINTS = 5_000;
 const TARGETS = { guard: 40, columns: 80, lines: 300 };
 

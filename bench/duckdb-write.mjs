@@ -28,7 +28,7 @@ const quick = process.argv.includes('--quick');
 const runs = Number(flag('runs', quick ? 2 : 5));
 /** Frames of each device in one run. */
 const rounds = Number(flag('rounds', quick ? 15 : 30));
-const DEVICES = 1_000;
+const DEVICES = Number(flag('devices', 1_000));
 const READINGS = 100;
 /** Rows of one transaction, as the writer gathers them under load. */
 const batchRows = Number(flag('rows', LIMITS.storeBatchRows));

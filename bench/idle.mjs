@@ -19,8 +19,10 @@ const OTHER_DESCRIPTORS = 100;
 const CONNECTIONS_PER_PROCESS = 5_000;
 /** Before the first look at the memory: code is compiled, buffers are there. */
 const WARM_UP = 500;
-const FEW = 500;
-const MANY = 5_000;
+const FEW = Number(flag('few', 500));
+const MANY = 10 * FEW;
+/** Looks at the memory, four a second, without a new lowest or highest value: then it has come to rest. */
+const STILL_LOOKS = Number(flag('still', 8));
 const framesPerS = Number(flag('rate', 5_000));
 const seconds = Number(flag('seconds', quick ? 5 : 15));
 const rounds = Number(flag('rounds', quick ? 1 : 3));
@@ -30,7 +32,8 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const hardLimit = Number(/Max open files\s+\d+\s+(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8'))[1]);
 /** Where the system allows a process fewer descriptors, as many as go. */
-const steps = [10_000, 20_000].map((connections) =>
+const most = Number(flag('connections', 20_000));
+const steps = [most / 2, most].map((connections) =>
   Math.min(connections, hardLimit - OTHER_DESCRIPTORS - WARM_UP),
 );
 
@@ -69,11 +72,11 @@ class Clients {
   }
 }
 
-/** Waits until the memory has come to rest: 2 s without a new lowest or highest value. */
+/** Waits until the memory has come to rest. */
 async function settledRss(pid) {
   let low = Number.POSITIVE_INFINITY;
   let high = 0;
-  for (let still = 0; still < 8; still++) {
+  for (let still = 0; still < STILL_LOOKS; still++) {
     await pause(250);
     const bytes = rssBytes(pid);
     if (bytes < low || bytes > high) still = 0;

@@ -20,7 +20,7 @@ import { atLeast, atMost, count, flag, ratio, report, spread } from './report.mj
 
 const quick = process.argv.includes('--quick');
 const runs = Number(flag('runs', quick ? 1 : 5));
-const DEVICES = 1_000;
+const DEVICES = Number(flag('devices', 1_000));
 /** Frames of each device in one run: of 100 readings, and of one. */
 const ROUNDS = quick ? { 100: 3, 1: 150 } : { 100: 10, 1: 500 };
 

@@ -23,11 +23,11 @@ const quick = process.argv.includes('--quick');
 const runs = Number(flag('runs', quick ? 1 : 5));
 /** Frames of each device in one run. */
 const rounds = quick ? 2 : 5;
-const DEVICES = 1_000;
+const DEVICES = Number(flag('devices', 1_000));
 const READINGS = 100;
 /** Rows of one write, as the writer gathers them. */
 const batchRows = Number(flag('rows', LIMITS.storeBatchRows));
-const ENCODE_MS = quick ? 500 : 1_500;
+const ENCODE_MS = Number(flag('ms', quick ? 500 : 1_500));
 
 const schemaText = shippedSchema('environment.avsc');
 const schema = compileSchema(schemaText);

@@ -32,12 +32,15 @@ export async function startInfluxd(dir) {
       ],
       { stdio: 'ignore' },
     );
+    let failed = null;
+    server.process.once('error', (error) => (failed = error));
     for (;;) {
       const alive = await fetch(`${url}/health`).then(
         (response) => response.ok,
         () => false,
       );
       if (alive) return;
+      if (failed !== null) throw new Error(`influxd cannot be started: ${failed.message}`);
       if (server.process.exitCode !== null) throw new Error('influxd ended');
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

@@ -3,7 +3,7 @@
  * written afterwards, with the devices still streaming. `npm run build`, influxd on PATH, then
  * `node bench/outage.mjs [--minutes 10] [--rate 50000] [--write]`.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startFleet, startGateway } from './gateway.mjs';
@@ -13,7 +13,7 @@ import { atLeast, atMost, count, flag, megabytes, ratio, report } from './report
 const minutes = Number(flag('minutes', 10));
 const rate = Number(flag('rate', 50_000));
 const READINGS = 100;
-const WARM_UP_S = 20;
+const WARM_UP_S = Number(flag('warm-up', 20));
 
 const dir = mkdtempSync(join(tmpdir(), 'millrace-outage-'));
 const influx = await startInfluxd(join(dir, 'influx'));
@@ -30,12 +30,18 @@ const devices = Math.ceil(rate / READINGS);
 const fleet = startFleet(gateway.url, { devices, rate: 1, readings: READINGS });
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+/** Resident memory by its kind (proc(5), status): the process's own, pages of mapped files, shared memory. */
+const KINDS = { own: 'RssAnon', mapped: 'RssFile', shared: 'RssShmem' };
+function memoryByKind() {
+  const status = readFileSync(`/proc/${gateway.pid}/status`, 'utf8');
+  const bytes = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)[1]) * 1024;
+  return Object.fromEntries(Object.entries(KINDS).map(([kind, name]) => [`${kind}Bytes`, bytes(name)]));
+}
 const look = async () => ({
   atMs: performance.now(),
   ledger: await gateway.json('/v1/ledger'),
   pendingBytes: (await gateway.json('/v1/stats')).journal.pendingBytes,
-  ownBytes: gateway.ownBytes(),
-  rssBytes: gateway.rssBytes(),
+  ...memoryByKind(),
   cpuS: gateway.cpuSeconds(),
 });
 
@@ -49,8 +55,7 @@ try {
     await sleep(2_000);
     const sample = {
       atS: (performance.now() - before.atMs) / 1_000,
-      own: gateway.ownBytes(),
-      rss: gateway.rssBytes(),
+      ...memoryByKind(),
     };
     samples.push(sample);
     if (process.argv.includes('--trace')) process.stderr.write(`${JSON.stringify(sample)}\n`);
@@ -80,10 +85,12 @@ try {
     outageS,
     readingsPerS: live,
     ownBeforeBytes: before.ownBytes,
-    ownMaxBytes: most('own'),
+    ownMaxBytes: most('ownBytes'),
     ownAfterBytes: after.ownBytes,
-    rssBeforeBytes: before.rssBytes,
-    rssMaxBytes: most('rss'),
+    mappedBeforeBytes: before.mappedBytes,
+    mappedMaxBytes: most('mappedBytes'),
+    sharedBeforeBytes: before.sharedBytes,
+    sharedMaxBytes: most('sharedBytes'),
     journalBytesPerFrameByte: growth,
     catchUpS,
     catchUpReadingsPerS: stored / catchUpS,
@@ -107,10 +114,8 @@ try {
       ['memory of its own before, MB', megabytes(before.ownBytes)],
       ['most during the outage over that, MB', megabytes(memory)],
       ['at the end of the catch-up over that, MB', megabytes(after.ownBytes - before.ownBytes)],
-      [
-        'most resident over that before, with pages of the mapped journal, MB',
-        megabytes(data.rssMaxBytes - before.rssBytes),
-      ],
+      ['pages of mapped files over those before, MB', megabytes(data.mappedMaxBytes - before.mappedBytes)],
+      ['shared memory over that before, MB', megabytes(data.sharedMaxBytes - before.sharedBytes)],
       ['journal bytes by frame bytes', ratio(growth)],
       ['catch-up, readings stored per second', count(data.catchUpReadingsPerS)],
       ['catch-up by live rate', ratio(data.catchUpToLive)],
@@ -120,7 +125,7 @@ try {
     ],
     notes: [
       `${devices} devices with one frame of ${READINGS} Environment readings a second each; the fleet, the gateway and InfluxDB share the cores.`,
-      'Memory of its own is RssAnon. The journal is a mapped file: pages of it that were written count as resident too, but they belong to the page cache, and the system takes them back when it needs room.',
+      'Memory of its own is RssAnon; mapped pages, RssFile, stand beside it because the journal is a mapped file whose pages belong to the page cache: the system takes them back when it needs room.',
     ],
     targets: [
       atLeast('readings acknowledged per second while the store is away', live, 0.97 * rate),

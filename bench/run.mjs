@@ -1,5 +1,6 @@
 /**
  * Every benchmark after the other, and the verdict on each target: npm run bench -- [--quick] [--write] [--only NAME].
+ * --tiny only shows that each works, the long ones included: its figures mean nothing.
  * --quick takes under two minutes and less exact figures; --write keeps the figures in bench/results and makes
  * docs/benchmarks.md from them. It ends with 0 also where targets are not met: it measures, it does not judge.
  */
@@ -13,25 +14,52 @@ const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
+    tiny: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true },
   },
 });
 
-/** The file of each, and what it is told for the short form. Those without are in the long form only. */
+/** The file of each, and what it is told for the short forms. Those without `quick` are not in that; `alone` only when named. */
 const BENCHMARKS = {
-  codec: { quick: ['--quick', '--runs', '1'] },
-  ingest: { quick: ['--quick', '--seconds', '1'] },
-  ack: { quick: ['--seconds', '4'] },
-  'duckdb-write': { quick: ['--quick', '--runs', '1', '--rounds', '5'] },
-  'influx-write': { quick: ['--quick'] },
-  'influx-end-to-end': { quick: ['--quick'] },
-  durability: {},
-  idle: {},
-  scale: {},
+  codec: { quick: ['--quick', '--runs', '1'], tiny: ['--runs', '1', '--ms', '5', '--others', '10'] },
+  ingest: {
+    quick: ['--quick', '--seconds', '1'],
+    tiny: ['--quick', '--runs', '0', '--seconds', '0.1', '--connections', '4'],
+  },
+  ack: { quick: ['--seconds', '4'], tiny: ['--seconds', '1', '--devices', '10'] },
+  'duckdb-write': {
+    quick: ['--quick', '--runs', '1', '--rounds', '5'],
+    tiny: ['--runs', '1', '--rounds', '1', '--devices', '50'],
+  },
+  'influx-write': { quick: ['--quick'], tiny: ['--quick', '--devices', '20', '--ms', '20'] },
+  'influx-end-to-end': { quick: ['--quick'], tiny: ['--quick', '--devices', '20'] },
+  durability: { tiny: ['--seconds', '0.1', '--rounds', '1'] },
+  idle: {
+    tiny: [
+      '--quick',
+      '--seconds',
+      '0.5',
+      '--connections',
+      '600',
+      '--few',
+      '10',
+      '--rate',
+      '500',
+      '--still',
+      '1',
+    ],
+  },
+  outage: { alone: true, tiny: ['--minutes', '0.05', '--rate', '2000', '--warm-up', '1'] },
+  scale: {
+    tiny: ['--rounds', '1', '--seconds', '0.5', '--rate', '500', '--few', '10', '--schemas', '10'],
+  },
 };
 const names =
-  values.only ?? Object.keys(BENCHMARKS).filter((name) => !values.quick || BENCHMARKS[name].quick);
+  values.only ??
+  Object.keys(BENCHMARKS).filter((name) =>
+    values.tiny ? true : !BENCHMARKS[name].alone && (!values.quick || BENCHMARKS[name].quick),
+  );
 for (const name of names) {
   if (name in BENCHMARKS) continue;
   process.stderr.write(`--only: expected one of ${Object.keys(BENCHMARKS).join(', ')}, got "${name}"\n`);
@@ -41,23 +69,27 @@ for (const name of names) {
 const startMs = performance.now();
 const table = new Table({ style: { head: [], border: [] }, head: ['benchmark', 'target', ''] });
 const failed = [];
+const figures = {};
 for (const name of names) {
   const result = await run(name);
   if (result === null) failed.push(name);
-  else
+  else {
+    figures[name] = result;
     for (const target of result.targets)
       table.push([name, toldTarget(target), target.met ? 'met' : 'NOT MET']);
+  }
 }
 process.stdout.write(`\n${table.toString()}\n`);
 process.stdout.write(`${Math.round((performance.now() - startMs) / 1_000)} s\n`);
 if (values.write) await import('../build/benchmarks-doc.mjs');
 for (const name of failed) process.stdout.write(`FAILED: ${name}\n`);
+process.stdout.write(`${JSON.stringify({ figures, failed })}\n`);
 process.exitCode = failed.length === 0 ? 0 : 1;
 
 /** Runs one and shows what it says; its last line is its figures. Null when it failed. */
 async function run(name) {
   const options = [
-    ...(values.quick ? (BENCHMARKS[name].quick ?? []) : []),
+    ...((values.tiny ? BENCHMARKS[name].tiny : values.quick ? BENCHMARKS[name].quick : null) ?? []),
     ...(values.write ? ['--write'] : []),
   ];
   const child = spawn(process.execPath, ['--expose-gc', file(`${name}.mjs`), ...options], {

@@ -17,9 +17,9 @@ const framesPerS = Number(flag('rate', 5_000));
 const seconds = Number(flag('seconds', quick ? 4 : 15));
 const rounds = Number(flag('rounds', quick ? 1 : 3));
 const READINGS = 10;
-const FEW = 500;
-const MANY = 5_000;
-const SCHEMAS = 1_000;
+const FEW = Number(flag('few', 500));
+const MANY = 10 * FEW;
+const SCHEMAS = Number(flag('schemas', 1_000));
 /** What ten times the devices may cost; and 1,000 schemas, where the rest is the spread of such figures. */
 const TARGETS = { devices: 1.3, schemas: 1.1 };
 
