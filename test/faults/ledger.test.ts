@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeWithInflux, startInflux } from '../fixtures/influxd.ts';
 import { messageOf } from '../../src/core/index.ts';
-import { type DeviceModel, PlainDriver } from './harness/device.ts';
+import { type DeviceModel, PlainDriver, RivalDrivers } from './harness/device.ts';
 import type { Fleet } from './harness/fleet.ts';
 import type { Gateway, Ledger } from './harness/gateway.ts';
 import { InfluxProxy } from './harness/influx-proxy.ts';
@@ -48,7 +48,11 @@ function counted(models: readonly DeviceModel[], upTo: (model: DeviceModel) => n
 /** A second connection of a device: the first is told to go, and what it still sends may come twice. */
 function double(gateway: Gateway, fleet: Fleet): void {
   const [model] = fleet.models;
-  if (model !== undefined) fleet.drivers[0] = new PlainDriver(model, gateway.wsUrl);
+  const [driver] = fleet.drivers;
+  if (model === undefined || driver === undefined) return;
+  const rivals = driver instanceof RivalDrivers ? driver : new RivalDrivers([driver]);
+  rivals.add(new PlainDriver(model, gateway.wsUrl));
+  fleet.drivers[0] = rivals;
 }
 
 /** Kills, outages, cut connections and doubled devices, one after the other, until told to stop. */
@@ -63,7 +67,7 @@ async function torment(gateway: Gateway, proxy: InfluxProxy, fleet: Fleet, signa
     await sleep(random.between(100, 500));
     proxy.set(null);
     double(gateway, fleet);
-    for (const driver of fleet.drivers) if (driver instanceof PlainDriver) driver.cut();
+    for (const driver of fleet.drivers) driver.cut();
     await fleet.progress(10);
     await gateway.kill();
     await gateway.start();

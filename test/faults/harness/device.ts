@@ -124,6 +124,8 @@ function listeningSocket(
 export interface Driver {
   /** Frames were added. */
   pump(): void;
+  /** Drops the connection as a bad network does, where it can; it comes back by itself. */
+  cut(): void;
   close(): void;
 }
 
@@ -178,7 +180,6 @@ export class PlainDriver implements Driver {
     }
   }
 
-  /** Drops the connection as a bad network does; it comes back by itself. */
   cut(): void {
     this.#socket?.terminate();
   }
@@ -187,6 +188,31 @@ export class PlainDriver implements Driver {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#socket?.terminate();
+  }
+}
+
+/** Connections of one device that push each other out: whichever came last has to send what there is. */
+export class RivalDrivers implements Driver {
+  readonly #drivers: Driver[];
+
+  constructor(drivers: readonly Driver[]) {
+    this.#drivers = [...drivers];
+  }
+
+  add(driver: Driver): void {
+    this.#drivers.push(driver);
+  }
+
+  pump(): void {
+    for (const driver of this.#drivers) driver.pump();
+  }
+
+  cut(): void {
+    for (const driver of this.#drivers) driver.cut();
+  }
+
+  close(): void {
+    for (const driver of this.#drivers) driver.close();
   }
 }
 
@@ -214,6 +240,9 @@ export class ClientDriver implements Driver {
       if (frame !== undefined) this.#client.send(frame.bytes, Math.max(1, frame.readings.length));
     }
   }
+
+  /** Its sockets are its own. */
+  cut(): void {}
 
   close(): void {
     this.#client.close();

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { systemCodeOf } from '../../../src/core/index.ts';
 import { temporaryFolder } from '../../fixtures/folder.ts';
 
 /** A tmpfs of its own that can be filled up and emptied again. */
@@ -28,8 +29,17 @@ export function mountSmallDisk(sizeBytes: number): SmallDisk | null {
   return {
     path,
     fill(leftBytes) {
-      const { bavail, bsize } = statfsSync(folder.path);
-      writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - leftBytes)));
+      // Whoever else writes there meanwhile may have taken some of what was free.
+      for (let tries = 1; ; tries++) {
+        const { bavail, bsize } = statfsSync(folder.path);
+        try {
+          writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - leftBytes)));
+          return;
+        } catch (error) {
+          rmSync(ballast, { force: true });
+          if (systemCodeOf(error) !== 'ENOSPC' || tries === 20) throw error;
+        }
+      }
     },
     free: () => rmSync(ballast, { force: true }),
     remove() {
