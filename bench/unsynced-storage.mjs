@@ -39,6 +39,7 @@ export function openUnsynced(dir) {
     lettersFrom: () => [],
     letters: () => [],
     reopen: () => Promise.reject(new Error('not what is measured')),
+    forgetDeadReaders: () => {},
     close: () => root.close(),
   };
 }

@@ -1,8 +1,7 @@
-import { constants, closeSync, existsSync, ftruncateSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
-import { readFileSync, writeSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { tryLock } from 'fs-native-extensions';
 import { MillraceError, messageOf } from '../core/index.ts';
+import { lockFile } from './file-lock.ts';
 
 /** The layout of the data folder; a higher number on disk was written by a newer version. */
 const FORMAT = 1;
@@ -51,7 +50,7 @@ function usable(root: string, take: () => DataFolder): DataFolder {
 
 function lock(root: string): DataFolder {
   checkVersion(join(root, 'format'));
-  const release = takeLock(join(root, 'lock'), root);
+  const release = lockFile(join(root, 'lock'), `uses the data folder ${root}`);
   return { path: (name) => join(root, name), release };
 }
 
@@ -62,38 +61,6 @@ function checkVersion(file: string): void {
       'data_dir_version',
       `the data folder has format ${text.trim()}, this version knows up to ${FORMAT}`,
     );
-  }
-}
-
-/**
- * The lock is the system's, on an open file: it ends with the process however that ends, so that none is ever
- * stale, and it holds between containers that share the folder. The file's content only says who has it.
- */
-function takeLock(file: string, root: string): () => void {
-  const lockFile = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o644);
-  try {
-    if (!tryLock(lockFile)) {
-      const owner = readIfThere(file)?.trim();
-      const who = owner === undefined || owner === '' ? 'another process' : `process ${owner}`;
-      throw new MillraceError('data_dir_in_use', `${who} uses the data folder ${root}`);
-    }
-  } catch (error) {
-    closeSync(lockFile);
-    throw error;
-  }
-  writeOwner(lockFile, `${process.pid}\n`);
-  return () => {
-    writeOwner(lockFile, '');
-    closeSync(lockFile);
-  };
-}
-
-function writeOwner(lockFile: number, owner: string): void {
-  try {
-    ftruncateSync(lockFile);
-    writeSync(lockFile, owner, 0);
-  } catch {
-    // On a full disk nobody is named; the lock holds all the same.
   }
 }
 

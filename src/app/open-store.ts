@@ -1,11 +1,10 @@
 import type { Settings } from '../config/index.ts';
 import { MillraceError } from '../core/index.ts';
 import { openDuckDbStore, openInfluxStore, type Store } from '../store/index.ts';
-import type { DataFolder } from './data-folder.ts';
 
-/** The store that the settings name. InfluxDB may be away: the store opens all the same and says so. */
-export function openStore(settings: Settings, folder: DataFolder): Promise<Store> {
-  if (settings.store === 'duckdb') return openDuckDbStore({ path: folder.path('points.duckdb') });
+/** The store that the settings name; `path` of something in the data folder. InfluxDB may be away: the store opens all the same and says so. */
+export function openStore(settings: Settings, path: (name: string) => string): Promise<Store> {
+  if (settings.store === 'duckdb') return openDuckDbStore({ path: path('points.duckdb') });
   const { 'influx-url': url, 'influx-token': token, 'influx-org': org, 'influx-bucket': bucket } = settings;
   if (url === null || token === null || org === null || bucket === null) {
     throw new MillraceError(

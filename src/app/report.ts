@@ -1,24 +1,18 @@
 import type { ReadyReport, ServerStats } from '../api/index.ts';
 import type { Journal } from '../journal/index.ts';
-import type { Store } from '../store/index.ts';
-import type { Audit, Writer } from '../writer/index.ts';
+import type { WriterStatus } from '../writer/index.ts';
+import type { WriterProcess } from './writer-process/host.ts';
 
 /** The writer's state as the page shows it. */
-export function writerStats(writer: Writer): ServerStats['writer'] {
-  const { state, circuit, reason, retryInMs, oldestPendingAgeMs, sinceMs } = writer.status();
+export function writerStats(status: WriterStatus): ServerStats['writer'] {
+  const { state, circuit, reason, retryInMs, oldestPendingAgeMs, sinceMs } = status;
   return { state, circuit, reason, retryInMs, oldestPendingAgeMs, since: new Date(sinceMs).toISOString() };
 }
 
 /** What /readyz answers. */
-export function readyReport(
-  draining: boolean,
-  journal: Journal,
-  store: Store,
-  writer: Writer,
-  audit: Audit,
-): ReadyReport {
+export function readyReport(draining: boolean, journal: Journal, writer: WriterProcess): ReadyReport {
   const { state, reason = null, bytes, pendingBytes, maxBytes } = journal.stats();
-  const storeState = store.state();
+  const storeState = writer.storeState();
   const { sinceMs, ...writing } = writer.status();
   return {
     ingest: draining
@@ -32,8 +26,8 @@ export function readyReport(
     parts: {
       journal: { state, reason, bytes, pendingBytes, maxBytes },
       writer: { ...writing, since: new Date(sinceMs).toISOString() },
-      store: { kind: store.kind, ...storeState },
-      audit: { ...audit.status() },
+      store: { kind: writer.store.kind, ...storeState },
+      audit: { ...writer.audit() },
     },
   };
 }

@@ -8,13 +8,12 @@ import { isLoopbackHost, isOriginAllowed, NetServer, type UpgradeRequest } from 
 import { loadSchemaFolder, openRegistry } from '../registry/index.ts';
 import { createTail } from '../tail/index.ts';
 import { Metrics, type Logger } from '../telemetry/index.ts';
-import { Audit, Writer } from '../writer/index.ts';
 import { AckLatency } from './ack-latency.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { logJournalState } from './journal-log.ts';
-import { openStore } from './open-store.ts';
 import { readyReport, writerStats } from './report.ts';
 import { Rate } from './rate.ts';
+import { WriterProcess } from './writer-process/host.ts';
 
 /** How long a connection may take to close by itself after its close frame, in milliseconds. */
 const CLOSING_MS = 200;
@@ -94,8 +93,6 @@ async function startIn(
   });
   opened.push(() => journal.close());
   logJournalState(journal, logger);
-  const store = await openStore(settings, folder);
-  opened.push(() => store.close());
 
   const metrics = new Metrics();
   const acks = new AckLatency();
@@ -111,36 +108,25 @@ async function startIn(
   };
   const onError = (error: unknown): void => logger.error({ err: error }, messageOf(error));
 
-  const writer = new Writer({
+  const writer = await WriterProcess.start({
+    settings,
+    dir: folder.path('.'),
     journal,
     registry,
-    store,
     clock,
     logger,
     random: Math.random,
-    onWrite: (ms) => metrics.storeWriteSeconds.observe(ms / 1000),
-    onFailure: (kind) => metrics.storeWriteFailures.inc({ kind }),
-    onRetry: () => metrics.storeRetries.inc(),
-    expiry: settings['journal-on-limit'] === 'refuse' ? null : { maxAgeMs: settings['journal-max-age'] },
-    onExpired: (readings, limit) => {
+    wrote: (ms) => metrics.storeWriteSeconds.observe(ms / 1000),
+    failed: (kind) => metrics.storeWriteFailures.inc({ kind }),
+    retried: () => metrics.storeRetries.inc(),
+    expired: (readings, limit) => {
       for (const [transport, count] of Object.entries(readings)) {
         metrics.expiredReadings.inc({ transport, limit }, count);
       }
     },
   });
-  await writer.start();
-  opened.push(() => writer.stop(0));
-  const audit = new Audit({
-    journal,
-    registry,
-    store,
-    clock,
-    logger,
-    random: Math.random,
-    storedTo: () => writer.position,
-  });
-  audit.start();
-  opened.push(() => audit.stop());
+  opened.push(() => writer.close());
+  const { store } = writer;
 
   const ingest = new IngestHub({
     journal,
@@ -179,9 +165,9 @@ async function startIn(
     journal: () => journal.stats(),
     frames: () => ingest.stats(),
     connections,
-    storeUp: () => store.state().state === 'up',
+    storeUp: () => writer.storeState().state === 'up',
     writer: () => writer.status(),
-    audit: () => audit.status(),
+    audit: () => writer.audit(),
   });
   const stats = (): ServerStats => {
     const ledger = journal.ledger();
@@ -192,9 +178,9 @@ async function startIn(
       tails: connections().tails,
       readings: { perSecond: rate.perSecond(ledger.received, nowMs), total: ledger.received },
       ackMs: { p50: acks.percentile(0.5), p99: acks.percentile(0.99) },
-      store: { kind: store.kind, ...store.state() },
+      store: { kind: store.kind, ...writer.storeState() },
       journal: { state, reason, pendingBytes, pendingReadings: ledger.pending, maxBytes },
-      writer: writerStats(writer),
+      writer: writerStats(writer.status()),
       version,
       uptimeS: Math.round((nowMs - startedMs) / 1000),
     };
@@ -214,7 +200,7 @@ async function startIn(
       queryTimeoutMs: settings['query-timeout'],
       origins: settings.origins,
       loopbackOnly,
-      status: () => readyReport(draining, journal, store, writer, audit),
+      status: () => readyReport(draining, journal, writer),
       stats,
       metrics: () => metrics.expose(),
       replay: (request) => replayer.replay(request),
@@ -239,12 +225,11 @@ async function startIn(
     await ingest.drain('the server is stopping');
     await tail.close();
     await replayer.stop();
-    await audit.stop();
     // What was journaled is safe; the store gets what time is left.
-    await writer.stop(LIMITS.drainMs / 2);
+    await writer.drain(LIMITS.drainMs / 2);
     await new Promise((resolve) => setTimeout(resolve, CLOSING_MS));
     net.close();
-    await store.close();
+    await writer.close();
     await journal.close();
     await registry.close();
     folder.release();

@@ -109,6 +109,14 @@ export const LIMITS = {
   sliceMs: 5,
   /** … of decoding ahead: the store's own steps, between which the database idles, go first. */
   aheadSliceMs: 1,
+  /** A writer process waits so long for the one of a server that was killed to end, in milliseconds. */
+  writerTakeoverMs: 10_000,
+  /** Longest wait between two starts of a writer process that ends, in milliseconds. */
+  writerRestartMaxMs: 15_000,
+  /** How often a writer process looks whether it has news of itself, in milliseconds. */
+  writerReportMs: 100,
+  /** Reads of the store that may be under way or wait in all: those of the API, of tails and their remains. */
+  maxStoreReads: 512,
   /** The audit of what the store holds runs this often, in milliseconds … */
   auditEveryMs: 60_000,
   /** … asks for so many points at most … */

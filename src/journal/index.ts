@@ -7,6 +7,7 @@
  */
 export type * from './journal.ts';
 export { findDeadLetter, matchesLetter, walkLetters, type LetterFilter } from './letters.ts';
-export { openLocalJournal, type LocalJournalOptions } from './local/open.ts';
-export type { LocalJournal } from './local/local-journal.ts';
+export { openLocalJournal, type LocalJournal, type LocalJournalOptions } from './local/open.ts';
+export { JournalFollower, type FollowerOptions } from './local/follower.ts';
+export type { JournalState } from './local/state.ts';
 export { checkJournal, salvageFrames, salvageLetters, type JournalReport, type Span } from './local/check.ts';

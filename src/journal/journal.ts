@@ -197,3 +197,14 @@ export interface Journal {
   stats(): JournalStats;
   close(): Promise<void>;
 }
+
+/** What the way to the store needs of a journal, which another process may write. */
+export interface FollowedJournal extends Pick<
+  Journal,
+  'epoch' | 'head' | 'tail' | 'read' | 'onCommit' | 'settledPosition' | 'settle' | 'ledger' | 'deadLetters'
+> {
+  stats(): Pick<
+    JournalStats,
+    'bytes' | 'pendingBytes' | 'maxBytes' | 'oldestPendingMs' | 'ackedLettersDropped'
+  >;
+}

@@ -43,7 +43,15 @@ export interface Registry {
    * breaks apart). Throws `schema_invalid`, `schema_unmappable`, `schema_conflict` or `registry_full`.
    */
   register(subject: string, text: string): Promise<{ id: number; version: number }>;
-  /** Called after every registration that changed something. Returns the way to stop it. */
-  onChange(listener: () => void): () => void;
+  /** Called after every registration that changed something, with the new version. Returns the way to stop it. */
+  onChange(listener: (version: SubjectVersion) => void): () => void;
+  /** All that is registered, for a copy in another process. */
+  contents(): RegistryContents;
   close(): Promise<void>;
+}
+
+/** What a registry holds: every version, in order of id, and the schemas that they name. */
+export interface RegistryContents {
+  schemas: readonly { id: number; text: string }[];
+  versions: readonly SubjectVersion[];
 }

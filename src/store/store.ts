@@ -34,6 +34,8 @@ export interface RefusedPoint {
  */
 export interface View {
   position: number;
+  /** Of the journal that the position counts the frames of; null before the first write, and where not exact. */
+  epoch: string | null;
   exact: boolean;
   /** Where not exact: no frame at or behind this position is among the rows. Read it after the last chunk. */
   upper?: number;

@@ -22,7 +22,7 @@ export interface HistoryChunk {
 
 export interface HistorySources {
   journal: Journal;
-  store: Store;
+  store: Pick<Store, 'rows'>;
   blocks: BlockReader;
   messageRows: number;
   joinRows: number;
@@ -75,7 +75,7 @@ export async function* readHistory(
   );
   const view = answer.view();
   // A store whose position belongs to a replaced journal says nothing about this one.
-  const exact = view.exact && store.position()?.epoch === journal.epoch;
+  const exact = view.exact && view.epoch === journal.epoch;
   const seen = exact ? Math.min(view.position, journal.head()) : settled;
   const liveFrom = Math.min(request.liveFrom, seen);
   opened(liveFrom);

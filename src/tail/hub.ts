@@ -21,7 +21,7 @@ import { Subscription, type SubscriptionHost } from './subscription.ts';
 export interface HubParts {
   journal: Journal;
   registry: Registry;
-  store: Store;
+  store: Pick<Store, 'rows'>;
   clock: Clock;
   limits: TailLimits;
   /** Hears of defects: errors without a stable code, and journaled frames that cannot be decoded. */
@@ -39,7 +39,7 @@ const TICKS_PER_PROGRESS = 5;
  */
 export class TailHub implements SubscriptionHost {
   readonly journal: Journal;
-  readonly store: Store;
+  readonly store: Pick<Store, 'rows'>;
   readonly clock: Clock;
   readonly limits: TailLimits;
   readonly blocks: BlockReader;

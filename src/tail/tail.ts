@@ -10,7 +10,7 @@ import { WebSocketTail } from './websocket.ts';
 export interface TailParts {
   journal: Journal;
   registry: Registry;
-  store: Store;
+  store: Pick<Store, 'rows'>;
   clock?: Clock;
   /** Hears of defects: errors without a stable code, and journaled frames that cannot be decoded. */
   onDefect?: (error: unknown) => void;

@@ -1,14 +1,14 @@
 import { formatTimeNs, LIMITS, messageOf, MillraceError, type Clock } from '../core/index.ts';
-import type { Journal } from '../journal/index.ts';
-import type { Registry } from '../registry/index.ts';
+import type { FollowedJournal } from '../journal/index.ts';
+import type { SchemaLookup } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { refusedAmong } from './refused.ts';
 import { pointKey, sampleFrames, type SampledFrame, type SampledPoint } from './sample.ts';
 
 export interface AuditOptions {
-  journal: Journal;
-  registry: Registry;
+  journal: FollowedJournal;
+  registry: SchemaLookup;
   store: Store;
   clock: Clock;
   logger: Logger;

@@ -1,6 +1,6 @@
 import { LIMITS, MillraceError, messageOf, type ColumnBatch } from '../core/index.ts';
 import type { ByTransport, JournalFrame } from '../journal/index.ts';
-import type { Registry } from '../registry/index.ts';
+import type { SchemaLookup } from '../registry/index.ts';
 import type { RefusedFrame } from '../store/index.ts';
 import { ColumnPool } from './column-pool.ts';
 
@@ -9,7 +9,7 @@ import { ColumnPool } from './column-pool.ts';
  * changes its schema ends the batch, because across columns the order of its writes would be lost.
  */
 export class WriteBatch {
-  readonly #registry: Registry;
+  readonly #registry: SchemaLookup;
   readonly #pool: ColumnPool;
   readonly #bySchema = new Map<number, ColumnBatch>();
   readonly #schemaOfSeries = new Map<string, number>();
@@ -28,7 +28,7 @@ export class WriteBatch {
   /** The position behind the last frame taken. */
   next: number;
 
-  constructor(registry: Registry, first: number, pool = new ColumnPool()) {
+  constructor(registry: SchemaLookup, first: number, pool = new ColumnPool()) {
     this.#registry = registry;
     this.#pool = pool;
     this.first = first;

@@ -1,5 +1,5 @@
 import { LIMITS, MillraceError, messageOf, steadyClock, type Clock } from '../core/index.ts';
-import type { ByTransport, Journal } from '../journal/index.ts';
+import type { ByTransport, FollowedJournal } from '../journal/index.ts';
 import { refusedFrames, type Store, type StorePosition } from '../store/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { WriteBatch } from './batch.ts';
@@ -13,7 +13,7 @@ const RETRY_BASE_MS = 100;
 const EXPIRY_LOG_MS = 10_000;
 
 export interface DeliveryOptions {
-  journal: Journal;
+  journal: FollowedJournal;
   store: Store;
   clock: Clock;
   logger: Logger;

@@ -1,5 +1,5 @@
 import { LIMITS, Slice } from '../core/index.ts';
-import type { ByTransport, Journal } from '../journal/index.ts';
+import type { ByTransport, FollowedJournal } from '../journal/index.ts';
 import { NO_READINGS } from './settlement.ts';
 
 /** What the operator chose to lose when the store stays away for too long. */
@@ -26,7 +26,7 @@ const MAX_BLOCKS = 64;
  * rather than dropped. Null when nothing is due. No frame before settledPosition() may be in a write.
  */
 export async function dueExpiry(
-  journal: Pick<Journal, 'stats' | 'settledPosition' | 'read'>,
+  journal: Pick<FollowedJournal, 'stats' | 'settledPosition' | 'read'>,
   { maxAgeMs }: ExpiryLimits,
   storeFails: boolean,
   nowMs: number,

@@ -1,5 +1,5 @@
 import { Slice, type Clock } from '../core/index.ts';
-import type { Journal } from '../journal/index.ts';
+import type { FollowedJournal } from '../journal/index.ts';
 import type { WriteBatch } from './batch.ts';
 import type { Pace } from './pace.ts';
 
@@ -12,7 +12,7 @@ const READINGS_BETWEEN_LOOKS = 256;
  */
 export async function fill(
   batch: WriteBatch,
-  journal: Journal,
+  journal: FollowedJournal,
   pace: Pace,
   clock: Clock,
   slice = new Slice(),

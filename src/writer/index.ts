@@ -5,6 +5,6 @@
  * is settled with what the store returns.
  */
 export { Writer, type WriterOptions } from './writer.ts';
-export type { WriterStatus } from './status.ts';
+export { backlogOf, type WriterStatus } from './status.ts';
 export type { CircuitState } from './circuit.ts';
 export { Audit, type AuditOptions, type AuditStatus } from './audit.ts';

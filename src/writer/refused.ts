@@ -1,5 +1,5 @@
 import { LIMITS } from '../core/index.ts';
-import type { Journal } from '../journal/index.ts';
+import type { FollowedJournal } from '../journal/index.ts';
 
 interface SettledFrame {
   position: number;
@@ -13,7 +13,7 @@ interface SettledFrame {
  * by their limits, a frame before the oldest one kept may have been among them. Walks the letters once, page by page.
  */
 export async function refusedAmong<Frame extends SettledFrame>(
-  journal: Pick<Journal, 'ledger' | 'stats' | 'deadLetters'>,
+  journal: Pick<FollowedJournal, 'ledger' | 'stats' | 'deadLetters'>,
   frames: readonly Frame[],
 ): Promise<Set<Frame>> {
   const refused = new Set<Frame>();

@@ -1,4 +1,4 @@
-import type { Journal } from '../journal/index.ts';
+import type { FollowedJournal } from '../journal/index.ts';
 import type { Store, StorePosition } from '../store/index.ts';
 import { readingsBetween, settlementOf } from './settlement.ts';
 
@@ -16,7 +16,7 @@ export interface Resumed {
  * crash: the journal is told of it, with the dead letters of the refused frames. Where it is behind, it was put
  * back to an earlier state: what the journal still has is written again.
  */
-export async function resume(journal: Journal, store: Store): Promise<Resumed> {
+export async function resume(journal: FollowedJournal, store: Store): Promise<Resumed> {
   const { epoch } = journal;
   const settled = journal.settledPosition();
   const known = store.position();

@@ -1,5 +1,5 @@
 import { ColumnBatch, Slice, type Cell } from '../core/index.ts';
-import type { Journal, JournalFrame } from '../journal/index.ts';
+import type { FollowedJournal, JournalFrame } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
 
 /** A point that the store must have, as its frame says. */
@@ -25,7 +25,7 @@ const BYTES_OF_A_POINT = 8_192;
 
 /** Frames at random places before `end`, with about `maxPoints` points together. */
 export async function sampleFrames(
-  journal: Pick<Journal, 'read' | 'tail'>,
+  journal: Pick<FollowedJournal, 'read' | 'tail'>,
   registry: Pick<Registry, 'resolve'>,
   end: number,
   maxPoints: number,

@@ -1,5 +1,5 @@
 import { Slice } from '../core/index.ts';
-import type { ByTransport, DeadLetterInput, Journal, Settlement } from '../journal/index.ts';
+import type { ByTransport, DeadLetterInput, FollowedJournal, Settlement } from '../journal/index.ts';
 import type { RefusedFrame } from '../store/index.ts';
 
 export const NO_READINGS: Readonly<ByTransport> = { ws: 0, http: 0, mqtt: 0 };
@@ -10,7 +10,7 @@ export const NO_READINGS: Readonly<ByTransport> = { ws: 0, http: 0, mqtt: 0 };
  * each of its blocks is read once.
  */
 export async function settlementOf(
-  journal: Pick<Journal, 'read'>,
+  journal: Pick<FollowedJournal, 'read'>,
   { from, position, received }: { from: number; position: number; received: Readonly<ByTransport> },
   refused: readonly RefusedFrame[],
 ): Promise<Settlement> {
@@ -49,7 +49,11 @@ export async function settlementOf(
 }
 
 /** Readings of the frames at [from, to), as the journal holds them. */
-export function readingsBetween(journal: Pick<Journal, 'read'>, from: number, to: number): ByTransport {
+export function readingsBetween(
+  journal: Pick<FollowedJournal, 'read'>,
+  from: number,
+  to: number,
+): ByTransport {
   const readings = { ...NO_READINGS };
   for (let at = from; at < to;) {
     const block = journal.read(at);

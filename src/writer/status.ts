@@ -1,4 +1,4 @@
-import type { Journal } from '../journal/index.ts';
+import type { JournalStats, Ledger } from '../journal/index.ts';
 import type { CircuitState } from './circuit.ts';
 
 /** How the way from the journal to the store stands. */
@@ -21,7 +21,7 @@ export interface WriterStatus {
 
 /** Readings that wait for the store, and for how long the oldest frame has. */
 export function backlogOf(
-  journal: Pick<Journal, 'ledger' | 'stats'>,
+  journal: { ledger(): Pick<Ledger, 'pending'>; stats(): Pick<JournalStats, 'oldestPendingMs'> },
   nowMs: number,
 ): Pick<WriterStatus, 'pendingReadings' | 'oldestPendingAgeMs'> {
   const { oldestPendingMs } = journal.stats();

@@ -1,5 +1,5 @@
 import { LIMITS, messageOf, Slice, steadyClock } from '../core/index.ts';
-import type { Registry } from '../registry/index.ts';
+import type { SchemaLookup } from '../registry/index.ts';
 import type { StorePosition } from '../store/index.ts';
 import { backoffMs } from './backoff.ts';
 import { WriteBatch } from './batch.ts';
@@ -14,7 +14,7 @@ import { backlogOf, type WriterStatus } from './status.ts';
 const FAULT_BASE_MS = 500;
 
 export interface WriterOptions extends DeliveryOptions {
-  registry: Registry;
+  registry: SchemaLookup;
 }
 
 /**

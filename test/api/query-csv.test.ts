@@ -76,7 +76,11 @@ function storeOf(chunks: () => AsyncGenerator<[bigint, string][]>, exact = true)
     }
   }
   const rows = (): Promise<Answer> =>
-    Promise.resolve({ columns: ['time', 'device'], view: () => ({ position: 9, exact }), chunks: counted() });
+    Promise.resolve({
+      columns: ['time', 'device'],
+      view: () => ({ position: 9, epoch: 'e', exact }),
+      chunks: counted(),
+    });
   return { state, handle: createApi({ ...api.options, store: { ...bound(), rows } }) };
 }
 

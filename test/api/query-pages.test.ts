@@ -83,7 +83,7 @@ describe('pages of an answer', () => {
       Reading.open({ queryTimeoutMs: 1_000 }, new AbortController().signal, () =>
         Promise.resolve({
           columns: ['time', 'device'],
-          view: () => ({ position: 0, exact: true }),
+          view: () => ({ position: 0, epoch: 'e', exact: true }),
           chunks: (async function* () {
             yield chunk;
           })(),

@@ -257,7 +257,7 @@ describeWithInflux('the store on InfluxDB', () => {
     position = 100;
     const answer = await store.rows(all(room), never);
     await put([{ timeNs: BASE_NS, device: 'a', fields: { temperature: 1 } }]);
-    expect(answer.view()).toEqual({ position: 100, exact: false, upper: 101 });
+    expect(answer.view()).toEqual({ position: 100, epoch: null, exact: false, upper: 101 });
   });
 
   test('a read that its caller gives up ends as query_timeout and frees its place', async () => {

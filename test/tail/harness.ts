@@ -165,7 +165,7 @@ export function withoutSnapshots(store: Store, during: () => Promise<void>): Sto
     rows: async (query: RowsQuery, signal: AbortSignal): Promise<Answer> => {
       await during();
       const answer = await store.rows(query, signal);
-      return { ...answer, view: () => ({ position: 0, exact: false }) };
+      return { ...answer, view: () => ({ position: 0, epoch: null, exact: false }) };
     },
     aggregate: (query, signal) => store.aggregate(query, signal),
     latest: (selection, signal) => store.latest(selection, signal),

@@ -42,6 +42,11 @@ export function openEnvironment(
   return openPath(path, mapBytes);
 }
 
+/** Opens an environment that another process keeps, and has looked through, for reading alone. */
+export function openToRead(dir: string, mapBytes: number): Environment {
+  return openPath(join(dir, DATA_FILE), mapBytes, true);
+}
+
 /** A journal appears under its name when it is whole, so that an empty file is never a new one. */
 function create(dir: string, path: string, mapBytes: number, fill: (environment: Environment) => void): void {
   const draft = `${path}.new`;
@@ -60,7 +65,7 @@ function create(dir: string, path: string, mapBytes: number, fill: (environment:
   syncFolder(dirname(resolve(dir)));
 }
 
-function openPath(path: string, mapBytes: number): Environment {
+function openPath(path: string, mapBytes: number, readOnly = false): Environment {
   const root = open({
     path,
     // A commit resolves after fdatasync of the data and a synchronous write of lmdb's meta page, and a
@@ -70,6 +75,7 @@ function openPath(path: string, mapBytes: number): Environment {
     eventTurnBatching: false,
     mapSize: mapBytes,
     maxDbs: 8,
+    readOnly,
   });
   try {
     return {

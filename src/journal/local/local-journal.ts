@@ -16,6 +16,7 @@ import { readBlock } from './block-reader.ts';
 import { findLetter, listLetters } from './dead-letters.ts';
 import type { OpenEntry } from './dedupe-log.ts';
 import { Flushes } from './flushes.ts';
+import type { Leader } from './follower.ts';
 import { Incoming } from './incoming.ts';
 import { OldestPending } from './oldest-pending.ts';
 import { RecentBlocks } from './recent-blocks.ts';
@@ -28,15 +29,12 @@ import { type JournalState, ledgerOf } from './state.ts';
 import type { Storage } from './storage.ts';
 import { buildTransaction, closingChange, type SealedBatch, type Transaction } from './transaction.ts';
 
-/** A journal in this process's own files. */
-export type LocalJournal = Journal;
-
 /**
  * Takes frames into a batch, seals it by size or age, and writes what is sealed in one transaction after the
  * other. One transaction is under way at a time and takes along all that gathered during the one before:
  * under load commits grow instead of queueing, and after a failed one nothing younger can be on disk.
  */
-export class LmdbJournal implements LocalJournal {
+export class LmdbJournal implements Journal, Leader {
   readonly epoch: string;
   readonly #storage: Storage;
   readonly #settings: JournalSettings;
@@ -84,6 +82,14 @@ export class LmdbJournal implements LocalJournal {
     );
     this.#updateAdmission();
     this.#upkeepTimer = setInterval(() => this.#upkeep(), settings.upkeepMs).unref();
+  }
+
+  state(): JournalState {
+    return this.#state;
+  }
+
+  forgetDeadReaders(): void {
+    this.#storage.forgetDeadReaders();
   }
 
   head(): number {

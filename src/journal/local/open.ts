@@ -1,9 +1,14 @@
 import { LIMITS, systemClock } from '../../core/index.ts';
-import { LmdbJournal, type LocalJournal } from './local-journal.ts';
+import type { Journal } from '../journal.ts';
+import type { Leader } from './follower.ts';
+import { LmdbJournal } from './local-journal.ts';
 import { restoreMemory } from './restore.ts';
 import type { JournalSettings } from './settings.ts';
 import { openStorage } from './lmdb-storage.ts';
 import type { Storage } from './storage.ts';
+
+/** A journal in this process's own files. */
+export type LocalJournal = Journal & Leader;
 
 /** What is not said is as LIMITS has it. */
 export interface LocalJournalOptions extends Partial<JournalSettings> {

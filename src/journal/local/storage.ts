@@ -18,16 +18,8 @@ export interface Change {
   snapshot: Buffer | null;
 }
 
-/** All access of the local journal to its disk, so narrow that faults can be put in between. */
-export interface Storage {
-  readonly epoch: string;
-  /** The state as it was found when opening, the last time that was. */
-  readonly state: JournalState;
-  /**
-   * Resolves when the change is synced to disk. One at a time. After a rejection nothing can be committed nor
-   * is known of it until `reopen`: as a rule nothing of it is there.
-   */
-  commit(change: Change): Promise<void>;
+/** What is read of a journal's files. */
+export interface Reads {
   /** The block with the largest first position that is not above `position`. A copy. */
   blockAt(position: number): { first: number; bytes: Buffer } | undefined;
   /** Headers of the blocks from the one that holds `position` on, in order. */
@@ -42,6 +34,19 @@ export interface Storage {
   lettersFrom(from: number): Iterable<WalkedLetter>;
   /** Newest first, with ids below `before`; damaged records are passed over. */
   letters(before: number, limit: number): FoundLetter[];
+  close(): Promise<void>;
+}
+
+/** All access of the local journal to its disk, so narrow that faults can be put in between. */
+export interface Storage extends Reads {
+  readonly epoch: string;
+  /** The state as it was found when opening, the last time that was. */
+  readonly state: JournalState;
+  /**
+   * Resolves when the change is synced to disk. One at a time. After a rejection nothing can be committed nor
+   * is known of it until `reopen`: as a rule nothing of it is there.
+   */
+  commit(change: Change): Promise<void>;
   /**
    * After a failed commit: opens the files anew and reads the state from them; what they say counts. Writes
    * nothing but what is there. Throws when that does not work, and may be called again; `data_dir_in_use` when
@@ -50,5 +55,6 @@ export interface Storage {
   reopen(): Promise<void>;
   /** Resolves when so many bytes have been written, synced and removed again: there is room for as many. */
   probe(bytes: number): Promise<void>;
-  close(): Promise<void>;
+  /** As Leader has it. */
+  forgetDeadReaders(): void;
 }

@@ -34,8 +34,7 @@ export class SnapshotReader {
   ): Promise<Answer> {
     const snapshot = await this.#begin(signal);
     try {
-      const position = await snapshot.position();
-      const view: View = { position, exact: true };
+      const view: View = { ...(await snapshot.position()), exact: true };
       const chunks = statement === null ? null : await snapshot.run(statement);
       if (chunks === null) await snapshot.release();
       return { columns, view: () => view, chunks: { [Symbol.asyncIterator]: () => chunks ?? nothing() } };
@@ -103,12 +102,14 @@ class Snapshot {
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** Begins the transaction; the position as its snapshot has it, 0 before the first write. */
-  async position(): Promise<number> {
-    const rows = await this.#call(() =>
-      readRows(this.#connection, `BEGIN TRANSACTION READ ONLY; SELECT position FROM ${OWN}.position`),
+  /** Begins the transaction; whose journal's position its snapshot has, 0 before the first write. */
+  async position(): Promise<Pick<View, 'position' | 'epoch'>> {
+    const [row] = await this.#call(() =>
+      readRows(this.#connection, `BEGIN TRANSACTION READ ONLY; SELECT epoch, position FROM ${OWN}.position`),
     );
-    return Number(rows[0]?.[0] ?? 0);
+    return row === undefined
+      ? { epoch: null, position: 0 }
+      : { epoch: String(row[0]), position: Number(row[1]) };
   }
 
   /** Starts a statement and reads one chunk ahead, so that a short answer holds nothing while it is used. */

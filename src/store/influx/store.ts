@@ -140,7 +140,7 @@ class InfluxStore implements Store {
     read: Parameters<InfluxReader['stream']>[3],
   ): Promise<Answer> {
     const position = this.#settled;
-    const view = (): View => ({ position, exact: false, upper: this.#attempted });
+    const view = (): View => ({ position, epoch: null, exact: false, upper: this.#attempted });
     return this.#reader.stream(columns, view, this.#ending(signal), read);
   }
 

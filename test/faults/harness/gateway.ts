@@ -139,6 +139,7 @@ export class Gateway {
         ...withoutSettings(process.env),
         MILLRACE_PORT: this.#port,
         ...this.#env,
+        FAULT_PROGRAM: join(process.cwd(), 'dist', 'src'),
         FAULT_PATCHES: JSON.stringify([...this.#patches, ...sabotage()]),
         FAULT_CONTROL: this.#controlFile,
       },

@@ -1,0 +1,113 @@
+import type { ChildProcess } from 'node:child_process';
+import { type BirpcReturn, createBirpc } from 'birpc';
+import { type Cell, type ErrorCode, ERRORS, MillraceError, messageOf } from '../../core/index.ts';
+import type { Settings } from '../../config/index.ts';
+import type { ByTransport, JournalState, Settlement } from '../../journal/index.ts';
+import type { RegistryContents, SubjectVersion } from '../../registry/index.ts';
+import type {
+  AggregateQuery,
+  RowsQuery,
+  Selection,
+  StoredDevice,
+  StoreState,
+  View,
+} from '../../store/index.ts';
+import type { AuditStatus, WriterStatus } from '../../writer/index.ts';
+
+/** What a writer process has to know to begin. */
+export interface WriterSetup {
+  settings: Settings;
+  /** Of the data folder. */
+  dir: string;
+  epoch: string;
+  state: JournalState;
+  schemas: RegistryContents;
+}
+
+/** How the writer process is, sent whenever it changes. */
+export interface WriterReport {
+  writer: WriterStatus;
+  audit: AuditStatus;
+  store: StoreState;
+}
+
+/** A read of the store, as the store's interface has it. */
+export type ReadRequest =
+  | { kind: 'rows'; query: RowsQuery }
+  | { kind: 'aggregate'; query: AggregateQuery }
+  | { kind: 'latest'; query: Pick<Selection, 'measurement' | 'fields' | 'devices' | 'tags'> };
+
+/** Some rows of an answer, null behind the last ones, and the answer's view as it is known with them. */
+export interface ReadPage {
+  rows: Cell[][] | null;
+  view: View;
+}
+
+export interface OpenedRead extends ReadPage {
+  columns: readonly string[];
+}
+
+/** What an error is to the process that did not throw it. */
+export interface PlainError {
+  code: ErrorCode;
+  message: string;
+}
+
+/** What the writer process answers. Reads bear a number that the asker chose. */
+export interface WriterCalls {
+  /** Opens the store and starts the writer; resolves when both run. The first call. */
+  start(setup: WriterSetup): Promise<void>;
+  /** The journal's state on disk; resolves when it was taken in, so that one is under way at a time. */
+  committed(state: JournalState): void;
+  registered(version: SubjectVersion, text: string): void;
+  openRead(id: number, request: ReadRequest): Promise<OpenedRead>;
+  nextPage(id: number): Promise<ReadPage>;
+  devices(id: number, after: string | null, limit: number): Promise<StoredDevice[]>;
+  device(id: number, device: string): Promise<StoredDevice | null>;
+  /** Ends a read wherever it is. */
+  endRead(id: number, reason: PlainError | null): void;
+  /** Writes what the journal holds, for so long at most. */
+  drain(graceMs: number): Promise<void>;
+  /** Closes the store; the process ends afterwards. */
+  close(): Promise<void>;
+}
+
+/** What the server answers to its writer process. */
+export interface ServerCalls {
+  settle(settlement: Settlement): Promise<JournalState>;
+  report(report: WriterReport): void;
+  wrote(ms: number): void;
+  failed(kind: string): void;
+  retried(): void;
+  expired(readings: Readonly<ByTransport>, limit: 'bytes' | 'age'): void;
+}
+
+type Peer = Pick<ChildProcess, 'send' | 'on'> | NodeJS.Process;
+
+/** Calls over the channel between the two processes. Errors keep their codes on the way. */
+export function connect<Theirs extends object, Ours extends object>(
+  peer: Peer,
+  ours: Ours,
+): BirpcReturn<Theirs, Ours> {
+  return createBirpc<Theirs, Ours>(ours, {
+    // What cannot be sent any more is answered by the end of the other process.
+    post: (message: unknown) => void peer.send?.(message as object, undefined, undefined, () => {}),
+    on: (listen) => void peer.on('message', listen),
+    serialize: (message: { e?: unknown }) =>
+      message.e === undefined ? message : { ...message, e: plain(message.e) },
+    deserialize: (message: { e?: PlainError }) =>
+      message.e === undefined ? message : { ...message, e: fromPlain(message.e) },
+    bind: 'functions',
+    // Stores may take their time; whoever asks has a limit of his own.
+    timeout: -1,
+  });
+}
+
+export function plain(error: unknown): PlainError {
+  const code = error instanceof MillraceError && error.code in ERRORS ? error.code : 'internal';
+  return { code, message: messageOf(error) };
+}
+
+export function fromPlain({ code, message }: PlainError): MillraceError {
+  return new MillraceError(code, message);
+}

@@ -1,0 +1,255 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { LIMITS, MillraceError, messageOf, type Clock } from '../../core/index.ts';
+import type { Settings } from '../../config/index.ts';
+import type { JournalState, LocalJournal, Settlement } from '../../journal/index.ts';
+import type { Registry } from '../../registry/index.ts';
+import type { StoreState } from '../../store/index.ts';
+import type { Logger } from '../../telemetry/index.ts';
+import { type AuditStatus, backlogOf, type WriterStatus } from '../../writer/index.ts';
+import { connect, type ServerCalls, type WriterCalls, type WriterReport } from './calls.ts';
+import { type Calls, RemoteStore } from './remote-store.ts';
+
+const PROGRAM = fileURLToPath(new URL('main.js', import.meta.url));
+const RESTART_BASE_MS = 100;
+
+export interface WriterProcessOptions extends Pick<ServerCalls, 'wrote' | 'failed' | 'retried' | 'expired'> {
+  settings: Settings;
+  /** Of the data folder. */
+  dir: string;
+  journal: LocalJournal;
+  registry: Registry;
+  clock: Clock;
+  logger: Logger;
+  random: () => number;
+}
+
+/** A writer process that runs, and what it told last. */
+interface Running {
+  child: ChildProcess;
+  calls: Calls;
+  report: WriterReport | null;
+}
+
+/** Why none runs, and since and until when. */
+interface Down {
+  reason: string;
+  sinceMs: number;
+  retryAtMs: number | null;
+}
+
+/**
+ * Starts the writer process, tells it how far the journal is, settles for it, and starts it again when it ends. What it
+ * had not settled yet, the next one writes again or finds in the store.
+ */
+export class WriterProcess {
+  readonly store: RemoteStore;
+  readonly #options: WriterProcessOptions;
+  #running: Running | null = null;
+  #down: Down;
+  #failures = 0;
+  #audit: AuditStatus = { state: 'ok', checked: 0, missing: 0, lastRunMs: null };
+  #alarm: string | null = null;
+  /** Set when it is to end: nothing is started again. */
+  #stopping = false;
+  #timer: NodeJS.Timeout | null = null;
+  /** Settlements that were asked for and are not on disk yet. */
+  readonly #settling = new Set<Promise<void>>();
+  /** A state is on its way to the writer; another one is due after it. */
+  #telling = false;
+  #due = false;
+  readonly #stops: (() => void)[];
+
+  private constructor(options: WriterProcessOptions) {
+    const { settings, journal, registry, clock } = options;
+    this.#options = options;
+    this.#down = { reason: 'the store is being opened', sinceMs: clock.nowMs(), retryAtMs: null };
+    this.store = new RemoteStore(settings.store, () => this.#calls());
+    this.#stops = [
+      journal.onCommit(() => this.#tell()),
+      registry.onChange((version) => {
+        const text = registry.byId(version.id)?.text ?? '';
+        this.#running?.calls.registered.asEvent(version, text).catch(() => {});
+      }),
+    ];
+  }
+
+  /** Starts the first one; rejects with its error when it cannot begin. */
+  static async start(options: WriterProcessOptions): Promise<WriterProcess> {
+    const host = new WriterProcess(options);
+    try {
+      await host.#launch();
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
+    return host;
+  }
+
+  status(): WriterStatus {
+    const { journal, clock } = this.#options;
+    const backlog = backlogOf(journal, clock.nowMs());
+    const report = this.#running?.report?.writer;
+    if (report !== undefined) return { ...report, ...backlog };
+    const { reason, sinceMs, retryAtMs } = this.#down;
+    const retryInMs = retryAtMs === null ? null : Math.max(0, Math.round(retryAtMs - clock.nowMs()));
+    return { state: 'failed', circuit: 'open', reason, retryInMs, sinceMs, ...backlog, alarm: this.#alarm };
+  }
+
+  audit(): AuditStatus {
+    return this.#running?.report?.audit ?? this.#audit;
+  }
+
+  storeState(): StoreState {
+    return this.#running?.report?.store ?? { state: 'down', reason: this.#down.reason };
+  }
+
+  /** Writes what the journal holds, for so long at most, and takes no more. */
+  async drain(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    await this.#running?.calls.drain(graceMs).catch((error: unknown) => this.#lost(error));
+  }
+
+  /** Closes the store and ends the process. */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const stop of this.#stops) stop();
+    const running = this.#running;
+    if (running === null) return;
+    const ended = endOf(running.child);
+    await running.calls.close().catch((error: unknown) => this.#lost(error));
+    if (running.child.connected) running.child.disconnect();
+    await ended;
+  }
+
+  #lost(error: unknown): void {
+    this.#options.logger.warn({ err: error }, `the writer did not end as it should: ${messageOf(error)}`);
+  }
+
+  #calls(): Calls {
+    if (this.#running === null) throw new MillraceError('store_unavailable', this.#down.reason);
+    return this.#running.calls;
+  }
+
+  async #launch(): Promise<void> {
+    const { settings, dir, journal, registry, logger } = this.#options;
+    const child = fork(PROGRAM, {
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    const kill = (): boolean => child.kill('SIGKILL');
+    process.once('exit', kill);
+    const { wrote, failed, retried, expired } = this.#options;
+    const calls = connect<WriterCalls, ServerCalls>(child, {
+      settle: (settlement) => this.#settle(settlement),
+      report: (report) => {
+        if (this.#running?.child === child) this.#reported(this.#running, report);
+      },
+      wrote,
+      failed,
+      retried,
+      expired,
+    });
+    const running: Running = { child, calls, report: null };
+    const ended = endOf(child).then(async (how) => {
+      process.off('exit', kill);
+      const reason = `the writer process ended with ${how}`;
+      calls.$close(new MillraceError('store_unavailable', reason));
+      if (this.#running === running) await this.#ended(running, reason);
+    });
+    this.#running = running;
+    const { epoch } = journal;
+    try {
+      await calls.start({ settings, dir, epoch, state: journal.state(), schemas: registry.contents() });
+    } catch (error) {
+      this.#running = null;
+      kill();
+      await ended;
+      throw error;
+    }
+    logger.debug({ writerPid: child.pid }, 'the writer process runs');
+  }
+
+  #reported(running: Running, report: WriterReport): void {
+    running.report = report;
+    this.#audit = report.audit;
+    this.#alarm = report.writer.alarm;
+    this.#failures = 0;
+  }
+
+  /** One that ran has ended by itself. */
+  async #ended(running: Running, reason: string): Promise<void> {
+    const { journal, logger } = this.#options;
+    this.#running = null;
+    this.#telling = false;
+    if (this.#stopping) return;
+    logger.error({ writerPid: running.child.pid }, reason);
+    journal.forgetDeadReaders();
+    await Promise.allSettled(this.#settling);
+    this.#again(reason);
+  }
+
+  #again(reason: string): void {
+    const { clock, random, logger } = this.#options;
+    const mostMs = Math.min(LIMITS.writerRestartMaxMs, RESTART_BASE_MS * 2 ** this.#failures++);
+    const waitMs = mostMs * (0.5 + random() / 2);
+    const nowMs = clock.nowMs();
+    this.#down = { reason, sinceMs: nowMs, retryAtMs: nowMs + waitMs };
+    if (this.#stopping) return;
+    this.#timer = setTimeout(() => {
+      this.#launch().catch((error: unknown) => {
+        logger.error({ err: error }, `the writer process does not start: ${messageOf(error)}`);
+        this.#again(messageOf(error));
+      });
+    }, waitMs);
+  }
+
+  async #settle(settlement: Settlement): Promise<JournalState> {
+    const { journal } = this.#options;
+    const settled = journal.settle(settlement);
+    this.#settling.add(settled);
+    try {
+      await settled;
+    } finally {
+      this.#settling.delete(settled);
+    }
+    return journal.state();
+  }
+
+  /** Tells the writer how far the journal is; while it takes that in, nothing more is sent. */
+  #tell(): void {
+    this.#due = true;
+    const running = this.#running;
+    if (this.#telling || running === null) return;
+    this.#telling = true;
+    this.#due = false;
+    running.calls
+      .committed(this.#options.journal.state())
+      .catch(() => {})
+      .finally(() => {
+        if (this.#running !== running) return;
+        this.#telling = false;
+        if (this.#due) this.#tell();
+      });
+  }
+}
+
+/** How a process ended, in words, when all that it sent has been read. */
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    let how: string | null = null;
+    const done = (): void => {
+      if (how !== null && !child.connected) resolve(how);
+    };
+    child.once('error', (error) => {
+      how = messageOf(error);
+      done();
+    });
+    child.once('exit', (code, signal) => {
+      how = signal ?? `code ${code}`;
+      done();
+    });
+    child.once('disconnect', done);
+  });
+}

@@ -1,0 +1,143 @@
+/**
+ * The writer process: it alone has the store open, and moves frames from the journal into it. Its parent tells how
+ * far the journal is synced and settles what the store has taken; frames are read from the journal's files.
+ */
+import { setPriority } from 'node:os';
+import { join } from 'node:path';
+import type { BirpcReturn } from 'birpc';
+import { LIMITS, MillraceError, messageOf, systemClock } from '../../core/index.ts';
+import { JournalFollower } from '../../journal/index.ts';
+import { RegistryCopy } from '../../registry/index.ts';
+import type { Store } from '../../store/index.ts';
+import { createLogger } from '../../telemetry/index.ts';
+import { Audit, Writer } from '../../writer/index.ts';
+import { waitForLock } from '../file-lock.ts';
+import { openStore } from '../open-store.ts';
+import { connect, type ServerCalls, type WriterCalls, type WriterReport, type WriterSetup } from './calls.ts';
+import { ServedReads } from './served-reads.ts';
+
+/** Devices wait for acks, and nobody for the store: below the server's own priority, where the system has such. */
+const NICENESS = 5;
+
+type Server = BirpcReturn<ServerCalls, WriterCalls>;
+
+/** The parts, once the store is open. */
+interface Parts {
+  store: Store;
+  writer: Writer;
+  audit: Audit;
+}
+
+class WriterProcess {
+  /** Set with the first calls. */
+  #server: Server | null = null;
+  #journal: JournalFollower | null = null;
+  #registry: RegistryCopy | null = null;
+  #parts: Parts | null = null;
+  #reported = '';
+  /** The store is closed, and nothing is left to do. */
+  closed = false;
+  readonly #reads = new ServedReads(() => this.#opened.store);
+
+  get #opened(): Parts {
+    if (this.#parts === null) throw new MillraceError('store_unavailable', 'the store is being opened');
+    return this.#parts;
+  }
+
+  run(): void {
+    const reads = this.#reads;
+    this.#server = connect<ServerCalls, WriterCalls>(process, {
+      start: (setup) => this.#start(setup),
+      committed: (state) => this.#journal?.update(state),
+      registered: (version, text) => this.#registry?.add(version, text),
+      openRead: (id, request) => reads.open(id, request),
+      nextPage: (id) => reads.next(id),
+      devices: (id, after, limit) => reads.whole(id, (store, signal) => store.devices(after, limit, signal)),
+      device: (id, device) => reads.whole(id, (store, signal) => store.device(device, signal)),
+      endRead: (id, reason) => reads.end(id, reason),
+      drain: (graceMs) => this.#drain(graceMs),
+      close: () => this.#close(),
+    });
+  }
+
+  /** Journal and registry are there before it waits for anything, so that no news of them is missed. */
+  async #start({ settings, dir, epoch, state, schemas }: WriterSetup): Promise<void> {
+    const server = this.#server;
+    if (server === null) throw new MillraceError('internal', 'started before it runs');
+    const journal = new JournalFollower({
+      dir: join(dir, 'journal'),
+      maxBytes: settings['journal-max-bytes'],
+      epoch,
+      state,
+      settle: (settlement) => server.settle(settlement),
+    });
+    const registry = new RegistryCopy(schemas);
+    this.#journal = journal;
+    this.#registry = registry;
+    // The writer of a server that was killed may be about to end.
+    await waitForLock(join(dir, 'writer.lock'), LIMITS.writerTakeoverMs);
+    const logger = createLogger(settings['log-level']);
+    const store = await openStore(settings, (name) => join(dir, name));
+    const ignore = (): void => {};
+    const common = { journal, registry, store, clock: systemClock, logger, random: Math.random };
+    const writer = new Writer({
+      ...common,
+      onWrite: (ms) => void server.wrote.asEvent(ms).catch(ignore),
+      onFailure: (kind) => void server.failed.asEvent(kind).catch(ignore),
+      onRetry: () => void server.retried.asEvent().catch(ignore),
+      onExpired: (readings, limit) => void server.expired.asEvent(readings, limit).catch(ignore),
+      expiry: settings['journal-on-limit'] === 'refuse' ? null : { maxAgeMs: settings['journal-max-age'] },
+    });
+    await writer.start();
+    const audit = new Audit({ ...common, storedTo: () => writer.position });
+    audit.start();
+    this.#parts = { store, writer, audit };
+    this.#report(server);
+    setInterval(() => this.#report(server), LIMITS.writerReportMs);
+  }
+
+  /** Tells how it is, when that has changed. */
+  #report(server: Server): void {
+    const { store, writer, audit } = this.#opened;
+    const report: WriterReport = {
+      writer: writer.status(),
+      audit: audit.status(),
+      store: store.state(),
+    };
+    const text = JSON.stringify(report);
+    if (text === this.#reported) return;
+    this.#reported = text;
+    server.report.asEvent(report).catch(() => {});
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    if (this.#parts === null) return;
+    const { audit, writer } = this.#parts;
+    await audit.stop();
+    await writer.stop(graceMs);
+  }
+
+  async #close(): Promise<void> {
+    if (this.#parts === null) return;
+    const { store } = this.#parts;
+    await this.#drain(0);
+    await store.close();
+    await this.#journal?.close();
+    this.closed = true;
+  }
+}
+
+const writer = new WriterProcess();
+// The parent gets the same signal, and tells what to do; without it there is nothing to do.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
+process.on('disconnect', () => {
+  if (writer.closed) process.exit(0);
+  process.kill(process.pid, 'SIGKILL');
+});
+try {
+  setPriority(NICENESS);
+} catch (error) {
+  process.stderr.write(`millrace: the writer keeps its priority: ${messageOf(error)}\n`);
+}
+writer.run();

@@ -1,0 +1,140 @@
+import type { BirpcReturn } from 'birpc';
+import { MillraceError, type Cell } from '../../core/index.ts';
+import type { AggregateQuery, Answer, RowsQuery, Selection, Store, StoredDevice } from '../../store/index.ts';
+import { plain, type OpenedRead, type ReadRequest, type ServerCalls, type WriterCalls } from './calls.ts';
+
+export type Calls = BirpcReturn<WriterCalls, ServerCalls>;
+
+/** The reading half of the store that the writer process has open. */
+export class RemoteStore implements Pick<
+  Store,
+  'kind' | 'rows' | 'aggregate' | 'latest' | 'devices' | 'device'
+> {
+  readonly kind: Store['kind'];
+  readonly #calls: () => Calls;
+  #lastId = 0;
+
+  /** `calls` throws `store_unavailable` while no writer process runs. */
+  constructor(kind: Store['kind'], calls: () => Calls) {
+    this.kind = kind;
+    this.#calls = calls;
+  }
+
+  rows(query: RowsQuery, signal: AbortSignal): Promise<Answer> {
+    return this.#open({ kind: 'rows', query }, signal);
+  }
+
+  aggregate(query: AggregateQuery, signal: AbortSignal): Promise<Answer> {
+    return this.#open({ kind: 'aggregate', query }, signal);
+  }
+
+  latest(
+    query: Pick<Selection, 'measurement' | 'fields' | 'devices' | 'tags'>,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    return this.#open({ kind: 'latest', query }, signal);
+  }
+
+  async devices(after: string | null, limit: number, signal: AbortSignal): Promise<StoredDevice[]> {
+    const read = this.#read(signal);
+    return read.end(await read.step((calls, id) => calls.devices(id, after, limit)));
+  }
+
+  async device(device: string, signal: AbortSignal): Promise<StoredDevice | null> {
+    const read = this.#read(signal);
+    return read.end(await read.step((calls, id) => calls.device(id, device)));
+  }
+
+  async #open(request: ReadRequest, signal: AbortSignal): Promise<Answer> {
+    const read = this.#read(signal);
+    const first = await read.step((calls, id) => calls.openRead(id, request));
+    let { view } = first;
+    return {
+      columns: first.columns,
+      view: () => view,
+      chunks: pages(read, first, (page) => {
+        ({ view } = page);
+      }),
+    };
+  }
+
+  #read(signal: AbortSignal): RemoteRead {
+    return new RemoteRead(this.#calls(), ++this.#lastId, signal);
+  }
+}
+
+async function* pages(
+  read: RemoteRead,
+  first: OpenedRead,
+  onPage: (page: Omit<OpenedRead, 'columns'>) => void,
+): AsyncGenerator<Cell[][]> {
+  try {
+    for (let { rows } = first; rows !== null;) {
+      yield rows;
+      const page = await read.step((calls, id) => calls.nextPage(id));
+      onPage(page);
+      ({ rows } = page);
+    }
+    read.end(null);
+  } finally {
+    read.leave();
+  }
+}
+
+/** One read in the writer process. It ends when its signal says so, whether or not that process answers. */
+class RemoteRead {
+  readonly #calls: Calls;
+  readonly #id: number;
+  readonly #signal: AbortSignal;
+  #ended = false;
+  #stop: (error: MillraceError) => void = () => {};
+  readonly #onAbort = (): void => {
+    const error = stopped(this.#signal.reason);
+    this.#leave(error);
+    this.#stop(error);
+  };
+
+  constructor(calls: Calls, id: number, signal: AbortSignal) {
+    this.#calls = calls;
+    this.#id = id;
+    this.#signal = signal;
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** One call of it. After a failure the read has ended. */
+  async step<T>(call: (calls: Calls, id: number) => Promise<T>): Promise<T> {
+    try {
+      if (this.#signal.aborted) throw stopped(this.#signal.reason);
+      return await new Promise<T>((resolve, reject) => {
+        this.#stop = reject;
+        call(this.#calls, this.#id).then(resolve, reject);
+      });
+    } catch (error) {
+      this.end(null);
+      throw error;
+    }
+  }
+
+  /** The other process has told its end; passes `value` on. */
+  end<T>(value: T): T {
+    this.#ended = true;
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    return value;
+  }
+
+  /** Gives the read up, unless it has ended. */
+  leave(): void {
+    this.#leave(null);
+  }
+
+  #leave(reason: MillraceError | null): void {
+    if (this.#ended) return;
+    this.end(null);
+    this.#calls.endRead.asEvent(this.#id, reason === null ? null : plain(reason)).catch(() => {});
+  }
+}
+
+function stopped(reason: unknown): MillraceError {
+  if (reason instanceof MillraceError) return reason;
+  return new MillraceError('query_timeout', 'the query was stopped before its end', { cause: reason });
+}

@@ -1,0 +1,84 @@
+import { LIMITS, MillraceError, type Cell } from '../../core/index.ts';
+import type { Answer, Store } from '../../store/index.ts';
+import { fromPlain, type OpenedRead, type PlainError, type ReadPage, type ReadRequest } from './calls.ts';
+
+interface OpenRead {
+  abort: AbortController;
+  answer: Answer | null;
+  rows: AsyncIterator<Cell[][]> | null;
+}
+
+/** Reads that another process has under way in this one's store, page by page as it asks for them. */
+export class ServedReads {
+  readonly #store: () => Store;
+  readonly #reads = new Map<number, OpenRead>();
+
+  constructor(store: () => Store) {
+    this.#store = store;
+  }
+
+  async open(id: number, request: ReadRequest): Promise<OpenedRead> {
+    const read = this.#begin(id);
+    try {
+      read.answer = await ask(this.#store(), request, read.abort.signal);
+      read.rows = read.answer.chunks[Symbol.asyncIterator]();
+    } catch (error) {
+      this.#reads.delete(id);
+      throw error;
+    }
+    const { columns } = read.answer;
+    return { columns, ...(await this.next(id)) };
+  }
+
+  async next(id: number): Promise<ReadPage> {
+    const read = this.#reads.get(id);
+    if (read?.rows == null || read.answer === null) throw new MillraceError('internal', 'the read has ended');
+    try {
+      const { done, value } = await read.rows.next();
+      if (done === true) this.#reads.delete(id);
+      return { rows: done === true ? null : value, view: read.answer.view() };
+    } catch (error) {
+      this.#reads.delete(id);
+      throw error;
+    }
+  }
+
+  /** A read whose answer comes in one piece. */
+  async whole<T>(id: number, ask: (store: Store, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const read = this.#begin(id);
+    try {
+      return await ask(this.#store(), read.abort.signal);
+    } finally {
+      this.#reads.delete(id);
+    }
+  }
+
+  end(id: number, reason: PlainError | null): void {
+    const read = this.#reads.get(id);
+    if (read === undefined) return;
+    this.#reads.delete(id);
+    read.abort.abort(reason === null ? undefined : fromPlain(reason));
+    // Frees what it holds; that it was stopped, it need not tell.
+    void read.rows?.return?.().catch(() => {});
+  }
+
+  #begin(id: number): OpenRead {
+    if (this.#reads.size >= LIMITS.maxStoreReads) {
+      throw new MillraceError('too_many_queries', `the store has ${this.#reads.size} reads under way`);
+    }
+    const read = { abort: new AbortController(), answer: null, rows: null };
+    this.#reads.set(id, read);
+    return read;
+  }
+}
+
+function ask(store: Store, request: ReadRequest, signal: AbortSignal): Promise<Answer> {
+  switch (request.kind) {
+    case 'rows':
+      return store.rows(request.query, signal);
+    case 'aggregate':
+      return store.aggregate(request.query, signal);
+    case 'latest':
+      return store.latest(request.query, signal);
+  }
+}

@@ -1,0 +1,40 @@
+import { LIMITS, type Measurement } from '../core/index.ts';
+import { KnownSchemas } from './known-schemas.ts';
+import type {
+  RegisteredSchema,
+  Registry,
+  RegistryContents,
+  ResolvedFrame,
+  SubjectVersion,
+} from './registry.ts';
+
+/** What resolving frames and naming columns needs of a registry. */
+export type SchemaLookup = Pick<Registry, 'resolve' | 'byId' | 'measurement'>;
+
+/** Another process's registry, in memory: what was registered there is told with `add`, in the same order. */
+export class RegistryCopy implements SchemaLookup {
+  readonly #schemas: KnownSchemas;
+
+  constructor(contents: RegistryContents) {
+    // Times were checked when the frames came.
+    this.#schemas = new KnownSchemas(contents, LIMITS.maxTimeAheadMs);
+  }
+
+  resolve(bytes: Uint8Array, start: number, end: number): ResolvedFrame {
+    return this.#schemas.index.resolve(bytes, start, end);
+  }
+
+  byId(id: number): RegisteredSchema | undefined {
+    return this.#schemas.index.byId(id);
+  }
+
+  measurement(name: string): Measurement | undefined {
+    return this.#schemas.measurements.get(name);
+  }
+
+  add(version: SubjectVersion, text: string): void {
+    const { index } = this.#schemas;
+    if (index.byId(version.id) === undefined) index.add(this.#schemas.compile(version.id, text));
+    this.#schemas.remember(version);
+  }
+}
