@@ -6,6 +6,12 @@ import { createInterface } from 'node:readline';
 
 const MAIN = 'dist/src/cli/main.js';
 
+/** A process and its children: the gateway has one, the writer. */
+export function processesOf(pid) {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return children === '' ? [pid] : [pid, ...children.split(' ').map(Number)];
+}
+
 /** Resident memory of a process. */
 export function rssBytes(pid) {
   return statusBytes(pid, 'VmRSS');
@@ -23,13 +29,13 @@ export async function startGateway(env) {
     url,
     json: async (path) => (await fetch(url + path)).json(),
     pid: child.pid,
-    rssBytes: () => rssBytes(child.pid),
-    /** The part of it that is the process's own: without the pages of mapped files, the journal's above all. */
-    ownBytes: () => statusBytes(child.pid, 'RssAnon'),
-    /** User and system time since its start. */
+    /** User and system time of all its processes since their start. */
     cpuSeconds() {
-      const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ');
-      return (Number(fields[11]) + Number(fields[12])) / 100;
+      const ofAll = processesOf(child.pid).map((pid) => {
+        const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+        return (Number(fields[11]) + Number(fields[12])) / 100;
+      });
+      return ofAll.reduce((sum, seconds) => sum + seconds);
     },
     async stop() {
       const ended = once(child, 'exit');

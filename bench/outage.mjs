@@ -6,7 +6,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startFleet, startGateway } from './gateway.mjs';
+import { processesOf, startFleet, startGateway } from './gateway.mjs';
 import { startInfluxd } from './influxd.mjs';
 import { atLeast, atMost, count, flag, megabytes, ratio, report } from './report.mjs';
 
@@ -32,9 +32,12 @@ const fleet = startFleet(gateway.url, { devices, rate: 1, readings: READINGS });
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 /** Resident memory by its kind (proc(5), status): the process's own, pages of mapped files, shared memory. */
 const KINDS = { own: 'RssAnon', mapped: 'RssFile', shared: 'RssShmem' };
+function kilobytes(status, name) {
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)[1]);
+}
 function memoryByKind() {
-  const status = readFileSync(`/proc/${gateway.pid}/status`, 'utf8');
-  const bytes = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)[1]) * 1024;
+  const statuses = processesOf(gateway.pid).map((pid) => readFileSync(`/proc/${pid}/status`, 'utf8'));
+  const bytes = (name) => statuses.reduce((sum, status) => sum + kilobytes(status, name) * 1024, 0);
   return Object.fromEntries(Object.entries(KINDS).map(([kind, name]) => [`${kind}Bytes`, bytes(name)]));
 }
 const look = async () => ({

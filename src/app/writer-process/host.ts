@@ -24,11 +24,13 @@ export interface WriterProcessOptions extends Pick<ServerCalls, 'wrote' | 'faile
   random: () => number;
 }
 
-/** A writer process that runs, and what it told last. */
+/** A writer process, and what it told last. */
 interface Running {
   child: ChildProcess;
   calls: Calls;
   report: WriterReport | null;
+  /** When its writer ran; null before. */
+  startedMs: number | null;
 }
 
 /** Why none runs, and since and until when. */
@@ -151,43 +153,44 @@ export class WriterProcess {
       retried,
       expired,
     });
-    const running: Running = { child, calls, report: null };
-    const ended = endOf(child).then(async (how) => {
-      process.off('exit', kill);
-      const reason = `the writer process ended with ${how}`;
-      calls.$close(new MillraceError('store_unavailable', reason));
-      if (this.#running === running) await this.#ended(running, reason);
-    });
+    const running: Running = { child, calls, report: null, startedMs: null };
     this.#running = running;
+    const ended = this.#watch(running, kill);
     const { epoch } = journal;
     try {
       await calls.start({ settings, dir, epoch, state: journal.state(), schemas: registry.contents() });
     } catch (error) {
-      this.#running = null;
       kill();
       await ended;
       throw error;
     }
-    logger.debug({ writerPid: child.pid }, 'the writer process runs');
+    running.startedMs = this.#options.clock.nowMs();
+    logger.info({ writerPid: child.pid }, 'the writer process runs');
+    // Told of commits only since it runs.
+    this.#tell();
+  }
+
+  /** Resolves when the process has ended, and its calls are answered. */
+  async #watch(running: Running, kill: () => void): Promise<void> {
+    const how = await endOf(running.child);
+    process.off('exit', kill);
+    const reason = `the writer process ended with ${how}`;
+    this.#running = null;
+    this.#telling = false;
+    running.calls.$close(new MillraceError('store_unavailable', reason));
+    this.#options.journal.forgetDeadReaders();
+    await Promise.allSettled(this.#settling);
+    if (running.startedMs === null || this.#stopping) return;
+    const { clock, logger } = this.#options;
+    if (clock.nowMs() - running.startedMs > LIMITS.writerRestartMaxMs) this.#failures = 0;
+    logger.error({ writerPid: running.child.pid }, reason);
+    this.#again(reason);
   }
 
   #reported(running: Running, report: WriterReport): void {
     running.report = report;
     this.#audit = report.audit;
     this.#alarm = report.writer.alarm;
-    this.#failures = 0;
-  }
-
-  /** One that ran has ended by itself. */
-  async #ended(running: Running, reason: string): Promise<void> {
-    const { journal, logger } = this.#options;
-    this.#running = null;
-    this.#telling = false;
-    if (this.#stopping) return;
-    logger.error({ writerPid: running.child.pid }, reason);
-    journal.forgetDeadReaders();
-    await Promise.allSettled(this.#settling);
-    this.#again(reason);
   }
 
   #again(reason: string): void {
@@ -196,9 +199,9 @@ export class WriterProcess {
     const waitMs = mostMs * (0.5 + random() / 2);
     const nowMs = clock.nowMs();
     this.#down = { reason, sinceMs: nowMs, retryAtMs: nowMs + waitMs };
-    if (this.#stopping) return;
     this.#timer = setTimeout(() => {
       this.#launch().catch((error: unknown) => {
+        if (this.#stopping) return;
         logger.error({ err: error }, `the writer process does not start: ${messageOf(error)}`);
         this.#again(messageOf(error));
       });

@@ -19,6 +19,8 @@ import { ServedReads } from './served-reads.ts';
 /** Devices wait for acks, and nobody for the store: below the server's own priority, where the system has such. */
 const NICENESS = 5;
 
+const ignore = (): void => {};
+
 type Server = BirpcReturn<ServerCalls, WriterCalls>;
 
 /** The parts, once the store is open. */
@@ -78,7 +80,6 @@ class WriterProcess {
     await waitForLock(join(dir, 'writer.lock'), LIMITS.writerTakeoverMs);
     const logger = createLogger(settings['log-level']);
     const store = await openStore(settings, (name) => join(dir, name));
-    const ignore = (): void => {};
     const common = { journal, registry, store, clock: systemClock, logger, random: Math.random };
     const writer = new Writer({
       ...common,

@@ -32,7 +32,9 @@ export class ServedReads {
 
   async next(id: number): Promise<ReadPage> {
     const read = this.#reads.get(id);
-    if (read?.rows == null || read.answer === null) throw new MillraceError('internal', 'the read has ended');
+    if (read === undefined || read.rows === null || read.answer === null) {
+      throw new MillraceError('internal', 'the read has ended');
+    }
     try {
       const { done, value } = await read.rows.next();
       if (done === true) this.#reads.delete(id);

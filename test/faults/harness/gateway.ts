@@ -35,7 +35,8 @@ const BAD_PATCH = 70;
 /** What patch.mjs does while the process runs. */
 export interface Control {
   clockMs: number;
-  kill: { point: string; pass: number } | null;
+  /** `alone`: of the server's processes, the one that passes the point dies alone. */
+  kill: { point: string; pass: number; alone?: boolean } | null;
 }
 
 /** How a process ended. */
@@ -103,6 +104,16 @@ export class Gateway {
 
   get pid(): number {
     return this.#child?.pid ?? 0;
+  }
+
+  /** Of the process that writes into the store. */
+  get writerPid(): number | null {
+    try {
+      const children = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').trim();
+      return children === '' ? null : Number(children.split(' ')[0]);
+    } catch {
+      return null;
+    }
   }
 
   get alive(): boolean {

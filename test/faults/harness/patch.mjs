@@ -6,7 +6,7 @@
  * FAULT_PROGRAM  its folder dist/src; found from the main file where missing
  * FAULT_PATCHES  JSON: [{in, find, replace}], `in` a file or folder below dist/src
  * FAULT_CONTROL  a JSON file, read again and again, and written to FILE.seen when it is: {clockMs, kill}. Date.now() is off by `clockMs`; at the
- *                n-th pass of faultKill(NAME) the process dies when `kill` is {point: NAME, pass: n}.
+ *                n-th pass of faultKill(NAME) the process dies when `kill` is {point: NAME, pass: n}: with alone: true it alone, of the server's processes.
  */
 import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { register } from 'node:module';
@@ -57,9 +57,9 @@ function isLastPass(point) {
   passesLeft -= 1;
   return passesLeft === 0;
 }
-/** The server's processes die together, as in a power cut: its own, and first the one whose writer this is. */
+/** The server's processes die together, as in a power cut, or this one alone. */
 function cutPower() {
-  if (process.connected) process.kill(process.ppid, 'SIGKILL');
+  if (process.connected && control.kill?.alone !== true) process.kill(process.ppid, 'SIGKILL');
   process.kill(process.pid, 'SIGKILL');
 }
 /** Ends the server. */

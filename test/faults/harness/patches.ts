@@ -66,3 +66,8 @@ export const KILL_POINTS: readonly KillPoint[] = [
   after('in a drain, after the last acks', DRAIN),
   after('in a drain, after the store closed', CLOSE),
 ];
+
+/** Those of the writer process, which can die alone. */
+export const WRITER_KILL_POINTS: readonly KillPoint[] = KILL_POINTS.filter(
+  ({ when, patch }) => when === 'streaming' && (patch.in === STORE_WRITE.in || patch.in === DUCKDB_COMMIT.in),
+);

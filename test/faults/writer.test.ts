@@ -1,0 +1,104 @@
+import { describe, expect, test } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../fixtures/until.ts';
+import { WRITER_KILL_POINTS } from './harness/patches.ts';
+import type { Gateway } from './harness/gateway.ts';
+import { withScene } from './harness/scene.ts';
+import { longCycles, PATIENCE_MS, seeded } from './harness/asked.ts';
+import { judge } from './harness/verdict.ts';
+
+const random = seeded('writer');
+const CYCLES = longCycles ?? 3;
+/** A writer lives so long at most before it is killed, in milliseconds. */
+const MAX_LIFE_MS = 600;
+/** A point is passed at most so often before it kills. */
+const MAX_PASS = 8;
+
+/** The writer process that comes after `before`, when it writes. */
+async function nextWriter(gateway: Gateway, before: number | null): Promise<number> {
+  let pid: number | null = null;
+  await until(
+    'another writer process',
+    async () => {
+      pid = gateway.writerPid;
+      return (
+        pid !== null &&
+        pid !== before &&
+        (await gateway.readiness()).includes('"store":{"kind":"duckdb","state":"up"')
+      );
+    },
+    PATIENCE_MS,
+  );
+  return pid ?? 0;
+}
+
+describe('the writer process', () => {
+  test(
+    `killed at ${CYCLES} random moments is started again, while acks go on`,
+    () =>
+      withScene({ random }, async ({ gateway, fleet }) => {
+        for (let cycle = 0; cycle < CYCLES; cycle++) {
+          const pid = await nextWriter(gateway, null);
+          await sleep(random.between(0, MAX_LIFE_MS));
+          process.kill(pid, 'SIGKILL');
+          await fleet.progress(20);
+          await nextWriter(gateway, pid);
+        }
+        fleet.pause();
+        await fleet.acknowledged();
+        await judge('writer', 'writer killed', gateway, fleet);
+        expect(gateway.log).toContain('the writer process ended with SIGKILL');
+      }),
+    240_000 + CYCLES * 10_000,
+  );
+
+  test.each(WRITER_KILL_POINTS.map(({ name, patch }) => [name, patch] as const))(
+    'killed %s loses and repeats nothing',
+    (point, patch) =>
+      withScene({ random, patches: [patch] }, async ({ gateway, fleet }) => {
+        const pid = await nextWriter(gateway, null);
+        gateway.control({ kill: { point, pass: 1 + random.below(MAX_PASS), alone: true } });
+        await until('the end of the writer', () => gateway.writerPid !== pid, PATIENCE_MS);
+        gateway.control({});
+        await nextWriter(gateway, pid);
+        fleet.pause();
+        await fleet.acknowledged();
+        await judge('writer', `writer killed ${point}`, gateway, fleet);
+      }),
+  );
+
+  test('that is away is told by /readyz and by queries, and frames are taken', () =>
+    withScene({ random }, async ({ gateway, fleet }) => {
+      const pid = await nextWriter(gateway, null);
+      process.kill(pid, 'SIGSTOP');
+      // It has the store open and answers nothing: whoever asks is told in time.
+      const asked = fetch(`${gateway.url}/v1/query?measurement=environment&fn=count`);
+      await fleet.progress(20);
+      process.kill(pid, 'SIGKILL');
+      const answer = await asked;
+      expect(answer.status).toBe(503);
+      expect(await answer.json()).toMatchObject({ code: 'store_unavailable' });
+      await fleet.progress(20);
+      await nextWriter(gateway, pid);
+      fleet.pause();
+      await fleet.acknowledged();
+      await judge('writer', 'writer frozen and killed', gateway, fleet);
+    }));
+
+  test('of a killed server ends before the next one opens the store', () =>
+    withScene({ random }, async ({ gateway, fleet }) => {
+      const orphan = await nextWriter(gateway, null);
+      process.kill(orphan, 'SIGSTOP');
+      gateway.signal('SIGKILL');
+      await until('the end of the server', () => !gateway.alive);
+      const started = gateway.start();
+      // The next server has a writer that waits; the frozen one cannot see that it is alone.
+      await until('a writer that waits', () => gateway.writerPid !== null);
+      expect(await gateway.isReady()).toBe(false);
+      process.kill(orphan, 'SIGCONT');
+      await started;
+      fleet.pause();
+      await fleet.acknowledged();
+      await judge('writer', 'writer outlives its server', gateway, fleet);
+    }));
+});
