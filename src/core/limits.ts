@@ -38,8 +38,8 @@ export const LIMITS = {
   journalBlockDelayMs: 2,
   /** Bytes that may wait for the disk before ingest is paused. */
   journalQueueBytes: 32 * 1024 * 1024,
-  /** Newest blocks kept in memory, in bytes: readers that keep up need no disk. */
-  journalRecentBytes: 16 * 1024 * 1024,
+  /** Buffers of blocks that are kept to be filled again. */
+  journalSpareBlocks: 4,
   /** A journal whose commit failed is opened anew after this time, in milliseconds … */
   journalRecoveryMinMs: 250,
   /** … and each further try waits twice as long, up to this. */

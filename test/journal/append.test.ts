@@ -54,7 +54,7 @@ describe('taking frames', () => {
   });
 
   test('frames of many devices keep their order, over many blocks and larger ones than a block', async () => {
-    const journal = await open(await folder(), { blockBytes: 2_000, recentBytes: 10_000 });
+    const journal = await open(await folder(), { blockBytes: 2_000 });
     const devices = Array.from({ length: 50 }, (_, i) => new Connection(`device-${i}`));
     const sent: string[] = [];
     for (let seq = 1; seq <= 40; seq++) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
+import { BlockBuffers } from '../../src/journal/local/block-buffers.ts';
 import { BlockBuilder } from '../../src/journal/local/block-builder.ts';
 import { BLOCK_VERSION, openBlock, TRANSPORTS } from '../../src/journal/local/block.ts';
 import { DeviceCursors } from '../../src/journal/local/device-cursors.ts';
@@ -25,11 +26,14 @@ const connections = [0, 1, 2, 0, 0].map((kind, i) => ({
   firstSeq: i === 4 ? 2 ** 45 : i + 1,
 }));
 
+/** Used again and again, so that every block but the first is built on what another one left. */
+const buffers = new BlockBuffers(1_000);
+
 function build(
   first: number,
   input: { device: number; skip: number; bytes: Uint8Array; readings: number; arrivalMs: number }[],
 ) {
-  const builder = new BlockBuilder(first, 64);
+  const builder = new BlockBuilder(first, buffers);
   const devices = connections.map((c) => builder.addDevice(c.device, c.transport, c.firstSeq));
   const expected = input.map(({ device: index, skip, bytes, readings, arrivalMs }, i) => {
     const device = devices[index];
@@ -42,7 +46,10 @@ function build(
   });
   // A connection is in the table because it took a number, if only with a refused frame.
   for (const device of devices) device.lastSeq = Math.max(device.lastSeq, device.firstSeq);
-  return { block: builder.finish(), expected, devices };
+  // A copy, since the next block may be built in the same memory.
+  const block = Buffer.from(builder.finish());
+  builder.release();
+  return { block, expected, devices };
 }
 
 describe('the block format', () => {

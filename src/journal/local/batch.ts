@@ -1,5 +1,6 @@
 import { isDeviceId, MillraceError } from '../../core/index.ts';
 import type { ByTransport, DeadLetterInput, Origin, ReplayedLetter, Transport } from '../journal.ts';
+import type { BlockBuffers } from './block-buffers.ts';
 import { BlockBuilder, type BuilderDevice } from './block-builder.ts';
 import { MAX_CONTENT_LENGTH } from './dedupe-log.ts';
 import type { DedupeWindow } from './dedupe-window.ts';
@@ -41,17 +42,16 @@ export class Batch {
   #last: Slot | null = null;
 
   /**
-   * `first` is the position of its first frame, `capacity` a guess of the block's bytes, `replayMs` the
-   * present time when the batch is a replay.
+   * `first` is the position of its first frame, `replayMs` the present time when the batch is a replay.
    */
   constructor(
     first: number,
-    capacity: number,
+    buffers: BlockBuffers,
     cursors: DeviceCursors,
     window: DedupeWindow,
     replayMs: number | null = null,
   ) {
-    this.builder = new BlockBuilder(first, capacity, replayMs);
+    this.builder = new BlockBuilder(first, buffers, replayMs);
     this.#cursors = cursors;
     this.#window = window;
   }

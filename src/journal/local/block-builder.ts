@@ -9,6 +9,7 @@ import {
   REPLAYED,
   TRANSPORTS,
 } from './block.ts';
+import type { BlockBuffers } from './block-buffers.ts';
 import { MAX_VARINT_BYTES, writeVarint, zigzag } from './varint.ts';
 
 /** A connection's entry in the device table of the block that is being filled. */
@@ -22,7 +23,10 @@ const MAX_FRAME_OVERHEAD = 5 * MAX_VARINT_BYTES;
 /** Transport, four varints and the id's length. */
 const MAX_DEVICE_OVERHEAD = 2 + 4 * MAX_VARINT_BYTES;
 
-/** Fills one block (block.ts describes the format). One growing buffer, nothing allocated per frame. */
+/**
+ * Fills one block (block.ts describes the format). One buffer, which grows for frames that are larger than others;
+ * nothing is allocated per frame.
+ */
 export class BlockBuilder {
   readonly first: number;
   readonly devices: BuilderDevice[] = [];
@@ -32,17 +36,15 @@ export class BlockBuilder {
   length = BLOCK_HEADER_BYTES;
   #baseArrivalMs: number | null;
   #maxTableBytes = 0;
+  readonly #buffers: BlockBuffers;
   #buffer: Buffer;
 
-  /**
-   * `capacity` is a guess of the final size in bytes; the buffer grows as needed. `baseArrivalMs` stands in
-   * for the first frame's arrival when that is no sign of the block's age.
-   */
-  constructor(first: number, capacity: number, baseArrivalMs: number | null = null) {
+  /** `baseArrivalMs` stands in for the first frame's arrival when that is no sign of the block's age. */
+  constructor(first: number, buffers: BlockBuffers, baseArrivalMs: number | null = null) {
     this.first = first;
     this.#baseArrivalMs = baseArrivalMs;
-    // Not from the pool: the buffer is handed to another thread, and readers keep views of it.
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(capacity, 2 * BLOCK_HEADER_BYTES));
+    this.#buffers = buffers;
+    this.#buffer = buffers.take();
   }
 
   /** Registers a connection; `firstSeq` is the first number that it takes in this block. */
@@ -95,7 +97,12 @@ export class BlockBuilder {
     this.readings += readings;
   }
 
-  /** The finished block. The builder must not be used any more. */
+  /** The block is on disk, or will never be: its memory may be used for others. */
+  release(): void {
+    this.#buffers.give(this.#buffer);
+  }
+
+  /** The finished block, good until `release`. Nothing may be added any more. */
   finish(): Buffer {
     const tableOffset = this.length;
     this.#grow(this.#maxTableBytes);
@@ -131,6 +138,7 @@ export class BlockBuilder {
     if (needed <= this.#buffer.length) return;
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#buffer.length));
     this.#buffer.copy(larger, 0, 0, this.length);
+    this.#buffers.give(this.#buffer);
     this.#buffer = larger;
   }
 }

@@ -1,7 +1,6 @@
 import { MillraceError } from '../../core/index.ts';
 import type { JournalBlock } from '../journal.ts';
 import { openBlock } from './block.ts';
-import type { RecentBlocks } from './recent-blocks.ts';
 import type { JournalState } from './state.ts';
 import type { Storage } from './storage.ts';
 
@@ -9,13 +8,10 @@ import type { Storage } from './storage.ts';
 export function readBlock(
   position: number,
   { head, tail }: JournalState,
-  recent: RecentBlocks,
   storage: Pick<Storage, 'blockAt'>,
 ): JournalBlock | undefined {
   if (position >= head) return undefined;
   if (position < tail) throw expired(position, tail);
-  const near = recent.find(position);
-  if (near !== undefined) return near;
   const found = storage.blockAt(position);
   // Trimmed by a transaction that is on disk but not yet told.
   if (found === undefined) throw expired(position, tail);

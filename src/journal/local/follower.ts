@@ -10,7 +10,6 @@ import { readBlock } from './block-reader.ts';
 import { listLetters } from './dead-letters.ts';
 import { openReads, type LmdbReads } from './lmdb-reads.ts';
 import { OldestPending } from './oldest-pending.ts';
-import { RecentBlocks } from './recent-blocks.ts';
 import { type JournalState, ledgerOf } from './state.ts';
 
 /** What the process that writes a journal has for its followers. */
@@ -38,8 +37,6 @@ export class JournalFollower implements FollowedJournal {
   readonly epoch: string;
   readonly #options: FollowerOptions;
   readonly #reads: LmdbReads;
-  /** Stays empty: the system's memory has the newest blocks already. */
-  readonly #recent = new RecentBlocks(0);
   readonly #oldestPending: OldestPending;
   readonly #listeners = new Set<(head: number) => void>();
   #state: JournalState;
@@ -50,7 +47,7 @@ export class JournalFollower implements FollowedJournal {
     this.epoch = options.epoch;
     this.#state = options.state;
     this.#reads = openReads(options.dir, options.maxBytes);
-    this.#oldestPending = new OldestPending(this.#recent, this.#reads);
+    this.#oldestPending = new OldestPending(this.#reads);
   }
 
   /** The writing process tells where it is. States may come late, and are passed over then. */
@@ -92,7 +89,7 @@ export class JournalFollower implements FollowedJournal {
   }
 
   read(position: number): JournalBlock | undefined {
-    return readBlock(position, this.#state, this.#recent, this.#reads);
+    return readBlock(position, this.#state, this.#reads);
   }
 
   deadLetters(limit: number, before?: string): DeadLetter[] {

@@ -1,4 +1,5 @@
 import { Batch } from './batch.ts';
+import { BlockBuffers } from './block-buffers.ts';
 import type { DedupeWindow } from './dedupe-window.ts';
 import type { DeviceCursors } from './device-cursors.ts';
 import type { Flushes } from './flushes.ts';
@@ -14,12 +15,10 @@ interface Surroundings {
   onDelay: () => void;
 }
 
-/** First guess of a replay's bytes. */
-const REPLAY_CAPACITY = 64 * 1024;
-
 /** What was taken and is not yet part of a transaction: the open batch, and the sealed ones in their order. */
 export class Incoming {
   readonly #around: Surroundings;
+  readonly #buffers: BlockBuffers;
   #batch: Batch | null = null;
   #sealed: SealedBatch[] = [];
   #sealTimer: NodeJS.Timeout | null = null;
@@ -27,12 +26,12 @@ export class Incoming {
   #next: number;
   /** Bytes sealed, or in the transaction under way. */
   #sealedBytes = 0;
-  #lastBlockBytes = 0;
 
   /** `next` is the position of the next frame. */
   constructor(next: number, around: Surroundings) {
     this.#next = next;
     this.#around = around;
+    this.#buffers = new BlockBuffers(around.settings.blockBytes);
   }
 
   /** Bytes that wait for the disk. */
@@ -48,8 +47,7 @@ export class Incoming {
   open(idle: boolean): Batch {
     if (this.#batch !== null) return this.#batch;
     const { cursors, window, flushes, settings, onDelay } = this.#around;
-    const capacity = Math.min(Math.max(4_096, 1.25 * this.#lastBlockBytes), 1.25 * settings.blockBytes);
-    this.#batch = new Batch(this.#next, Math.ceil(capacity), cursors, window);
+    this.#batch = new Batch(this.#next, this.#buffers, cursors, window);
     flushes.opened();
     if (idle) this.#sealTimer = setTimeout(onDelay, settings.blockDelayMs);
     return this.#batch;
@@ -67,7 +65,7 @@ export class Incoming {
   /** A batch for dead letters, behind all others: nothing may be open. Push it or drop it. */
   replayBatch(nowMs: number): Batch {
     const { cursors, window } = this.#around;
-    return new Batch(this.#next, REPLAY_CAPACITY, cursors, window, nowMs);
+    return new Batch(this.#next, this.#buffers, cursors, window, nowMs);
   }
 
   pushReplay(batch: Batch): void {
@@ -80,8 +78,12 @@ export class Incoming {
     return this.#sealed.splice(0);
   }
 
-  written(bytes: number): void {
-    this.#sealedBytes -= bytes;
+  /** They are on disk. */
+  written(batches: readonly SealedBatch[]): void {
+    for (const { batch } of batches) {
+      this.#sealedBytes -= batch.bytes;
+      batch.builder.release();
+    }
   }
 
   /** Drops everything and goes on at `next`. Returns what was dropped and not handed over. */
@@ -95,7 +97,6 @@ export class Incoming {
   #push(batch: Batch): void {
     this.#sealedBytes += batch.bytes;
     const block = batch.builder.frames > 0 ? batch.builder.finish() : null;
-    if (block !== null) this.#lastBlockBytes = block.length;
     this.#next += batch.builder.frames;
     this.#sealed.push({ batch, block });
   }

@@ -11,7 +11,6 @@ import type {
   Settlement,
 } from '../journal.ts';
 import { Admission, guard } from './admission.ts';
-import { CommittedBlock } from './block.ts';
 import { readBlock } from './block-reader.ts';
 import { findLetter, listLetters } from './dead-letters.ts';
 import type { OpenEntry } from './dedupe-log.ts';
@@ -19,7 +18,6 @@ import { Flushes } from './flushes.ts';
 import type { Leader } from './follower.ts';
 import { Incoming } from './incoming.ts';
 import { OldestPending } from './oldest-pending.ts';
-import { RecentBlocks } from './recent-blocks.ts';
 import { failureOf, Recovery } from './recovery.ts';
 import { type PendingReplay, ReplayedIds, replayInto } from './replay.ts';
 import { type Memory, restoreMemory } from './restore.ts';
@@ -38,7 +36,6 @@ export class LmdbJournal implements Journal, Leader {
   readonly epoch: string;
   readonly #storage: Storage;
   readonly #settings: JournalSettings;
-  readonly #recent: RecentBlocks;
   readonly #admission: Admission;
   readonly #oldestPending: OldestPending;
   readonly #replayedIds = new ReplayedIds();
@@ -68,8 +65,7 @@ export class LmdbJournal implements Journal, Leader {
     this.#storage = storage;
     this.#settings = settings;
     this.#memory = memory;
-    this.#recent = new RecentBlocks(settings.recentBytes);
-    this.#oldestPending = new OldestPending(this.#recent, storage);
+    this.#oldestPending = new OldestPending(storage);
     this.#admission = new Admission(settings);
     this.#state = storage.state;
     this.#incoming = this.#newIncoming();
@@ -153,7 +149,7 @@ export class LmdbJournal implements Journal, Leader {
   }
 
   read(position: number): JournalBlock | undefined {
-    return readBlock(position, this.#state, this.#recent, this.#storage);
+    return readBlock(position, this.#state, this.#storage);
   }
 
   onCommit(listener: (head: number) => void): () => void {
@@ -267,7 +263,7 @@ export class LmdbJournal implements Journal, Leader {
         this.#fail(error, batches, settlements, replay);
         break;
       }
-      this.#apply(transaction, settlements, replay);
+      this.#apply(transaction, batches, settlements, replay);
       this.#flushes.durable(batches.length);
       more = transaction.more;
     }
@@ -306,6 +302,7 @@ export class LmdbJournal implements Journal, Leader {
 
   #apply(
     transaction: Transaction,
+    batches: readonly SealedBatch[],
     settlements: readonly PendingSettlement[],
     replay: PendingReplay | null,
   ): void {
@@ -314,8 +311,7 @@ export class LmdbJournal implements Journal, Leader {
     this.#state = change.state;
     this.#openEntry = transaction.openEntry;
     this.#replayedIds.update(replay?.positions ?? new Map<string, number>(), change.state.settled);
-    this.#incoming.written(transaction.bytes);
-    for (const { bytes } of change.blocks) this.#recent.push(new CommittedBlock(bytes));
+    this.#incoming.written(batches);
     for (const cursor of transaction.cursors) cursor.durable = cursor.committing;
     this.#updateAdmission();
     for (const pending of settlements) pending.resolve();

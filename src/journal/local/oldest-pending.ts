@@ -1,17 +1,14 @@
 import { MillraceError } from '../../core/index.ts';
 import type { BlockInfo } from './block.ts';
-import type { RecentBlocks } from './recent-blocks.ts';
 import type { JournalState } from './state.ts';
 import type { Storage } from './storage.ts';
 
 /** When the oldest frame that is not settled arrived, as its block's header tells; looked up once a block. */
 export class OldestPending {
-  readonly #recent: RecentBlocks;
   readonly #storage: Pick<Storage, 'infos'>;
   #block: { first: number; next: number; arrivalMs: number } | null = null;
 
-  constructor(recent: RecentBlocks, storage: Pick<Storage, 'infos'>) {
-    this.#recent = recent;
+  constructor(storage: Pick<Storage, 'infos'>) {
     this.#storage = storage;
   }
 
@@ -19,7 +16,7 @@ export class OldestPending {
   arrivalMs({ settled, head }: JournalState): number | null {
     if (settled >= head) return null;
     if (this.#block === null || settled < this.#block.first || settled >= this.#block.next) {
-      const found = this.#recent.find(settled) ?? this.#look(settled);
+      const found = this.#look(settled);
       if (found === undefined) return null;
       const { first, next, arrivalMs } = found;
       this.#block = { first, next, arrivalMs };

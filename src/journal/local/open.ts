@@ -48,7 +48,6 @@ export async function openJournalOn(
     blockDelayMs: options.blockDelayMs ?? LIMITS.journalBlockDelayMs,
     queueBytes: options.queueBytes ?? LIMITS.journalQueueBytes,
     snapshotBytes: options.snapshotBytes ?? LIMITS.journalSnapshotBytes,
-    recentBytes: options.recentBytes ?? LIMITS.journalRecentBytes,
     recoveryMinMs: options.recoveryMinMs ?? LIMITS.journalRecoveryMinMs,
     recoveryMaxMs: options.recoveryMaxMs ?? LIMITS.journalRecoveryMaxMs,
     clock: options.clock ?? systemClock,

@@ -16,8 +16,6 @@ export interface JournalSettings
   queueBytes: number;
   /** Bytes of blocks between two snapshots of the device cursors. */
   snapshotBytes: number;
-  /** Newest blocks kept in memory, in bytes. */
-  recentBytes: number;
   /** What is due by age alone is looked for this often. */
   upkeepMs: number;
   clock: Clock;

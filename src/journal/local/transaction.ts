@@ -27,8 +27,6 @@ export interface Durable {
 /** A change on its way to the disk, and whom to tell of it. */
 export interface Transaction {
   change: Change;
-  /** Bytes of the batches in it. */
-  bytes: number;
   /** What each connection is told then. */
   origins: Map<Origin, Durable>;
   cursors: Set<DeviceCursor>;
@@ -66,9 +64,7 @@ export function buildTransaction(
   const added: AddedLetter[] = [];
   const replayed: FoundLetter[] = [];
   let state = before;
-  let bytes = 0;
   for (const { batch, block } of batches) {
-    bytes += batch.bytes;
     state = batchState(state, batch, block);
     if (block !== null) blocks.push({ first: batch.builder.first, bytes: block });
     for (const letter of batch.letters)
@@ -123,7 +119,6 @@ export function buildTransaction(
       cursors: single,
       snapshot,
     },
-    bytes,
     origins,
     cursors: moved,
     openEntry: contents.open,
