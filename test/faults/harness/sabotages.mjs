@@ -22,7 +22,9 @@ export const SABOTAGES = [
   },
   {
     name: 'commit not awaited',
-    breaks: /welcomed at \d+, but \d+ was acknowledged|acknowledged readings are not in the store/,
+    // A block's memory is filled again while the disk still waits for it, too.
+    breaks:
+      /welcomed at \d+, but \d+ was acknowledged|acknowledged readings are not in the store|block at position \d+ is damaged/,
     noticedBy: ['kill-points'],
     patches: [{ in: 'journal', find: COMMIT, replace: `Promise.resolve(void ${COMMIT})` }],
   },
