@@ -1,6 +1,7 @@
-import type { ReadyReport, ServerStats } from '../api/index.ts';
+import type { PartState, ReadyReport, ServerStats } from '../api/index.ts';
 import type { Journal } from '../journal/index.ts';
 import type { WriterStatus } from '../writer/index.ts';
+import type { IngestProcesses } from './ingest-process/host.ts';
 import type { WriterProcess } from './writer-process/host.ts';
 
 /** The writer's state as the page shows it. */
@@ -10,7 +11,12 @@ export function writerStats(status: WriterStatus): ServerStats['writer'] {
 }
 
 /** What /readyz answers. */
-export function readyReport(draining: boolean, journal: Journal, writer: WriterProcess): ReadyReport {
+export function readyReport(
+  draining: boolean,
+  journal: Journal,
+  writer: WriterProcess,
+  processes: IngestProcesses,
+): ReadyReport {
   const { state, reason = null, bytes, pendingBytes, maxBytes } = journal.stats();
   const storeState = writer.storeState();
   const { sinceMs, ...writing } = writer.status();
@@ -28,6 +34,20 @@ export function readyReport(draining: boolean, journal: Journal, writer: WriterP
       writer: { ...writing, since: new Date(sinceMs).toISOString() },
       store: { kind: writer.store.kind, ...storeState },
       audit: { ...writer.audit() },
+      processes: processesPart(processes),
     },
   };
+}
+
+/** The server takes devices itself, so it counts among them. */
+function processesPart({ places }: IngestProcesses): PartState {
+  const running = 1 + places.filter(({ ready }) => ready).length;
+  const wanted = 1 + places.length;
+  return { state: running === wanted ? 'up' : 'starting', running, wanted };
+}
+
+/** Device connections by process: the server's own and those of the others. */
+export function devicesByProcess(own: number, { places }: IngestProcesses): Record<string, number> {
+  const others = places.map(({ connections }, index) => [`ingest-${index + 1}`, connections] as const);
+  return { server: own, ...Object.fromEntries(others) };
 }

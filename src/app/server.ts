@@ -2,16 +2,19 @@ import { existsSync } from 'node:fs';
 import { createApi, type ServerStats } from '../api/index.ts';
 import { LIMITS, MillraceError, messageOf, systemClock } from '../core/index.ts';
 import { isLoopback, SETTINGS, type Settings } from '../config/index.ts';
-import { IngestHub, Replayer } from '../ingest/index.ts';
+import { DeviceDirectory, IngestHub, Replayer } from '../ingest/index.ts';
 import { openLocalJournal } from '../journal/index.ts';
-import { isLoopbackHost, isOriginAllowed, NetServer, type UpgradeRequest } from '../net/index.ts';
+import { NetServer } from '../net/index.ts';
 import { loadSchemaFolder, openRegistry } from '../registry/index.ts';
 import { createTail } from '../tail/index.ts';
 import { Metrics, type Logger } from '../telemetry/index.ts';
 import { AckLatency } from './ack-latency.ts';
+import { authorizer } from './authorize.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { logJournalState } from './journal-log.ts';
-import { readyReport, writerStats } from './report.ts';
+import { IngestProcesses } from './ingest-process/host.ts';
+import { SharedPort } from './shared-port.ts';
+import { devicesByProcess, readyReport, writerStats } from './report.ts';
 import { Rate } from './rate.ts';
 import { WriterProcess } from './writer-process/host.ts';
 
@@ -31,6 +34,8 @@ export interface ServerOptions {
 export interface Server {
   /** http://HOST:PORT */
   url: string;
+  /** Makes the processes that take devices one more or one less. Rejects with `config_invalid` where that cannot be. */
+  resize(by: 1 | -1): Promise<void>;
   /** Drains: takes nothing new, makes durable and acknowledges what came, flushes, closes. Call once. */
   stop(): Promise<void>;
 }
@@ -97,15 +102,7 @@ async function startIn(
   const metrics = new Metrics();
   const acks = new AckLatency();
   const rate = new Rate(RATE_WINDOW_MS);
-  const loopbackOnly = isLoopback(settings.host);
-  const authorize = (request: UpgradeRequest): void => {
-    if (loopbackOnly && !isLoopbackHost(request.header('host'), settings.origins)) {
-      throw new MillraceError('origin_forbidden', 'the Host header names no loopback address');
-    }
-    if (!isOriginAllowed((name) => request.header(name), settings.origins)) {
-      throw new MillraceError('origin_forbidden', 'pages of this origin may not connect');
-    }
-  };
+  const authorize = authorizer(settings);
   const onError = (error: unknown): void => logger.error({ err: error }, messageOf(error));
 
   const writer = await WriterProcess.start({
@@ -128,23 +125,37 @@ async function startIn(
   opened.push(() => writer.close());
   const { store } = writer;
 
+  const directory = new DeviceDirectory(journal, settings['max-connections']);
+  const onAck = (ms: number): void => {
+    acks.add(ms);
+    metrics.ackSeconds.observe(ms / 1000);
+  };
   const ingest = new IngestHub({
     journal,
+    directory,
     registry,
     limits: {
       maxFrameBytes: settings['max-frame-bytes'],
       maxUnacked: settings['max-unacked'],
       maxUnackedBytes: settings['max-unacked-bytes'],
     },
-    maxConnections: settings['max-connections'],
     authorize,
     clock,
-    onAck: (ms) => {
-      acks.add(ms);
-      metrics.ackSeconds.observe(ms / 1000);
-    },
+    onAck,
     onError,
   });
+  const processes = new IngestProcesses({
+    settings,
+    journal,
+    directory,
+    registry,
+    clock,
+    random: Math.random,
+    logger,
+    onAck,
+    onError,
+  });
+  opened.push(() => processes.close());
   const replayer = new Replayer({ journal, registry, clock });
   const tail = createTail({
     journal,
@@ -157,14 +168,19 @@ async function startIn(
 
   let draining = false;
   const connections = (): { devices: number; tails: number } => ({
-    devices: ingest.stats().connections,
+    devices: directory.connections,
     tails: tail.stats().connections,
   });
   metrics.observe({
     ledger: () => journal.ledger(),
     journal: () => journal.stats(),
-    frames: () => ingest.stats(),
+    frames: () => {
+      const others = processes.stats();
+      const own = ingest.stats();
+      return { received: own.received + others.received, rejected: own.rejected + others.rejected };
+    },
     connections,
+    devicesByProcess: () => devicesByProcess(ingest.stats().connections, processes),
     storeUp: () => writer.storeState().state === 'up',
     writer: () => writer.status(),
     audit: () => writer.audit(),
@@ -199,22 +215,24 @@ async function startIn(
       pageDir,
       queryTimeoutMs: settings['query-timeout'],
       origins: settings.origins,
-      loopbackOnly,
-      status: () => readyReport(draining, journal, writer),
+      loopbackOnly: isLoopback(settings.host),
+      status: () => readyReport(draining, journal, writer, processes),
       stats,
       metrics: () => metrics.expose(),
       replay: (request) => replayer.replay(request),
-      connected: (device) => ingest.isConnected(device),
+      connected: (device) => directory.isConnected(device),
       onAnswer: (route, status, ms) =>
         metrics.httpSeconds.observe({ route, status: String(status) }, ms / 1000),
     }),
   );
-  const port = await net.listen(settings.host, settings.port);
+  const sharing = new SharedPort(net, processes, settings);
+  const port = await sharing.open();
   const url = `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`;
   logger.info({ url, store: store.kind, data: folder.path('.'), subjects }, 'ready');
 
   return {
     url,
+    resize: (by) => sharing.resize(by),
     stop: () => withDeadline(stopInOrder(), LIMITS.drainMs, logger),
   };
 
@@ -222,12 +240,13 @@ async function startIn(
     draining = true;
     net.stopListening();
     tail.goaway('the server is stopping');
-    await ingest.drain('the server is stopping');
+    await Promise.all([ingest.drain('the server is stopping'), processes.drain('the server is stopping')]);
     await tail.close();
     await replayer.stop();
     // What was journaled is safe; the store gets what time is left.
     await writer.drain(LIMITS.drainMs / 2);
     await new Promise((resolve) => setTimeout(resolve, CLOSING_MS));
+    await processes.close();
     net.close();
     await writer.close();
     await journal.close();

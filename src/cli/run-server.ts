@@ -1,12 +1,19 @@
 import { join } from 'node:path';
 import { startServer, type Server } from '../app/index.ts';
 import type { Settings } from '../config/index.ts';
+import { messageOf } from '../core/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { PACKAGE_DIR, VERSION } from './version.ts';
 
+/** Signals by which an operator asks for one process more or less, as other servers have them. */
+const RESIZING = [
+  ['SIGTTIN', 1],
+  ['SIGTTOU', -1],
+] as const;
+
 /**
  * Starts the server, says where it listens, and stops it on SIGTERM or SIGINT: the first drains, a second
- * one exits at once. `beforeStop` runs first when it stops.
+ * one exits at once. SIGTTIN and SIGTTOU change the number of its processes. `beforeStop` runs first when it stops.
  */
 export async function runServer(
   settings: Settings,
@@ -32,6 +39,11 @@ export async function runServer(
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
   });
+  for (const [signal, by] of RESIZING) {
+    process.on(signal, () => {
+      server.resize(by).catch((error: unknown) => logger.error({ err: error, signal }, messageOf(error)));
+    });
+  }
   process.stdout.write(`millrace listening on ${server.url}\n`);
   return { ...server, stopped };
 }

@@ -61,6 +61,10 @@ function contradictions(settings: Settings): string[] {
         '--insecure allows it behind something that does)',
     );
   }
+  // Elsewhere a port that is shared gives all connections to one of those who share it.
+  if (settings.processes > 1 && process.platform !== 'linux') {
+    problems.push(`MILLRACE_PROCESSES: expected 1 on this system, got "${settings.processes}"`);
+  }
   return problems;
 }
 

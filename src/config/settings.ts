@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { LIMITS, parseDurationMs } from '../core/index.ts';
 
@@ -31,6 +32,10 @@ const duration = (minMs: number) =>
     context.addIssue('not a duration');
     return z.NEVER;
   });
+const processes = z.union([
+  wholeNumber(1, LIMITS.maxProcesses),
+  z.literal('auto').transform(() => Math.min(availableParallelism(), LIMITS.maxProcesses)),
+]);
 const url = z.string().refine((text) => /^https?:\/\//.test(text) && URL.canParse(text));
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 const text = z.string().min(1);
@@ -184,7 +189,13 @@ export const SETTINGS = {
     [],
     'web origins that may connect besides our own',
   ),
-  processes: setting('MILLRACE_PROCESSES', wholeNumber(1, 1), '1', 1, 'ingest processes'),
+  processes: setting(
+    'MILLRACE_PROCESSES',
+    processes,
+    `a whole number from 1 to ${LIMITS.maxProcesses}, or auto`,
+    1,
+    'processes that take devices; auto is one for each core',
+  ),
   'max-frame-bytes': setting(
     'MILLRACE_MAX_FRAME_BYTES',
     wholeNumber(1_024, 16 * 1024 ** 2),

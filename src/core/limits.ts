@@ -111,8 +111,22 @@ export const LIMITS = {
   aheadSliceMs: 1,
   /** A writer process waits so long for the one of a server that was killed to end, in milliseconds. */
   writerTakeoverMs: 10_000,
-  /** Longest wait between two starts of a writer process that ends, in milliseconds. */
-  writerRestartMaxMs: 15_000,
+  /** Longest wait between two starts of a process of the server that ends, in milliseconds. */
+  processRestartMaxMs: 15_000,
+  /** Processes that take devices (setting). */
+  maxProcesses: 64,
+  /** Frames go from an ingest process to the server in batches of this many bytes, or at the end of a turn. */
+  linkBatchBytes: 256 * 1024,
+  /** An ingest process is asked for a sign of life this often, in milliseconds … */
+  processPingMs: 1_000,
+  /** … and ended when it leaves so many unanswered: its devices come back to the others. */
+  processMissedPings: 10,
+  /** A process that is to end may take this long, in milliseconds. */
+  processCloseMs: 2_000,
+  /** How long acks took is told to the server this often, in milliseconds. */
+  processReportMs: 100,
+  /** Bytes that may wait in each direction of a WebSocket that is passed on to the server. */
+  forwardedSocketBytes: 1024 * 1024,
   /** How often a writer process looks whether it has news of itself, in milliseconds. */
   writerReportMs: 100,
   /** Reads of the store that may be under way or wait in all: those of the API, of tails and their remains. */

@@ -1,8 +1,10 @@
 import { MillraceError } from '../core/index.ts';
-import type { Journal } from '../journal/index.ts';
+import type { Journal, JournalStats } from '../journal/index.ts';
 
 /** Throws `journal_failed` or `journal_full` while the journal takes no frames. */
-export function refuseUnlessAccepting(journal: Pick<Journal, 'accepting' | 'stats'>): void {
+export function refuseUnlessAccepting(
+  journal: Pick<Journal, 'accepting'> & { stats(): Pick<JournalStats, 'state'> },
+): void {
   if (journal.accepting()) return;
   if (journal.stats().state === 'failed') {
     throw new MillraceError('journal_failed', 'the journal cannot be written');

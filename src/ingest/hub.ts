@@ -1,17 +1,17 @@
 import { LIMITS, MillraceError, isDeviceId, messageOf, type Clock } from '../core/index.ts';
-import type { Journal } from '../journal/index.ts';
+import type { DeviceJournal } from './device-journal.ts';
+import type { Directory } from './directory.ts';
 import type { UpgradeAccepted, UpgradeRequest, WebSocketRoute } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
-import { refuseUnlessAccepting } from './admission.ts';
 import { DeviceSession, type SessionContext, type SessionLimits } from './session.ts';
 
 const SUBPROTOCOL = 'millrace.v1';
 
 export interface IngestOptions {
-  journal: Journal;
-  registry: Registry;
+  journal: DeviceJournal;
+  directory: Directory;
+  registry: Pick<Registry, 'resolve'>;
   limits: SessionLimits;
-  maxConnections: number;
   /** Throws a MillraceError that refuses a connection before the upgrade. */
   authorize(request: UpgradeRequest): void;
   clock: Clock;
@@ -19,14 +19,13 @@ export interface IngestOptions {
   onError(error: unknown): void;
 }
 
-/** All device connections of this process: who is connected, what was counted, how they are drained. */
+/** All device connections of this process: how they begin, what was counted, how they are drained. */
 export class IngestHub {
   readonly #options: IngestOptions;
-  readonly #sessions = new Map<string, DeviceSession>();
+  readonly #sessions = new Set<DeviceSession>();
   /** Sessions whose acks wait until the journal takes frames again. */
   readonly #withheld = new Set<DeviceSession>();
   readonly #context: SessionContext;
-  #open = 0;
   #received = 0;
   #rejected = 0;
   #draining = false;
@@ -66,17 +65,12 @@ export class IngestHub {
     };
   }
 
-  isConnected(device: string): boolean {
-    return this.#sessions.has(device);
-  }
-
   stats(): { connections: number; received: number; rejected: number } {
-    return { connections: this.#open, received: this.#received, rejected: this.#rejected };
+    return { connections: this.#sessions.size, received: this.#received, rejected: this.#rejected };
   }
 
-  // Async so that every refusal is a rejection, as the route asks.
+  // Async so that every refusal is a rejection, as the route asks; it waits for nothing (see Responder.release).
   async #upgrade(request: UpgradeRequest): Promise<UpgradeAccepted> {
-    const { journal, maxConnections } = this.#options;
     this.#options.authorize(request);
     const [device = '', ...more] = new URLSearchParams(request.query).getAll('device');
     if (more.length > 0) throw new MillraceError('device_invalid', 'a connection is of one device');
@@ -86,42 +80,33 @@ export class IngestHub {
     if (!isDeviceId(device))
       throw new MillraceError('device_invalid', 'the device id has not the required form');
     if (this.#draining) throw new MillraceError('draining', 'the server is stopping');
-    refuseUnlessAccepting(journal);
-    if (this.#open >= maxConnections) {
-      throw new MillraceError('too_many_connections', `the limit is ${maxConnections} device connections`);
-    }
+    this.#options.directory.admit();
     return {
       protocol: request.subprotocols.includes(SUBPROTOCOL) ? SUBPROTOCOL : '',
       start: (socket) => {
-        this.#open++;
         const session = new DeviceSession(this.#context, device, socket);
-        const older = this.#sessions.get(device);
-        this.#sessions.set(device, session);
-        older?.close(new MillraceError('replaced', 'a newer connection of this device took over'));
+        this.#sessions.add(session);
         void this.#begin(session);
         return session;
       },
     };
   }
 
-  /**
-   * The welcome counts what is on disk, so frames of an earlier connection of the device that are still on
-   * their way must get there first.
-   */
   async #begin(session: DeviceSession): Promise<void> {
     try {
-      if (this.#draining) session.close(new MillraceError('draining', 'the server is stopping'));
-      if (this.#options.journal.stats().queuedBytes > 0) await this.#options.journal.flush();
-      if (this.#sessions.get(session.device) === session) session.welcome();
+      if (this.#draining) throw new MillraceError('draining', 'the server is stopping');
+      const seq = await this.#options.directory.claim(session);
+      if (seq !== null) session.welcome(seq);
     } catch (error) {
-      session.close(new MillraceError('journal_failed', messageOf(error), { cause: error }));
+      const known = error instanceof MillraceError;
+      session.close(known ? error : new MillraceError('journal_failed', messageOf(error), { cause: error }));
     }
   }
 
   #forget(session: DeviceSession): void {
-    this.#open--;
+    this.#sessions.delete(session);
     this.#withheld.delete(session);
-    if (this.#sessions.get(session.device) === session) this.#sessions.delete(session.device);
+    this.#options.directory.release(session);
   }
 
   #releaseAcks(): void {
@@ -136,13 +121,13 @@ export class IngestHub {
    */
   async drain(reason: string): Promise<void> {
     this.#draining = true;
-    for (const session of this.#sessions.values()) session.goaway(reason);
+    for (const session of this.#sessions) session.goaway(reason);
     try {
       await this.#options.journal.flush();
     } catch (error) {
       this.#options.onError(error);
     }
-    for (const session of this.#sessions.values()) {
+    for (const session of this.#sessions) {
       session.close(new MillraceError('draining', 'the server is stopping'));
     }
     this.#unsubscribe();

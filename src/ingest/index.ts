@@ -2,6 +2,9 @@
  * Devices' connections: identity, numbering, limits, acks. A frame is checked, then journaled, then
  * acknowledged when it is on disk; nothing is held here but a bounded window per connection.
  */
+export type { DeviceJournal } from './device-journal.ts';
+export { refuseUnlessAccepting } from './admission.ts';
+export { DeviceDirectory, tooManyConnections, type Directory, type Holder } from './directory.ts';
 export { IngestHub, type IngestOptions } from './hub.ts';
 export { Intake, type IntakeOptions, type IntakeResult } from './intake.ts';
 export { Replayer, type ReplayAnswer, type ReplayRequest } from './replay.ts';

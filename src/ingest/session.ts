@@ -1,9 +1,11 @@
 import { LIMITS, MillraceError, type Clock } from '../core/index.ts';
-import type { Journal, Origin, Transport } from '../journal/index.ts';
+import type { Origin, Transport } from '../journal/index.ts';
 import type { Socket, SocketHandler } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
 import { checkFrame, refusedFrame, type RefusedFrame } from './check.ts';
 import { closing } from './closing.ts';
+import type { DeviceJournal } from './device-journal.ts';
+import type { Holder } from './directory.ts';
 
 export interface SessionLimits {
   maxFrameBytes: number;
@@ -13,8 +15,8 @@ export interface SessionLimits {
 
 /** What a session needs and whom it tells. */
 export interface SessionContext {
-  journal: Journal;
-  registry: Registry;
+  journal: DeviceJournal;
+  registry: Pick<Registry, 'resolve'>;
   limits: SessionLimits;
   clock: Clock;
   /** A frame was taken or refused. */
@@ -32,7 +34,7 @@ export interface SessionContext {
  * One device connection: numbers its frames, has each checked and journaled, and acknowledges them when
  * they are on disk. Memory is bounded by the window of unacknowledged frames.
  */
-export class DeviceSession implements SocketHandler, Origin {
+export class DeviceSession implements SocketHandler, Origin, Holder {
   readonly device: string;
   readonly transport: Transport = 'ws';
   readonly #context: SessionContext;
@@ -61,11 +63,10 @@ export class DeviceSession implements SocketHandler, Origin {
     return this.#assigned > this.#durable;
   }
 
-  /** Sends the welcome: from here on frames are numbered from the device's last durable one. */
-  welcome(): void {
+  /** Sends the welcome: from here on frames are numbered from `seq`, the device's last durable one. */
+  welcome(seq: number): void {
     if (this.#early === null || this.#closed) return;
     const { journal, limits } = this.#context;
-    const seq = journal.deviceSeq(this.device);
     this.#assigned = this.#durable = this.#acked = seq;
     this.#send({
       type: 'welcome',
@@ -165,6 +166,10 @@ export class DeviceSession implements SocketHandler, Origin {
 
   drain(): void {
     if (this.#ackDue && !this.#closed) this.#sendAck();
+  }
+
+  replaced(): void {
+    this.close(new MillraceError('replaced', 'a newer connection of this device took over'));
   }
 
   /** Says that a planned close is coming: the device finishes and reconnects. */

@@ -9,6 +9,8 @@ export interface HttpExchange {
   query: string;
   /** By lower-case name; an absent header is undefined. */
   header(name: string): string | undefined;
+  /** All of them, likewise. */
+  headers: ReadonlyMap<string, string>;
   /** The whole body. Rejects with `body_too_large` beyond `maxBytes`. */
   body(maxBytes: number): Promise<Buffer>;
   /** Fires when the client has gone. */
@@ -20,6 +22,8 @@ export interface HttpAnswer {
   headers: Record<string, string>;
   /** A stream is written as fast as the client reads it. */
   body: string | Uint8Array | AsyncIterable<string | Uint8Array> | null;
+  /** Bytes of the body that a HEAD's answer speaks of without having it. */
+  length?: number;
 }
 
 const STATUS_TEXT: Record<number, string> = {
@@ -67,18 +71,28 @@ export class Responder {
     return this.#ended;
   }
 
-  /** Runs `action` on the raw response if it is still alive, and takes it out of our hands (an upgrade). */
+  /**
+   * Runs `action` on the raw response if it is still alive, and takes it out of our hands (an upgrade). Not corked:
+   * behind an upgrade that has waited for something, cork() may take the socket for an answered request and close it
+   * (https://github.com/uNetworking/uWebSockets/pull/1929). One that has not waited is inside of the parser's cork;
+   * one that has costs several writes and a warning on stderr.
+   */
   release(action: (res: HttpResponse) => void): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#res.cork(() => action(this.#res));
+    action(this.#res);
   }
 
   async send(answer: HttpAnswer, headOnly: boolean): Promise<void> {
     if (this.#ended) return;
     const { body } = answer;
     if (body === null || typeof body === 'string' || body instanceof Uint8Array) {
-      const length = body === null ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+      const length =
+        body === null
+          ? (answer.length ?? 0)
+          : typeof body === 'string'
+            ? Buffer.byteLength(body)
+            : body.byteLength;
       this.#ended = true;
       this.#res.cork(() => {
         this.#writeHead(answer);
@@ -207,6 +221,7 @@ export function readExchange(req: HttpRequest, responder: Responder): HttpExchan
     path: req.getUrl(),
     query: req.getQuery() ?? '',
     header: (name) => headers.get(name),
+    headers,
     body: hasBody ? responder.collect() : () => Promise.resolve(Buffer.alloc(0)),
     signal: responder.signal,
   };

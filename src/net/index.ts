@@ -9,3 +9,4 @@ export type { Socket, SocketHandler, SendOutcome } from './socket.ts';
 export { asMillraceError, problem } from './problem.ts';
 export { isLoopbackHost } from './host.ts';
 export { isOriginAllowed } from './origin.ts';
+export { freePort } from './port.ts';

@@ -1,4 +1,5 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { MillraceError } from '../core/index.ts';
 
 /** A listener on this machine answers at once; longer than this nobody does. */
@@ -25,4 +26,14 @@ export async function assertPortFree(host: string, port: number): Promise<void> 
   if (answers) {
     throw new MillraceError('port_in_use', `cannot listen on ${host}:${port}: another program listens there`);
   }
+}
+
+/** A port on which nothing listens now: 0 itself could be shared by no second process. */
+export async function freePort(host: string): Promise<number> {
+  const server = createServer().listen(0, host);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }

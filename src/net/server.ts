@@ -11,6 +11,8 @@ export interface UpgradeRequest {
   /** Without the question mark, still encoded. */
   query: string;
   header(name: string): string | undefined;
+  /** All headers, by lower-case name. */
+  headers: ReadonlyMap<string, string>;
   /** The subprotocols that the client offers, in its order. */
   subprotocols: readonly string[];
   /** Fires when the client left before the upgrade. */
@@ -41,7 +43,7 @@ export class NetServer {
   readonly #app: TemplatedApp = uws.App();
   readonly #onError: (error: unknown) => void;
   readonly #socketPaths = new Set<string>();
-  #listening: us_listen_socket | null = null;
+  readonly #listening: us_listen_socket[] = [];
 
   /** `onError` hears of defects: errors without a stable code, already answered with `internal`. */
   constructor(onError: (error: unknown) => void) {
@@ -66,6 +68,7 @@ export class NetServer {
           path: exchange.path,
           query: exchange.query,
           header: (name) => exchange.header(name),
+          headers: exchange.headers,
           subprotocols: offered === '' ? [] : offered.split(',').map((name) => name.trim()),
           signal: responder.signal,
         };
@@ -149,13 +152,18 @@ export class NetServer {
   /** Opens the port (0 takes a free one) and resolves with its number. Rejects with `port_in_use`. */
   async listen(host: string, port: number): Promise<number> {
     await assertPortFree(host, port);
+    return this.join(host, port);
+  }
+
+  /** The same for a port that another process of this server may have open: the system spreads connections over all. */
+  join(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#app.listen(host, port, (socket) => {
         if (socket === false) {
           reject(new MillraceError('port_in_use', `cannot listen on ${host}:${port}: the system refuses it`));
           return;
         }
-        this.#listening = socket;
+        this.#listening.push(socket);
         resolve(uws.us_socket_local_port(socket));
       });
     });
@@ -163,8 +171,7 @@ export class NetServer {
 
   /** Takes no new connections; those that are open go on. */
   stopListening(): void {
-    if (this.#listening !== null) uws.us_listen_socket_close(this.#listening);
-    this.#listening = null;
+    for (const socket of this.#listening.splice(0)) uws.us_listen_socket_close(socket);
   }
 
   /** Cuts every connection that is left. End sockets with 1012 first: this one gives them 1006. */

@@ -15,9 +15,9 @@ export type SchemaLookup = Pick<Registry, 'resolve' | 'byId' | 'measurement'>;
 export class RegistryCopy implements SchemaLookup {
   readonly #schemas: KnownSchemas;
 
-  constructor(contents: RegistryContents) {
-    // Times were checked when the frames came.
-    this.#schemas = new KnownSchemas(contents, LIMITS.maxTimeAheadMs);
+  /** `maxTimeAheadMs` as RegistryOptions have it; it matters to those only who check frames. */
+  constructor(contents: RegistryContents, maxTimeAheadMs: number = LIMITS.maxTimeAheadMs) {
+    this.#schemas = new KnownSchemas(contents, maxTimeAheadMs);
   }
 
   resolve(bytes: Uint8Array, start: number, end: number): ResolvedFrame {

@@ -33,7 +33,7 @@ class DiskRegistry implements Registry {
   readonly #files: SchemaFiles;
   readonly #schemas: KnownSchemas;
   readonly #idByText = new Map<string, number>();
-  readonly #listeners = new Set<(version: SubjectVersion) => void>();
+  readonly #listeners = new Set<(version: SubjectVersion) => unknown>();
   /** Registrations go one by one: each is checked against what those before it left. */
   #last: Promise<unknown> = Promise.resolve();
   #nextId: number;
@@ -85,7 +85,7 @@ class DiskRegistry implements Registry {
     return registration;
   }
 
-  onChange(listener: (version: SubjectVersion) => void): () => void {
+  onChange(listener: (version: SubjectVersion) => unknown): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -113,7 +113,7 @@ class DiskRegistry implements Registry {
       this.#idByText.set(plain, id);
     }
     this.#schemas.remember(version);
-    for (const listener of this.#listeners) listener(version);
+    await Promise.allSettled([...this.#listeners].map((listener) => listener(version)));
     return { id, version: version.version };
   }
 

@@ -43,8 +43,11 @@ export interface Registry {
    * breaks apart). Throws `schema_invalid`, `schema_unmappable`, `schema_conflict` or `registry_full`.
    */
   register(subject: string, text: string): Promise<{ id: number; version: number }>;
-  /** Called after every registration that changed something, with the new version. Returns the way to stop it. */
-  onChange(listener: (version: SubjectVersion) => void): () => void;
+  /**
+   * Called after every registration that changed something, with the new version; the registration's answer waits for
+   * what it returns, and never fails by it. Returns the way to stop it.
+   */
+  onChange(listener: (version: SubjectVersion) => unknown): () => void;
   /** All that is registered, for a copy in another process. */
   contents(): RegistryContents;
   close(): Promise<void>;

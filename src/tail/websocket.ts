@@ -14,6 +14,16 @@ import { parseClientMessage, parseSubscribe, subscribeBodyOf, type SubscriptionI
 import type { Subscription } from './subscription.ts';
 
 const SUBPROTOCOL = 'millrace.v1';
+
+/** The route's fixed part: what another process needs to pass its sockets on. */
+export const TAIL_ROUTE = {
+  path: '/v1/tail',
+  maxMessageBytes: LIMITS.maxControlBytes,
+  maxBackpressureBytes: LIMITS.tailBackpressureBytes,
+  idleTimeoutS: LIMITS.idleTimeoutS,
+  subprotocol: SUBPROTOCOL,
+} as const;
+
 /** The id of the subscription that the URL's parameters ask for. */
 const URL_SUBSCRIPTION = '0';
 
@@ -34,11 +44,9 @@ export class WebSocketTail {
 
   constructor(options: WebSocketTailOptions) {
     this.#options = options;
+    const { subprotocol: _, ...route } = TAIL_ROUTE;
     this.route = {
-      path: '/v1/tail',
-      maxMessageBytes: LIMITS.maxControlBytes,
-      maxBackpressureBytes: LIMITS.tailBackpressureBytes,
-      idleTimeoutS: LIMITS.idleTimeoutS,
+      ...route,
       upgrade: async (request) => {
         this.#checkRoom();
         await options.authorize(request);

@@ -13,6 +13,8 @@ export interface MetricSources {
     lettersDropped: number;
   };
   connections(): { devices: number; tails: number };
+  /** Device connections of each process that takes some, by its name. */
+  devicesByProcess(): Readonly<Record<string, number>>;
   storeUp(): boolean;
   audit(): { checked: number; missing: number };
   writer(): { circuit: string; oldestPendingAgeMs: number | null };
@@ -137,6 +139,17 @@ export class Metrics {
       () => sources.journal().queuedBytes,
     );
     gauge('millrace_device_connections', 'Devices connected', () => sources.connections().devices);
+    void new Gauge({
+      name: 'millrace_process_device_connections',
+      help: 'Devices connected, by the process that has the connection',
+      labelNames: ['process'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [process, count] of Object.entries(sources.devicesByProcess()))
+          this.set({ process }, count);
+      },
+    });
     gauge('millrace_tail_connections', 'Tails connected', () => sources.connections().tails);
     gauge('millrace_journal_oldest_pending_seconds', 'Age of the oldest frame not in the store yet', () => {
       return (sources.writer().oldestPendingAgeMs ?? 0) / 1000;

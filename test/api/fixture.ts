@@ -138,6 +138,7 @@ export function exchangeOf(
     path: pathname,
     query,
     header: (name) => all[name],
+    headers: new Map(Object.entries(all)),
     body: () => Promise.resolve(Buffer.from(json)),
     signal,
   };

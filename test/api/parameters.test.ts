@@ -22,6 +22,7 @@ function body(text: string, contentType = 'application/json'): Promise<RawParame
     query: '',
     header: (name) => (name === 'content-type' ? contentType : undefined),
     body: () => Promise.resolve(Buffer.from(text)),
+    headers: new Map(),
     signal: new AbortController().signal,
   });
 }

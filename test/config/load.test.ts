@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
@@ -52,7 +53,9 @@ describe('settings', () => {
     ['MILLRACE_JOURNAL_MAX_BYTES', '1KiB'],
     ['MILLRACE_TAIL_RETENTION', 'soon'],
     ['MILLRACE_AUTH', 'on'],
-    ['MILLRACE_PROCESSES', '4'],
+    ['MILLRACE_PROCESSES', '0'],
+    ['MILLRACE_PROCESSES', '65'],
+    ['MILLRACE_PROCESSES', 'many'],
   ])('%s=%s is refused by its name, with what was expected', (name, value) => {
     expect(() => loadConfig({ flags: {}, env: { [name]: value } })).toThrow(
       expect.objectContaining({
@@ -60,6 +63,18 @@ describe('settings', () => {
         message: `${name}: expected ${Object.values(SETTINGS).find((s) => s.env === name)?.expected}, got "${value}"`,
       }),
     );
+  });
+
+  test('MILLRACE_PROCESSES is a number, or auto for one process on each core', () => {
+    const processes = (value: string): number =>
+      loadConfig({ flags: {}, env: { MILLRACE_PROCESSES: value } }).processes;
+    expect(loadConfig({ flags: {}, env: {} }).processes).toBe(1);
+    if (process.platform !== 'linux') {
+      expect(() => processes('4')).toThrow('expected 1 on this system, got "4"');
+      return;
+    }
+    expect(processes('4')).toBe(4);
+    expect(processes('auto')).toBe(Math.min(availableParallelism(), 64));
   });
 
   test('an open host is refused without --insecure', () => {

@@ -1,5 +1,5 @@
 import { systemClock } from '../../src/core/index.ts';
-import { IngestHub } from '../../src/ingest/index.ts';
+import { DeviceDirectory, IngestHub } from '../../src/ingest/index.ts';
 import type { Journal } from '../../src/journal/index.ts';
 import type { SendOutcome, Socket, SocketHandler } from '../../src/net/index.ts';
 import type { Registry } from '../../src/registry/index.ts';
@@ -34,7 +34,7 @@ export function openHub(journal: Journal, registry: Registry, maxConnections = 1
     journal,
     registry,
     limits: { maxFrameBytes: 4_096, maxUnacked: 8, maxUnackedBytes: 65_536 },
-    maxConnections,
+    directory: new DeviceDirectory(journal, maxConnections),
     authorize: () => {},
     clock: systemClock,
     onAck: () => {},
@@ -51,6 +51,7 @@ export async function connect(
     path: '/v1/ingest',
     query: `device=${device}`,
     header: () => undefined,
+    headers: new Map(),
     subprotocols: [],
     signal: new AbortController().signal,
   });

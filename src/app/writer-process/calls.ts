@@ -1,6 +1,4 @@
-import type { ChildProcess } from 'node:child_process';
-import { type BirpcReturn, createBirpc } from 'birpc';
-import { type Cell, type ErrorCode, ERRORS, MillraceError, messageOf } from '../../core/index.ts';
+import type { Cell } from '../../core/index.ts';
 import type { Settings } from '../../config/index.ts';
 import type { ByTransport, JournalState, Settlement } from '../../journal/index.ts';
 import type { RegistryContents, SubjectVersion } from '../../registry/index.ts';
@@ -13,6 +11,7 @@ import type {
   View,
 } from '../../store/index.ts';
 import type { AuditStatus, WriterStatus } from '../../writer/index.ts';
+import type { PlainError } from '../process-calls.ts';
 
 /** What a writer process has to know to begin. */
 export interface WriterSetup {
@@ -47,12 +46,6 @@ export interface OpenedRead extends ReadPage {
   columns: readonly string[];
 }
 
-/** What an error is to the process that did not throw it. */
-export interface PlainError {
-  code: ErrorCode;
-  message: string;
-}
-
 /** What the writer process answers. Reads bear a number that the asker chose. */
 export interface WriterCalls {
   /** Opens the store and starts the writer; resolves when both run. The first call. */
@@ -80,34 +73,4 @@ export interface ServerCalls {
   failed(kind: string): void;
   retried(): void;
   expired(readings: Readonly<ByTransport>, limit: 'bytes' | 'age'): void;
-}
-
-type Peer = Pick<ChildProcess, 'send' | 'on'> | NodeJS.Process;
-
-/** Calls over the channel between the two processes. Errors keep their codes on the way. */
-export function connect<Theirs extends object, Ours extends object>(
-  peer: Peer,
-  ours: Ours,
-): BirpcReturn<Theirs, Ours> {
-  return createBirpc<Theirs, Ours>(ours, {
-    // What cannot be sent any more is answered by the end of the other process.
-    post: (message: unknown) => void peer.send?.(message as object, undefined, undefined, () => {}),
-    on: (listen) => void peer.on('message', listen),
-    serialize: (message: { e?: unknown }) =>
-      message.e === undefined ? message : { ...message, e: plain(message.e) },
-    deserialize: (message: { e?: PlainError }) =>
-      message.e === undefined ? message : { ...message, e: fromPlain(message.e) },
-    bind: 'functions',
-    // Stores may take their time; whoever asks has a limit of his own.
-    timeout: -1,
-  });
-}
-
-export function plain(error: unknown): PlainError {
-  const code = error instanceof MillraceError && error.code in ERRORS ? error.code : 'internal';
-  return { code, message: messageOf(error) };
-}
-
-export function fromPlain({ code, message }: PlainError): MillraceError {
-  return new MillraceError(code, message);
 }

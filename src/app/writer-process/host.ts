@@ -1,17 +1,18 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { LIMITS, MillraceError, messageOf, type Clock } from '../../core/index.ts';
+import { MillraceError, messageOf, type Clock } from '../../core/index.ts';
 import type { Settings } from '../../config/index.ts';
 import type { JournalState, LocalJournal, Settlement } from '../../journal/index.ts';
 import type { Registry } from '../../registry/index.ts';
 import type { StoreState } from '../../store/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { type AuditStatus, backlogOf, type WriterStatus } from '../../writer/index.ts';
-import { connect, type ServerCalls, type WriterCalls, type WriterReport } from './calls.ts';
+import { connect, nodeChannel } from '../process-calls.ts';
+import { RestartDelay } from '../restart-delay.ts';
+import type { ServerCalls, WriterCalls, WriterReport } from './calls.ts';
 import { type Calls, RemoteStore } from './remote-store.ts';
 
 const PROGRAM = fileURLToPath(new URL('main.js', import.meta.url));
-const RESTART_BASE_MS = 100;
 
 export interface WriterProcessOptions extends Pick<ServerCalls, 'wrote' | 'failed' | 'retried' | 'expired'> {
   settings: Settings;
@@ -49,7 +50,7 @@ export class WriterProcess {
   readonly #options: WriterProcessOptions;
   #running: Running | null = null;
   #down: Down;
-  #failures = 0;
+  readonly #restarts: RestartDelay;
   #audit: AuditStatus = { state: 'ok', checked: 0, missing: 0, lastRunMs: null };
   #alarm: string | null = null;
   /** Set when it is to end: nothing is started again. */
@@ -65,6 +66,7 @@ export class WriterProcess {
   private constructor(options: WriterProcessOptions) {
     const { settings, journal, registry, clock } = options;
     this.#options = options;
+    this.#restarts = new RestartDelay(clock, options.random);
     this.#down = { reason: 'the store is being opened', sinceMs: clock.nowMs(), retryAtMs: null };
     this.store = new RemoteStore(settings.store, () => this.#calls());
     this.#stops = [
@@ -143,7 +145,7 @@ export class WriterProcess {
     const kill = (): boolean => child.kill('SIGKILL');
     process.once('exit', kill);
     const { wrote, failed, retried, expired } = this.#options;
-    const calls = connect<WriterCalls, ServerCalls>(child, {
+    const calls = connect<WriterCalls, ServerCalls>(nodeChannel(child), {
       settle: (settlement) => this.#settle(settlement),
       report: (report) => {
         if (this.#running?.child === child) this.#reported(this.#running, report);
@@ -181,8 +183,8 @@ export class WriterProcess {
     this.#options.journal.forgetDeadReaders();
     await Promise.allSettled(this.#settling);
     if (running.startedMs === null || this.#stopping) return;
-    const { clock, logger } = this.#options;
-    if (clock.nowMs() - running.startedMs > LIMITS.writerRestartMaxMs) this.#failures = 0;
+    const { logger } = this.#options;
+    this.#restarts.ended(running.startedMs);
     logger.error({ writerPid: running.child.pid }, reason);
     this.#again(reason);
   }
@@ -194,9 +196,8 @@ export class WriterProcess {
   }
 
   #again(reason: string): void {
-    const { clock, random, logger } = this.#options;
-    const mostMs = Math.min(LIMITS.writerRestartMaxMs, RESTART_BASE_MS * 2 ** this.#failures++);
-    const waitMs = mostMs * (0.5 + random() / 2);
+    const { clock, logger } = this.#options;
+    const waitMs = this.#restarts.nextMs();
     const nowMs = clock.nowMs();
     this.#down = { reason, sinceMs: nowMs, retryAtMs: nowMs + waitMs };
     this.#timer = setTimeout(() => {

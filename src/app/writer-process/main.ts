@@ -13,7 +13,8 @@ import { createLogger } from '../../telemetry/index.ts';
 import { Audit, Writer } from '../../writer/index.ts';
 import { waitForLock } from '../file-lock.ts';
 import { openStore } from '../open-store.ts';
-import { connect, type ServerCalls, type WriterCalls, type WriterReport, type WriterSetup } from './calls.ts';
+import { connect, nodeChannel } from '../process-calls.ts';
+import type { ServerCalls, WriterCalls, WriterReport, WriterSetup } from './calls.ts';
 import { ServedReads } from './served-reads.ts';
 
 /** Devices wait for acks, and nobody for the store: below the server's own priority, where the system has such. */
@@ -48,7 +49,7 @@ class WriterProcess {
 
   run(): void {
     const reads = this.#reads;
-    this.#server = connect<ServerCalls, WriterCalls>(process, {
+    this.#server = connect<ServerCalls, WriterCalls>(nodeChannel(process), {
       start: (setup) => this.#start(setup),
       committed: (state) => this.#journal?.update(state),
       registered: (version, text) => this.#registry?.add(version, text),

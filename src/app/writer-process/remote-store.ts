@@ -1,7 +1,8 @@
 import type { BirpcReturn } from 'birpc';
 import { MillraceError, type Cell } from '../../core/index.ts';
 import type { AggregateQuery, Answer, RowsQuery, Selection, Store, StoredDevice } from '../../store/index.ts';
-import { plain, type OpenedRead, type ReadRequest, type ServerCalls, type WriterCalls } from './calls.ts';
+import { plain } from '../process-calls.ts';
+import type { OpenedRead, ReadRequest, ServerCalls, WriterCalls } from './calls.ts';
 
 export type Calls = BirpcReturn<WriterCalls, ServerCalls>;
 

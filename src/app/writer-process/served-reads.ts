@@ -1,6 +1,7 @@
 import { LIMITS, MillraceError, type Cell } from '../../core/index.ts';
 import type { Answer, Store } from '../../store/index.ts';
-import { fromPlain, type OpenedRead, type PlainError, type ReadPage, type ReadRequest } from './calls.ts';
+import { fromPlain, type PlainError } from '../process-calls.ts';
+import type { OpenedRead, ReadPage, ReadRequest } from './calls.ts';
 
 interface OpenRead {
   abort: AbortController;

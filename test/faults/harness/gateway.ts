@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { temporaryFolder } from '../../fixtures/folder.ts';
+import { cleanEnv } from '../../fixtures/clean-env.ts';
 import { freePort } from '../../fixtures/free-port.ts';
 import { until } from '../../fixtures/until.ts';
 import type { Patch } from './patches.ts';
@@ -108,11 +109,22 @@ export class Gateway {
 
   /** Of the process that writes into the store. */
   get writerPid(): number | null {
+    return this.#childrenThatRun('writer-process')[0] ?? null;
+  }
+
+  /** Of the processes that take devices beside the server. */
+  get ingestPids(): number[] {
+    return this.#childrenThatRun('ingest-process');
+  }
+
+  #childrenThatRun(program: string): number[] {
     try {
       const children = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').trim();
-      return children === '' ? null : Number(children.split(' ')[0]);
+      const pids = children === '' ? [] : children.split(' ').map(Number);
+      return pids.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`/${program}/`));
     } catch {
-      return null;
+      // One of them has ended just now.
+      return [];
     }
   }
 
@@ -147,7 +159,7 @@ export class Gateway {
   launch(): Promise<End> {
     const child = spawn(process.execPath, ['--import', HOOK, MAIN, 'serve'], {
       env: {
-        ...withoutSettings(process.env),
+        ...cleanEnv(),
         MILLRACE_PORT: this.#port,
         ...this.#env,
         FAULT_PROGRAM: join(process.cwd(), 'dist', 'src'),
@@ -247,13 +259,6 @@ export class Gateway {
   ledger(): Promise<Ledger> {
     return this.json('/v1/ledger?by=transport');
   }
-}
-
-/** Settings of the person who runs the tests must not reach the server under test. */
-function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name]) => !/^(MILLRACE|INFLUX|MQTT|NATS)_/.test(name)),
-  );
 }
 
 async function isListening(child: ChildProcess | null): Promise<void> {

@@ -76,7 +76,7 @@ export const SABOTAGES = [
     noticedBy: ['connections'],
     patches: [
       { in: 'journal/local/batch.js', find: 'seq <= cursor.taken', replace: 'false' },
-      { in: 'ingest/hub.js', find: 'journal.stats().queuedBytes > 0', replace: 'journal === null' },
+      { in: 'ingest/directory.js', find: 'journal.stats().queuedBytes > 0', replace: 'journal === null' },
     ],
   },
   {

@@ -1,0 +1,54 @@
+import type { Settings } from '../../config/index.ts';
+import type { DeadLetterInput, JournalStats } from '../../journal/index.ts';
+import type { RegistryContents, SubjectVersion } from '../../registry/index.ts';
+
+/** What an ingest process has to know to begin. */
+export interface IngestSetup {
+  settings: Settings;
+  /** The port that all of them share. */
+  port: number;
+  /** Of the server's own listener on loopback: what is no frame goes there. */
+  serverPort: number;
+  epoch: string;
+  condition: IngestCondition;
+  schemas: RegistryContents;
+}
+
+/** What decides whether a device may connect, and be acknowledged: as JournalStats and the directory have it. */
+export interface IngestCondition {
+  state: JournalStats['state'];
+  accepting: boolean;
+  /** Whether one more connection may come. */
+  room: boolean;
+}
+
+/** How long acks took: [milliseconds, how many]. */
+export type AckWaits = [ms: number, acks: number][];
+
+/** What an ingest process answers. Connections bear numbers that it gave them. */
+export interface IngestCalls {
+  /** Opens the port; resolves when devices can connect. The first call. */
+  start(setup: IngestSetup): Promise<void>;
+  condition(condition: IngestCondition): void;
+  registered(version: SubjectVersion, text: string): void;
+  /** A newer connection of the device took over. */
+  replaced(connection: number): void;
+  /** What was in flight will not be acknowledged. */
+  failed(connection: number): void;
+  /** Answered by a process that is not stuck. */
+  ping(): void;
+  /** Takes no new connections, has what came made durable and acknowledged, and ends the devices' connections. */
+  drain(reason: string): Promise<void>;
+  /** Ends what is left; the process ends afterwards. */
+  close(): Promise<void>;
+}
+
+/** What the server answers to an ingest process. */
+export interface ServerCalls {
+  claim(connection: number, device: string): Promise<number | null>;
+  release(connection: number): void;
+  reject(connection: number, seq: number, letter: DeadLetterInput): void;
+  /** Resolves when everything that was sent before is on disk. */
+  flush(): Promise<void>;
+  acknowledged(waits: AckWaits): void;
+}

@@ -1,0 +1,127 @@
+import { WebSocket } from 'ws';
+import { ERRORS, LIMITS, messageOf, MillraceError, type ErrorCode } from '../../core/index.ts';
+import type { Socket, SocketHandler, UpgradeRequest, WebSocketRoute } from '../../net/index.ts';
+import { passedOn } from './forward.ts';
+
+const GONE = 1001;
+const UNEXPECTED = 1011;
+const COME_BACK = 1012;
+/** Of the handshake, which each of the two connections makes for itself. */
+const HANDSHAKE = /^sec-websocket-/;
+
+interface ForwardedRoute extends Omit<WebSocketRoute, 'upgrade'> {
+  subprotocol: string;
+}
+
+/**
+ * Passes the WebSockets of a route on to the server's own listener on loopback. `authorize` refuses before the upgrade;
+ * what else the server has against a connection ends it behind that, with the error's close code.
+ */
+export function forwardSocketsTo(
+  port: number,
+  { subprotocol, ...route }: ForwardedRoute,
+  authorize: (request: UpgradeRequest) => void,
+): WebSocketRoute {
+  return {
+    ...route,
+    // Waits for nothing, so that the upgrade happens while the request is read: see Responder.release.
+    async upgrade(request) {
+      authorize(request);
+      return {
+        protocol: request.subprotocols.includes(subprotocol) ? subprotocol : '',
+        start: (socket) => new Forwarded(socket, dial(port, request)),
+      };
+    },
+  };
+}
+
+function dial(port: number, { path, query, headers, subprotocols }: UpgradeRequest): WebSocket {
+  const passed = [...headers].filter(([name]) => !HANDSHAKE.test(name));
+  return new WebSocket(`ws://127.0.0.1:${port}${path}?${query}`, [...subprotocols], {
+    headers: passedOn(passed),
+    perMessageDeflate: false,
+    maxPayload: LIMITS.tailBackpressureBytes,
+  });
+}
+
+/** One WebSocket and its other half: what comes on the one goes out on the other, as fast as it is read there. */
+class Forwarded implements SocketHandler {
+  readonly #socket: Socket;
+  readonly #upstream: WebSocket;
+  /** What came before the other half was open. */
+  #early: { bytes: Buffer; binary: boolean }[] | null = [];
+  #earlyBytes = 0;
+
+  constructor(socket: Socket, upstream: WebSocket) {
+    this.#socket = socket;
+    this.#upstream = upstream;
+    upstream.on('open', () => this.#opened());
+    upstream.on('message', (data: Buffer) => this.#pass(data));
+    upstream.on('close', (code, reason) => {
+      socket.end(isSendable(code) ? code : COME_BACK, reason.toString());
+    });
+    upstream.on('error', (cause) => this.#end(new MillraceError('draining', messageOf(cause), { cause })));
+    upstream.on('unexpected-response', (_request, response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => (text += part));
+      response.once('end', () => this.#end(refusal(text)));
+    });
+  }
+
+  message(bytes: Uint8Array, binary: boolean): void {
+    if (this.#early === null) this.#upstream.send(Buffer.from(bytes), { binary });
+    else {
+      this.#early.push({ bytes: Buffer.from(bytes), binary });
+      this.#earlyBytes += bytes.length;
+    }
+    if (this.#upstream.bufferedAmount + this.#earlyBytes > LIMITS.forwardedSocketBytes) {
+      this.#end(new MillraceError('window_exceeded', 'more messages than the server reads'));
+    }
+  }
+
+  drain(): void {
+    if (this.#socket.bufferedBytes() < LIMITS.forwardedSocketBytes / 2) this.#upstream.resume();
+  }
+
+  closed(code: number): void {
+    this.#upstream.removeAllListeners('close');
+    // A paused one would not see the end of the handshake.
+    this.#upstream.resume();
+    this.#upstream.close(isSendable(code) ? code : GONE);
+  }
+
+  #opened(): void {
+    for (const { bytes, binary } of this.#early ?? []) this.#upstream.send(bytes, { binary });
+    this.#early = null;
+    this.#earlyBytes = 0;
+  }
+
+  #pass(data: Buffer): void {
+    if (this.#socket.sendText(data.toString('utf8')) === 'dropped') {
+      this.#end(new MillraceError('slow_consumer', 'more waits for the reader than the server keeps'));
+    } else if (this.#socket.bufferedBytes() > LIMITS.forwardedSocketBytes) this.#upstream.pause();
+  }
+
+  #end({ row, message }: MillraceError): void {
+    this.#socket.end(row.close ?? (row.retry ? COME_BACK : UNEXPECTED), message);
+  }
+}
+
+/** The server's problem+json as the error that it was made of. */
+function refusal(text: string): MillraceError {
+  try {
+    const { code, detail } = JSON.parse(text) as { code?: unknown; detail?: unknown };
+    if (typeof code === 'string' && code in ERRORS)
+      return new MillraceError(code as ErrorCode, String(detail));
+  } catch {
+    // Said below.
+  }
+  return new MillraceError('internal', `the server refused the connection: ${text.slice(0, 80)}`);
+}
+
+/** Whether an endpoint may send this close code (RFC 6455, 7.4). */
+function isSendable(code: number): boolean {
+  return (
+    (code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code <= 4999)
+  );
+}

@@ -1,0 +1,83 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { MillraceError, messageOf } from '../../core/index.ts';
+import type { HttpAnswer, HttpExchange } from '../../net/index.ts';
+
+/** Of one connection, not of the message (RFC 9110, 7.6.1), or said anew by whoever sends it on. */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'content-length',
+  'date',
+  'expect',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'uwebsockets',
+]);
+/** A shorter body of known length is passed on whole. */
+const WHOLE_BODY_BYTES = 64 * 1024;
+
+/** Passes requests on to the server's own listener on loopback, as they came, and its answers back. */
+export function forwardTo(port: number): (exchange: HttpExchange) => Promise<HttpAnswer> {
+  return async (exchange) => {
+    const { method, path, query, signal } = exchange;
+    const body = await exchange.body(Number.MAX_SAFE_INTEGER);
+    const answer = await send(
+      {
+        port,
+        method,
+        path: query === '' ? path : `${path}?${query}`,
+        headers: passedOn(exchange.headers),
+        signal,
+      },
+      body,
+    );
+    return answerOf(answer, method === 'HEAD');
+  };
+}
+
+/** The headers of a message that go with it to the next one. */
+export function passedOn(headers: Iterable<readonly [string, string]>): Record<string, string> {
+  return Object.fromEntries([...headers].filter(([name]) => !HOP_BY_HOP.has(name.toLowerCase())));
+}
+
+/** Names and values that follow each other, as Node gives them. */
+function* pairs(raw: readonly string[]): Generator<readonly [string, string]> {
+  for (let i = 0; i + 1 < raw.length; i += 2) yield [raw[i] ?? '', raw[i + 1] ?? ''];
+}
+
+interface Target {
+  port: number;
+  method: string;
+  path: string;
+  headers: Record<string, string>;
+  signal: AbortSignal;
+}
+
+function send(target: Target, body: Buffer): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    // A connection each: one that idles may be closed by the server just when it is used again.
+    const request = httpRequest({ host: '127.0.0.1', agent: false, setHost: false, ...target }, resolve);
+    request.on('error', (cause) => {
+      reject(new MillraceError('draining', `the server does not answer: ${messageOf(cause)}`, { cause }));
+    });
+    if (body.length > 0) request.setHeader('content-length', body.length);
+    request.end(body);
+  });
+}
+
+async function answerOf(answer: IncomingMessage, headOnly: boolean): Promise<HttpAnswer> {
+  const status = answer.statusCode ?? 502;
+  const headers = passedOn(pairs(answer.rawHeaders));
+  const said = answer.headers['content-length'];
+  const length = said === undefined ? null : Number(said);
+  if (headOnly || status === 304 || length === 0) {
+    answer.resume();
+    return { status, headers, body: null, ...(headOnly && length !== null ? { length } : {}) };
+  }
+  if (length === null || length > WHOLE_BODY_BYTES) return { status, headers, body: answer };
+  const chunks: Buffer[] = [];
+  for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
+  return { status, headers, body: Buffer.concat(chunks) };
+}

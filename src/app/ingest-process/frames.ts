@@ -1,0 +1,87 @@
+/**
+ * Checked frames on their way to the process that writes the journal, one behind the other:
+ *
+ *     f64 LE   arrival, milliseconds since the UTC epoch
+ *     f64 LE   seq
+ *     u32 LE   connection, a number that the ingest process gave it
+ *     u32 LE   readings
+ *     u32 LE   size
+ *     …        the frame's bytes
+ */
+const HEADER_BYTES = 28;
+
+export interface SentFrame {
+  connection: number;
+  seq: number;
+  readings: number;
+  arrivalMs: number;
+  /** A view: copy what must outlive the call. */
+  bytes: Uint8Array;
+}
+
+/** Gathers frames until they are sent. The memory is used again once a batch has left. */
+export class FrameBatches {
+  readonly #batchBytes: number;
+  readonly #send: (payload: Buffer, sent: () => void) => void;
+  readonly #spare: Buffer[] = [];
+  #buffer: Buffer;
+  #length = 0;
+
+  /** `send` gets each batch of about `batchBytes`, and calls back when its memory is free. */
+  constructor(batchBytes: number, send: (payload: Buffer, sent: () => void) => void) {
+    this.#batchBytes = batchBytes;
+    this.#send = send;
+    this.#buffer = Buffer.allocUnsafeSlow(batchBytes);
+  }
+
+  get empty(): boolean {
+    return this.#length === 0;
+  }
+
+  append(connection: number, seq: number, bytes: Uint8Array, readings: number, arrivalMs: number): void {
+    const needed = HEADER_BYTES + bytes.length;
+    if (this.#length + needed > this.#buffer.length) {
+      this.flush();
+      if (needed > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(needed);
+    }
+    const buffer = this.#buffer;
+    const at = this.#length;
+    buffer.writeDoubleLE(arrivalMs, at);
+    buffer.writeDoubleLE(seq, at + 8);
+    buffer.writeUInt32LE(connection, at + 16);
+    buffer.writeUInt32LE(readings, at + 20);
+    buffer.writeUInt32LE(bytes.length, at + 24);
+    buffer.set(bytes, at + HEADER_BYTES);
+    this.#length = at + needed;
+  }
+
+  /** Sends what has gathered. */
+  flush(): void {
+    if (this.#length === 0) return;
+    const buffer = this.#buffer;
+    const payload = buffer.subarray(0, this.#length);
+    this.#length = 0;
+    this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#batchBytes);
+    this.#send(payload, () => {
+      if (buffer.length === this.#batchBytes && this.#spare.length < SPARE_BATCHES) this.#spare.push(buffer);
+    });
+  }
+}
+
+/** Batches whose memory is kept to be filled again. */
+const SPARE_BATCHES = 4;
+
+/** The frames of a batch. The same object is given each time. */
+export function* readFrames(payload: Buffer): Generator<Readonly<SentFrame>> {
+  const frame: SentFrame = { connection: 0, seq: 0, readings: 0, arrivalMs: 0, bytes: payload };
+  for (let at = 0; at < payload.length;) {
+    const end = at + HEADER_BYTES + payload.readUInt32LE(at + 24);
+    frame.arrivalMs = payload.readDoubleLE(at);
+    frame.seq = payload.readDoubleLE(at + 8);
+    frame.connection = payload.readUInt32LE(at + 16);
+    frame.readings = payload.readUInt32LE(at + 20);
+    frame.bytes = payload.subarray(at + HEADER_BYTES, end);
+    yield frame;
+    at = end;
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * An ingest process: takes devices on the port that it shares with the server, checks their frames, and has the server
+ * journal them. Everything else that comes to the port goes on to the server.
+ */
+import { Socket } from 'node:net';
+import { MillraceError, messageOf, systemClock } from '../../core/index.ts';
+import { IngestHub } from '../../ingest/index.ts';
+import { NetServer } from '../../net/index.ts';
+import { RegistryCopy } from '../../registry/index.ts';
+import { TAIL_ROUTE } from '../../tail/index.ts';
+import { createLogger } from '../../telemetry/index.ts';
+import { authorizer } from '../authorize.ts';
+import { connect } from '../process-calls.ts';
+import type { IngestCalls, IngestSetup, ServerCalls } from './calls.ts';
+import { forwardSocketsTo } from './forward-socket.ts';
+import { forwardTo } from './forward.ts';
+import { Link } from './link.ts';
+import { Upstream } from './upstream.ts';
+
+/** The stream to the server, as the server has opened it for us. */
+const SERVER_FD = 3;
+
+/** The parts, once the server has told what is to be known. */
+interface Parts {
+  upstream: Upstream;
+  registry: RegistryCopy;
+  hub: IngestHub;
+  net: NetServer;
+}
+
+class IngestProcess {
+  readonly #link: Link;
+  readonly #server;
+  #parts: Parts | null = null;
+
+  constructor(link: Link) {
+    this.#link = link;
+    this.#server = connect<ServerCalls, IngestCalls>(link, {
+      start: (setup) => this.#start(setup),
+      condition: (condition) => this.#parts?.upstream.update(condition),
+      registered: (version, text) => this.#parts?.registry.add(version, text),
+      replaced: (connection) => this.#parts?.upstream.replaced(connection),
+      failed: (connection) => this.#parts?.upstream.failed(connection),
+      ping: () => {},
+      drain: async (reason) => {
+        this.#parts?.net.stopListening();
+        await this.#parts?.hub.drain(reason);
+      },
+      close: async () => this.#parts?.net.close(),
+    });
+    link.open({
+      frames: () => {
+        throw new MillraceError('internal', 'the server sent frames');
+      },
+      durable: (payload) => this.#parts?.upstream.durable(payload),
+    });
+  }
+
+  async #start({ settings, port, serverPort, epoch, condition, schemas }: IngestSetup): Promise<void> {
+    const logger = createLogger(settings['log-level']);
+    const onError = (error: unknown): void => logger.error({ err: error }, messageOf(error));
+    const authorize = authorizer(settings);
+    const upstream = new Upstream(this.#link, this.#server, epoch, condition);
+    const registry = new RegistryCopy(schemas, settings['max-time-ahead']);
+    const hub = new IngestHub({
+      journal: upstream,
+      directory: upstream,
+      registry,
+      limits: {
+        maxFrameBytes: settings['max-frame-bytes'],
+        maxUnacked: settings['max-unacked'],
+        maxUnackedBytes: settings['max-unacked-bytes'],
+      },
+      authorize,
+      clock: systemClock,
+      onAck: (ms) => upstream.acknowledged(ms),
+      onError,
+    });
+    const net = new NetServer(onError);
+    net.websocket(hub.route);
+    net.websocket(forwardSocketsTo(serverPort, TAIL_ROUTE, authorize));
+    net.http(forwardTo(serverPort));
+    this.#parts = { upstream, registry, hub, net };
+    await net.join(settings.host, port);
+  }
+}
+
+// The server gets the same signal, and tells what to do; without it there is nothing to do.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
+const stream = new Socket({ fd: SERVER_FD });
+stream.on('close', () => process.exit(0));
+void new IngestProcess(new Link(stream));

@@ -1,0 +1,184 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Duplex } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BirpcReturn } from 'birpc';
+import { LIMITS, MillraceError, messageOf, type Clock } from '../../core/index.ts';
+import type { Logger } from '../../telemetry/index.ts';
+import { connect } from '../process-calls.ts';
+import type { RestartDelay } from '../restart-delay.ts';
+import type { IngestCalls, IngestSetup, ServerCalls } from './calls.ts';
+import { KIND, Link } from './link.ts';
+import { ServedIngest, type ServedIngestOptions } from './served-ingest.ts';
+
+const PROGRAM = fileURLToPath(new URL('main.js', import.meta.url));
+/** Where the link is among the child's files. */
+const LINK_FD = 3;
+
+type Calls = BirpcReturn<IngestCalls, ServerCalls>;
+
+export interface IngestProcessOptions extends ServedIngestOptions {
+  /** What a process that starts now has to know. */
+  setup: () => IngestSetup;
+  restarts: RestartDelay;
+  clock: Clock;
+  logger: Logger;
+}
+
+interface Running {
+  child: ChildProcess;
+  calls: Calls;
+  served: ServedIngest;
+  /** Pings that it has not answered. */
+  unanswered: number;
+  ended: Promise<string>;
+}
+
+/** One place for an ingest process: starts it, watches it, and starts another when it ends. */
+export class IngestProcess {
+  readonly #options: IngestProcessOptions;
+  #running: Running | null = null;
+  /** Its port is open. */
+  #ready = false;
+  #stopping = false;
+  #restart: NodeJS.Timeout | null = null;
+  readonly #pings: NodeJS.Timeout;
+
+  constructor(options: IngestProcessOptions) {
+    this.#options = options;
+    this.#pings = setInterval(() => this.#ping(), LIMITS.processPingMs).unref();
+  }
+
+  /** Starts the first one; resolves when devices can connect to it, rejects with its error when it cannot begin. */
+  async start(): Promise<void> {
+    await this.#launch();
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  get connections(): number {
+    return this.#running?.served.connections ?? 0;
+  }
+
+  /** Tells something of the server, when there is somebody to tell; resolves when that is known there. */
+  async tell(what: (calls: Calls) => Promise<unknown>): Promise<void> {
+    if (this.#running === null) return;
+    await what(this.#running.calls).catch(() => undefined);
+  }
+
+  /** Ends its devices' connections, after the acks of what they have sent; nothing is started again. */
+  async drain(reason: string): Promise<void> {
+    this.#stopping = true;
+    await this.tell((calls) => calls.drain(reason));
+  }
+
+  /** Ends the process: by a word, and by force when it does not go. */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#pings);
+    if (this.#restart !== null) clearTimeout(this.#restart);
+    const running = this.#running;
+    if (running === null) return;
+    const late = sleep(LIMITS.processCloseMs, null, { ref: false });
+    await Promise.race([this.tell((calls) => calls.close()), late]);
+    linkOf(running.child).end();
+    await Promise.race([running.ended, late]);
+    running.child.kill('SIGKILL');
+    await running.ended;
+  }
+
+  async #launch(): Promise<void> {
+    const { setup, logger } = this.#options;
+    const child = spawn(process.execPath, [...process.execArgv, PROGRAM], {
+      stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+    });
+    const link = new Link(linkOf(child));
+    const served = new ServedIngest(this.#options, {
+      replaced: (connection) => void calls.replaced.asEvent(connection).catch(() => {}),
+      failed: (connection) => void calls.failed.asEvent(connection).catch(() => {}),
+      durable: (payload) => link.send(KIND.durable, payload),
+    });
+    const calls: Calls = connect<IngestCalls, ServerCalls>(link, {
+      claim: (connection, device) => served.claim(connection, device),
+      release: (connection) => served.release(connection),
+      reject: (connection, seq, letter) => served.reject(connection, seq, letter),
+      flush: () => served.flush(),
+      acknowledged: (waits) => served.acknowledged(waits),
+    });
+    link.open({ frames: (payload) => served.frames(payload), durable: () => {} });
+    const running: Running = { child, calls, served, unanswered: 0, ended: endOf(child) };
+    this.#running = running;
+    const watched = this.#watch(running);
+    try {
+      await calls.start(setup());
+    } catch (error) {
+      child.kill('SIGKILL');
+      await watched;
+      throw error;
+    }
+    this.#ready = true;
+    logger.info({ ingestPid: child.pid }, 'an ingest process runs');
+  }
+
+  /** Resolves when the process has ended, and its calls are answered. */
+  async #watch(running: Running): Promise<void> {
+    const { clock, logger, restarts } = this.#options;
+    const startedMs = clock.nowMs();
+    const how = await running.ended;
+    const reason = `the ingest process ended with ${how}`;
+    const wasReady = this.#ready;
+    this.#ready = false;
+    this.#running = null;
+    running.calls.$close(new MillraceError('internal', reason));
+    running.served.ended();
+    if (!wasReady || this.#stopping) return;
+    logger.error({ ingestPid: running.child.pid }, `${reason}; its devices have to connect again`);
+    restarts.ended(startedMs);
+    this.#again();
+  }
+
+  #again(): void {
+    const { logger, restarts } = this.#options;
+    this.#restart = setTimeout(() => {
+      this.#launch().catch((error: unknown) => {
+        if (this.#stopping) return;
+        logger.error({ err: error }, `the ingest process does not start: ${messageOf(error)}`);
+        this.#again();
+      });
+    }, restarts.nextMs());
+  }
+
+  /** A process that is stuck holds devices that could be elsewhere. */
+  #ping(): void {
+    const running = this.#running;
+    // While it starts it may be busy for as long as its schemas take.
+    if (running === null || !this.#ready) return;
+    if (running.unanswered >= LIMITS.processMissedPings) {
+      this.#options.logger.error({ ingestPid: running.child.pid }, 'the ingest process does not answer');
+      running.child.kill('SIGKILL');
+      return;
+    }
+    running.unanswered += 1;
+    void this.tell(async (calls) => {
+      await calls.ping();
+      running.unanswered = 0;
+    });
+  }
+}
+
+function linkOf(child: ChildProcess): Duplex {
+  return child.stdio[LINK_FD] as Duplex;
+}
+
+/** How a process ended, in words, when all that it sent has been read. */
+async function endOf(child: ChildProcess): Promise<string> {
+  const closed = new Promise((resolve) => linkOf(child).once('close', resolve));
+  const how = await new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(messageOf(error)));
+    child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`));
+  });
+  await closed;
+  return how;
+}

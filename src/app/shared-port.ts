@@ -1,0 +1,56 @@
+import type { Settings } from '../config/index.ts';
+import { LIMITS, MillraceError } from '../core/index.ts';
+import { freePort, type NetServer } from '../net/index.ts';
+import type { IngestProcesses } from './ingest-process/host.ts';
+
+/** The port, and how many processes take devices on it: the server itself and the ingest processes. */
+export class SharedPort {
+  readonly #net: NetServer;
+  readonly #processes: IngestProcesses;
+  readonly #settings: Pick<Settings, 'host' | 'port' | 'processes'>;
+  #port = 0;
+  /** Where the server alone listens; 0 until somebody has to pass something on to it. */
+  #ownPort = 0;
+  /** How many processes there are to be. */
+  #count = 1;
+
+  constructor(
+    net: NetServer,
+    processes: IngestProcesses,
+    settings: Pick<Settings, 'host' | 'port' | 'processes'>,
+  ) {
+    this.#net = net;
+    this.#processes = processes;
+    this.#settings = settings;
+  }
+
+  /** Opens it in as many processes as the settings say; resolves with its number. Rejects with `port_in_use`. */
+  async open(): Promise<number> {
+    const { host, port, processes } = this.#settings;
+    // Where the system chooses while it opens it, no second process can join.
+    const wanted = port === 0 && processes > 1 ? await freePort(host) : port;
+    this.#port = await this.#net.listen(host, wanted);
+    if (processes > 1) await this.#resizeTo(processes);
+    return this.#port;
+  }
+
+  /** One process more or one less; the last one is the server itself. Rejects with `config_invalid`. */
+  async resize(by: 1 | -1): Promise<void> {
+    const { port, processes } = this.#settings;
+    const wanted = this.#count + by;
+    if (wanted < 1 || wanted > LIMITS.maxProcesses) return;
+    if (process.platform !== 'linux' || (port === 0 && processes === 1)) {
+      throw new MillraceError(
+        'config_invalid',
+        'the port can be shared on Linux only, and needs a fixed number or MILLRACE_PROCESSES of 2 or more at the start',
+      );
+    }
+    await this.#resizeTo(wanted);
+  }
+
+  async #resizeTo(count: number): Promise<void> {
+    this.#count = count;
+    if (this.#ownPort === 0) this.#ownPort = await this.#net.join('127.0.0.1', 0);
+    await this.#processes.resize(count - 1, { shared: this.#port, own: this.#ownPort });
+  }
+}
