@@ -32,6 +32,13 @@ function allRun(gateway: Gateway, before: readonly number[] = []): Promise<unkno
   );
 }
 
+/** One of the ingest processes. */
+function anyOf({ ingestPids }: Gateway): number {
+  const pid = ingestPids[random.below(ingestPids.length)];
+  if (pid === undefined) throw new Error('there is no ingest process');
+  return pid;
+}
+
 describe('several processes', () => {
   test(
     `of which one is killed at ${CYCLES} random moments lose and repeat nothing, and it is started again`,
@@ -39,7 +46,7 @@ describe('several processes', () => {
       withScene(scene(), async ({ gateway, fleet }) => {
         for (let cycle = 0; cycle < CYCLES; cycle++) {
           await sleep(random.between(0, MAX_LIFE_MS));
-          const victim = random.pick(gateway.ingestPids);
+          const victim = anyOf(gateway);
           process.kill(victim, 'SIGKILL');
           await fleet.progress(20);
           await allRun(gateway, [victim]);
@@ -72,7 +79,7 @@ describe('several processes', () => {
 
   test('one that hangs is ended, and its devices come back to the others', () =>
     withScene(scene(), async ({ gateway, fleet }) => {
-      const victim = random.pick(gateway.ingestPids);
+      const victim = anyOf(gateway);
       process.kill(victim, 'SIGSTOP');
       await allRun(gateway, [victim]);
       expect(gateway.log).toContain('the ingest process does not answer');

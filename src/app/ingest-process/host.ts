@@ -36,7 +36,13 @@ export class IngestProcesses {
   constructor(options: IngestProcessesOptions) {
     this.#options = options;
     const { journal, directory, registry } = options;
+    // They end when the link does, but for one that hangs, which would keep the port.
+    const kill = (): void => {
+      for (const place of this.#places) place.kill();
+    };
+    process.once('exit', kill);
     this.#stops = [
+      () => void process.off('exit', kill),
       journal.onStateChange(() => this.#tellCondition()),
       directory.onRoomChange(() => this.#tellCondition()),
       // A registration is answered when frames of its schema are taken by all.

@@ -89,6 +89,11 @@ export class IngestProcess {
     await running.ended;
   }
 
+  /** At once, whatever it is doing; for a server that ends without waiting. */
+  kill(): void {
+    this.#running?.child.kill('SIGKILL');
+  }
+
   async #launch(): Promise<void> {
     const { setup, logger } = this.#options;
     const child = spawn(process.execPath, [...process.execArgv, PROGRAM], {
