@@ -113,7 +113,7 @@ class DiskRegistry implements Registry {
       this.#idByText.set(plain, id);
     }
     this.#schemas.remember(version);
-    await Promise.allSettled([...this.#listeners].map((listener) => listener(version)));
+    await Promise.allSettled([...this.#listeners].map(async (listener) => listener(version)));
     return { id, version: version.version };
   }
 

@@ -96,6 +96,18 @@ describe('registering', () => {
     expect(await registry.register('air', AIR)).toEqual({ id: 1, version: 1 });
   });
 
+  test('is answered when everybody who has to know does, and also when one of them fails', async () => {
+    const order: string[] = [];
+    registry.onChange(async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      order.push('told');
+    });
+    registry.onChange(() => Promise.reject(new Error('gone')));
+    await registry.register('air', AIR);
+    order.push('answered');
+    expect(order).toEqual(['told', 'answered']);
+  });
+
   test('listeners hear of each change until they stop', async () => {
     const heard: number[] = [];
     const stop = registry.onChange(() => heard.push(registry.measurements().length));
