@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '../core/index.ts';
 import { Responder, readExchange, type HttpAnswer, type HttpExchange } from './http.ts';
 import { assertPortFree } from './port.ts';
@@ -44,6 +45,7 @@ export class NetServer {
   readonly #onError: (error: unknown) => void;
   readonly #socketPaths = new Set<string>();
   readonly #listening: us_listen_socket[] = [];
+  readonly #answering = new Set<Promise<void>>();
 
   /** `onError` hears of defects: errors without a stable code, already answered with `internal`. */
   constructor(onError: (error: unknown) => void) {
@@ -72,7 +74,7 @@ export class NetServer {
           subprotocols: offered === '' ? [] : offered.split(',').map((name) => name.trim()),
           signal: responder.signal,
         };
-        void this.#answer(responder, false, async () => {
+        this.#answer(responder, false, async () => {
           const accepted = await route.upgrade(request);
           responder.release((raw) => {
             const socket = new GuardedSocket((ws) => accepted.start(ws));
@@ -126,7 +128,7 @@ export class NetServer {
     this.#app.any('/*', (res, req) => {
       const responder = new Responder(res);
       const exchange = readExchange(req, responder);
-      void this.#answer(responder, exchange.method === 'HEAD', async () => {
+      this.#answer(responder, exchange.method === 'HEAD', async () => {
         if (!this.#socketPaths.has(exchange.path)) return handler(exchange);
         const error = new MillraceError('upgrade_required', `${exchange.path} is a WebSocket`);
         return problem(error, { Upgrade: 'websocket', Connection: 'Upgrade' });
@@ -134,7 +136,13 @@ export class NetServer {
     });
   }
 
-  async #answer(
+  #answer(responder: Responder, headOnly: boolean, produce: () => Promise<HttpAnswer | null>): void {
+    const answering = this.#answerWith(responder, headOnly, produce);
+    this.#answering.add(answering);
+    void answering.finally(() => this.#answering.delete(answering));
+  }
+
+  async #answerWith(
     responder: Responder,
     headOnly: boolean,
     produce: () => Promise<HttpAnswer | null>,
@@ -172,6 +180,11 @@ export class NetServer {
   /** Takes no new connections; those that are open go on. */
   stopListening(): void {
     for (const socket of this.#listening.splice(0)) uws.us_listen_socket_close(socket);
+  }
+
+  /** Resolves when all that has been asked is answered, or after `ms`. */
+  async answered(ms: number): Promise<void> {
+    await Promise.race([Promise.allSettled(this.#answering), sleep(ms, null, { ref: false })]);
   }
 
   /** Cuts every connection that is left. End sockets with 1012 first: this one gives them 1006. */

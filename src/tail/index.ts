@@ -5,5 +5,6 @@
  *
  * The hub, its subscriptions and their messages know no transport; `websocket.ts` is the first edge on them.
  */
+export { goawayMessage } from './messages.ts';
 export { TAIL_ROUTE } from './websocket.ts';
 export { createTail, type Tail, type TailParts, type TailStats } from './tail.ts';

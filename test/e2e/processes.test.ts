@@ -83,6 +83,40 @@ async function placeInEach(count: number): Promise<Map<string, DeviceSocket>> {
 
 const frame = (ago = 0): Buffer => environmentFrame([{ time: Date.now() - ago }]);
 
+interface TailSocket {
+  socket: WebSocket;
+  rows: unknown[];
+  types: string[];
+  closeCode: number | null;
+}
+
+/** Tails that are live, each on a connection of its own. */
+function openTails(count: number): Promise<TailSocket[]> {
+  return Promise.all(
+    Array.from({ length: count }, async () => {
+      const socket = new WebSocket(`${server.wsUrl}/v1/tail?measurement=environment&field=temperature`);
+      const tail: TailSocket = { socket, rows: [], types: [], closeCode: null };
+      socket.on('message', (data: Buffer) => {
+        const message = JSON.parse(data.toString('utf8')) as { type: string; rows?: unknown[] };
+        tail.types.push(message.type);
+        tail.rows.push(...(message.rows ?? []));
+      });
+      socket.on('close', (code) => {
+        tail.closeCode = code;
+      });
+      const end = async (): Promise<void> => {
+        if (socket.readyState === WebSocket.CLOSED) return;
+        const closed = once(socket, 'close');
+        socket.terminate();
+        await closed;
+      };
+      sockets.push({ end });
+      await until('the tail to be live', () => tail.types.includes('live'));
+      return tail;
+    }),
+  );
+}
+
 describe('several processes on one port', () => {
   test('take devices, and the ledger, the metrics and the list of devices count them all', async () => {
     await serve(3);
@@ -214,27 +248,7 @@ describe('several processes on one port', () => {
   test('serve each tail the rows of all, and refuse what is wrong with it', async () => {
     await serve(3);
     const found = await placeInEach(3);
-    const tails = await Promise.all(
-      Array.from({ length: 9 }, async () => {
-        const socket = new WebSocket(`${server.wsUrl}/v1/tail?measurement=environment&field=temperature`);
-        const rows: unknown[] = [];
-        const types: string[] = [];
-        socket.on('message', (data: Buffer) => {
-          const message = JSON.parse(data.toString('utf8')) as { type: string; rows?: unknown[] };
-          types.push(message.type);
-          rows.push(...(message.rows ?? []));
-        });
-        const end = async (): Promise<void> => {
-          if (socket.readyState === WebSocket.CLOSED) return;
-          const closed = once(socket, 'close');
-          socket.terminate();
-          await closed;
-        };
-        sockets.push({ end });
-        await until('the tail to be live', () => types.includes('live'));
-        return { socket, rows };
-      }),
-    );
+    const tails = await openTails(9);
     for (const device of found.values()) for (let n = 0; n < 5; n++) device.socket.send(frame(n));
     for (const { rows } of tails) await until('15 rows', () => rows.length >= 15);
     expect(tails.map(({ rows }) => rows.length)).toEqual(tails.map(() => 15));
@@ -253,11 +267,12 @@ describe('several processes on one port', () => {
     }
   });
 
-  test('become more and fewer at a signal, and only the devices of the one that goes have to come back', async () => {
+  test('become more and fewer at a signal, and only what the one that goes has has to come back', async () => {
     await serve(2);
     process.kill(server.pid, 'SIGTTIN');
     await running(3);
     const found = await placeInEach(3);
+    const tails = await openTails(16);
     process.kill(server.pid, 'SIGTTOU');
     await running(2);
     const gone = found.get('ingest-2');
@@ -274,6 +289,13 @@ describe('several processes on one port', () => {
     await running(1);
     expect(await found.get('ingest-1')?.closed()).toBe(1012);
     expect(found.get('server')?.closeCode).toBeNull();
+    // Of 16 connections to three processes some are in each.
+    const ended = tails.filter(({ closeCode }) => closeCode !== null);
+    expect(ended.length).toBeGreaterThan(0);
+    expect(ended.length).toBeLessThan(16);
+    expect(ended.map(({ closeCode, types }) => [closeCode, types.at(-1)])).toEqual(
+      ended.map(() => [1012, 'goaway']),
+    );
   });
 
   test('acknowledge what has come when the server stops, and tell every device to come back', async () => {

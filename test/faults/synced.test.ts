@@ -50,9 +50,11 @@ describeWith(traceable, 'strace, and the right to use it', 'an ack', () => {
       const folder = temporaryFolder();
       const file = join(folder.path, 'trace');
       const calls = 'trace=fdatasync,fsync,msync,write,writev,sendto,sendmsg';
+      // An ack leaves from the process that has the connection; the server alone has the journal.
+      const traced = [gateway.pid, ...gateway.ingestPids];
       const tracer = spawn(
         'strace',
-        ['-f', '-y', '-s', '100', '-e', calls, '-o', file, '-p', String(gateway.pid)],
+        ['-f', '-y', '-s', '100', '-e', calls, '-o', file, ...traced.flatMap((pid) => ['-p', String(pid)])],
         { stdio: 'ignore' },
       );
       try {

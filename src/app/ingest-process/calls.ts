@@ -39,8 +39,8 @@ export interface IngestCalls {
   ping(): void;
   /** Takes no new connections, has what came made durable and acknowledged, and ends the devices' connections. */
   drain(reason: string): Promise<void>;
-  /** Ends what is left; the process ends afterwards. */
-  close(): Promise<void>;
+  /** Lets what is asked be answered, for so long at most, and ends what is left; the process ends afterwards. */
+  close(graceMs: number): Promise<void>;
 }
 
 /** What the server answers to an ingest process. */

@@ -17,22 +17,38 @@ interface ForwardedRoute extends Omit<WebSocketRoute, 'upgrade'> {
  * Passes the WebSockets of a route on to the server's own listener on loopback. `authorize` refuses before the upgrade;
  * what else the server has against a connection ends it behind that, with the error's close code.
  */
-export function forwardSocketsTo(
-  port: number,
-  { subprotocol, ...route }: ForwardedRoute,
-  authorize: (request: UpgradeRequest) => void,
-): WebSocketRoute {
-  return {
-    ...route,
-    // Waits for nothing, so that the upgrade happens while the request is read: see Responder.release.
-    async upgrade(request) {
-      authorize(request);
-      return {
-        protocol: request.subprotocols.includes(subprotocol) ? subprotocol : '',
-        start: (socket) => new Forwarded(socket, dial(port, request)),
-      };
-    },
-  };
+export class ForwardedSockets {
+  readonly route: WebSocketRoute;
+  readonly #open = new Set<Forwarded>();
+
+  constructor(
+    port: number,
+    { subprotocol, ...route }: ForwardedRoute,
+    authorize: (request: UpgradeRequest) => void,
+  ) {
+    this.route = {
+      ...route,
+      // Waits for nothing, so that the upgrade happens while the request is read: see Responder.release.
+      upgrade: async (request) => {
+        authorize(request);
+        return {
+          protocol: request.subprotocols.includes(subprotocol) ? subprotocol : '',
+          start: (socket) => this.#start(socket, dial(port, request)),
+        };
+      },
+    };
+  }
+
+  /** Ends all of them with `text` as their last word: they come back elsewhere. */
+  goaway(text: string): void {
+    for (const socket of this.#open) socket.goaway(text);
+  }
+
+  #start(socket: Socket, upstream: WebSocket): SocketHandler {
+    const forwarded = new Forwarded(socket, upstream, () => this.#open.delete(forwarded));
+    this.#open.add(forwarded);
+    return forwarded;
+  }
 }
 
 function dial(port: number, { path, query, headers, subprotocols }: UpgradeRequest): WebSocket {
@@ -48,13 +64,15 @@ function dial(port: number, { path, query, headers, subprotocols }: UpgradeReque
 class Forwarded implements SocketHandler {
   readonly #socket: Socket;
   readonly #upstream: WebSocket;
+  readonly #onClosed: () => void;
   /** What came before the other half was open. */
   #early: { bytes: Buffer; binary: boolean }[] | null = [];
   #earlyBytes = 0;
 
-  constructor(socket: Socket, upstream: WebSocket) {
+  constructor(socket: Socket, upstream: WebSocket, onClosed: () => void) {
     this.#socket = socket;
     this.#upstream = upstream;
+    this.#onClosed = onClosed;
     upstream.on('open', () => this.#opened());
     upstream.on('message', (data: Buffer) => this.#pass(data));
     upstream.on('close', (code, reason) => {
@@ -84,10 +102,16 @@ class Forwarded implements SocketHandler {
   }
 
   closed(code: number): void {
+    this.#onClosed();
     this.#upstream.removeAllListeners('close');
     // A paused one would not see the end of the handshake.
     this.#upstream.resume();
     this.#upstream.close(isSendable(code) ? code : GONE);
+  }
+
+  goaway(text: string): void {
+    this.#socket.sendText(text);
+    this.#socket.end(COME_BACK, 'draining');
   }
 
   #opened(): void {

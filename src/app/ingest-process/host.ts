@@ -1,5 +1,5 @@
 import type { Settings } from '../../config/index.ts';
-import type { Clock } from '../../core/index.ts';
+import { LIMITS, type Clock } from '../../core/index.ts';
 import type { Registry } from '../../registry/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { RestartDelay } from '../restart-delay.ts';
@@ -102,7 +102,7 @@ export class IngestProcesses {
     while (!this.#stopping && this.#places.length > count) {
       const place = this.#places.pop();
       await place?.drain('there are to be fewer processes');
-      await place?.close();
+      await place?.close(LIMITS.drainMs);
     }
   }
 

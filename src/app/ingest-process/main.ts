@@ -7,12 +7,12 @@ import { MillraceError, messageOf, systemClock } from '../../core/index.ts';
 import { IngestHub } from '../../ingest/index.ts';
 import { NetServer } from '../../net/index.ts';
 import { RegistryCopy } from '../../registry/index.ts';
-import { TAIL_ROUTE } from '../../tail/index.ts';
+import { goawayMessage, TAIL_ROUTE } from '../../tail/index.ts';
 import { createLogger } from '../../telemetry/index.ts';
 import { authorizer } from '../authorize.ts';
 import { connect } from '../process-calls.ts';
 import type { IngestCalls, IngestSetup, ServerCalls } from './calls.ts';
-import { forwardSocketsTo } from './forward-socket.ts';
+import { ForwardedSockets } from './forward-socket.ts';
 import { forwardTo } from './forward.ts';
 import { Link } from './link.ts';
 import { Upstream } from './upstream.ts';
@@ -25,6 +25,7 @@ interface Parts {
   upstream: Upstream;
   registry: RegistryCopy;
   hub: IngestHub;
+  tails: ForwardedSockets;
   net: NetServer;
 }
 
@@ -42,11 +43,8 @@ class IngestProcess {
       replaced: (connection) => this.#parts?.upstream.replaced(connection),
       failed: (connection) => this.#parts?.upstream.failed(connection),
       ping: () => {},
-      drain: async (reason) => {
-        this.#parts?.net.stopListening();
-        await this.#parts?.hub.drain(reason);
-      },
-      close: async () => this.#parts?.net.close(),
+      drain: (reason) => this.#drain(reason),
+      close: (graceMs) => this.#close(graceMs),
     });
     link.open({
       frames: () => {
@@ -54,6 +52,20 @@ class IngestProcess {
       },
       durable: (payload) => this.#parts?.upstream.durable(payload),
     });
+  }
+
+  async #drain(reason: string): Promise<void> {
+    this.#parts?.net.stopListening();
+    await this.#parts?.hub.drain(reason);
+  }
+
+  /** Tails have had the server's own word, unless it goes on without this process. */
+  async #close(graceMs: number): Promise<void> {
+    if (this.#parts === null) return;
+    const { tails, net } = this.#parts;
+    tails.goaway(goawayMessage('this process is stopping').json);
+    await net.answered(graceMs);
+    net.close();
   }
 
   async #start({ settings, port, serverPort, epoch, condition, schemas }: IngestSetup): Promise<void> {
@@ -76,11 +88,12 @@ class IngestProcess {
       onAck: (ms) => upstream.acknowledged(ms),
       onError,
     });
+    const tails = new ForwardedSockets(serverPort, TAIL_ROUTE, authorize);
     const net = new NetServer(onError);
     net.websocket(hub.route);
-    net.websocket(forwardSocketsTo(serverPort, TAIL_ROUTE, authorize));
+    net.websocket(tails.route);
     net.http(forwardTo(serverPort));
-    this.#parts = { upstream, registry, hub, net };
+    this.#parts = { upstream, registry, hub, tails, net };
     await net.join(settings.host, port);
   }
 }

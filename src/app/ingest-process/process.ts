@@ -74,15 +74,15 @@ export class IngestProcess {
     await this.tell((calls) => calls.drain(reason));
   }
 
-  /** Ends the process: by a word, and by force when it does not go. */
-  async close(): Promise<void> {
+  /** Ends the process, which may answer its requests for `graceMs` yet: by a word, and by force when it does not go. */
+  async close(graceMs = 0): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#pings);
     if (this.#restart !== null) clearTimeout(this.#restart);
     const running = this.#running;
     if (running === null) return;
-    const late = sleep(LIMITS.processCloseMs, null, { ref: false });
-    await Promise.race([this.tell((calls) => calls.close()), late]);
+    const late = sleep(graceMs + LIMITS.processCloseMs, null, { ref: false });
+    await Promise.race([this.tell((calls) => calls.close(graceMs)), late]);
     linkOf(running.child).end();
     await Promise.race([running.ended, late]);
     running.child.kill('SIGKILL');
