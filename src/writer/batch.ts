@@ -27,10 +27,12 @@ export class WriteBatch {
   readonly first: number;
   /** The position behind the last frame taken. */
   next: number;
+  readonly #maxFrames: number;
 
-  constructor(registry: SchemaLookup, first: number, pool = new ColumnPool()) {
+  constructor(registry: SchemaLookup, first: number, pool = new ColumnPool(), maxFrames = Infinity) {
     this.#registry = registry;
     this.#pool = pool;
+    this.#maxFrames = maxFrames;
     this.first = first;
     this.next = first;
   }
@@ -39,10 +41,17 @@ export class WriteBatch {
     return this.next === this.first;
   }
 
-  /** Whether it has `maxRows` rows, or as much as memory is meant for it. */
+  get frames(): number {
+    return this.next - this.first;
+  }
+
+  /** Whether it has `maxRows` rows or all the frames that it may have, or as much as memory is meant for it. */
   full(maxRows: number): boolean {
     return (
-      this.readings >= maxRows || this.bytes >= LIMITS.storeBatchBytes || this.cells >= LIMITS.storeBatchCells
+      this.readings >= maxRows ||
+      this.frames >= this.#maxFrames ||
+      this.bytes >= LIMITS.storeBatchBytes ||
+      this.cells >= LIMITS.storeBatchCells
     );
   }
 
@@ -76,6 +85,12 @@ export class WriteBatch {
     this.bytes += bytes.length;
     this.next = frame.position + 1;
     return true;
+  }
+
+  /** Of a batch of one frame: the store does not take it, and says why. */
+  refuseFrame(message: string): void {
+    this.refused.push({ position: this.first, readings: this.readings, code: 'store_refused', message });
+    this.release();
   }
 
   /** Gives its memory to batches that come: nobody may read its columns after this. */

@@ -58,20 +58,32 @@ export class Delivery {
   }
 
   /**
-   * Writes the batch and settles it. False when the store failed: circuit.retryInMs() says for how long to let it
-   * be. Throws what the journal throws.
+   * Writes the batch and settles it. `failed`: the store did, and circuit.retryInMs() says for how long to let it be.
+   * `refused`: it will not take these frames together however often they come; a batch of one frame has none left now,
+   * and is to be written again. Throws what the journal throws.
    */
-  async write(batch: WriteBatch): Promise<boolean> {
+  async write(batch: WriteBatch): Promise<'taken' | 'refused' | 'failed'> {
     const { journal, store } = this.#options;
     const again = batch.next <= journal.settledPosition();
     const position = { epoch: journal.epoch, position: batch.next, refused: batch.refused };
     const points = await this.#try(async () => {
       const startMs = steadyClock.nowMs();
-      const refused = await store.write(batch.columns, position);
-      this.pace.wrote(batch.readings, steadyClock.nowMs() - startMs);
-      return refused;
+      try {
+        const refused = await store.write(batch.columns, position);
+        this.pace.wrote(batch.readings, steadyClock.nowMs() - startMs);
+        return refused;
+      } catch (error) {
+        if (!isRefusal(error) || batch.columns.length === 0) throw error;
+        // A frame is given up only where the store takes a write without it.
+        if (batch.frames === 1) await store.write([], { ...position, position: batch.first, refused: [] });
+        return error;
+      }
     });
-    if (points === null) return false;
+    if (points === null) return 'failed';
+    if (points instanceof MillraceError) {
+      this.#tellRefused(batch, points);
+      return 'refused';
+    }
     if (!again) {
       const refused = [...batch.refused, ...refusedFrames(points)];
       await journal.settle(
@@ -82,10 +94,10 @@ export class Delivery {
         ),
       );
     }
-    return true;
+    return 'taken';
   }
 
-  /** Makes the store remember another position, with no points. False as in write(). */
+  /** Makes the store remember another position, with no points. False when it failed. */
   async reset(position: StorePosition): Promise<boolean> {
     return (await this.#try(() => this.#options.store.write([], position))) !== null;
   }
@@ -132,6 +144,16 @@ export class Delivery {
     }
   }
 
+  #tellRefused(batch: WriteBatch, error: MillraceError): void {
+    const { first, frames } = batch;
+    this.#options.onFailure(error.code);
+    this.#options.logger.warn(
+      { position: first, frames, err: error },
+      `store write refused: ${error.message}`,
+    );
+    if (frames === 1) batch.refuseFrame(error.message);
+  }
+
   #tellExpired({ position, readings, limit }: Expiry): void {
     this.#options.onExpired(readings, limit);
     this.#expired += readings.ws + readings.http + readings.mqtt;
@@ -144,6 +166,10 @@ export class Delivery {
     );
     this.#expired = 0;
   }
+}
+
+function isRefusal(error: unknown): error is MillraceError {
+  return error instanceof MillraceError && error.code === 'store_refused';
 }
 
 /** What a store's Retry-After asked for, if it did. */

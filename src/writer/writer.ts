@@ -7,6 +7,7 @@ import { Bell } from './bell.ts';
 import { ColumnPool } from './column-pool.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
 import { fill, waitsMs } from './fill.ts';
+import { Isolation } from './isolation.ts';
 import { resume } from './resume.ts';
 import { backlogOf, type WriterStatus } from './status.ts';
 
@@ -27,6 +28,7 @@ export class Writer {
   readonly #delivery: Delivery;
   readonly #bell = new Bell();
   readonly #pool = new ColumnPool();
+  readonly #isolation = new Isolation();
   /** Where the oldest batch begins that the store has not taken. */
   #from = 0;
   /** What the store must be told before the first batch. */
@@ -118,9 +120,9 @@ export class Writer {
   }
 
   async #run(): Promise<void> {
-    const { journal, registry } = this.#options;
+    const { journal } = this.#options;
     const { pace } = this.#delivery;
-    let batch = new WriteBatch(registry, this.#from, this.#pool);
+    let batch = this.#batchFrom(this.#from);
     for (;;) {
       if (this.#overdue(0)) return;
       const full = await fill(batch, journal, pace, steadyClock);
@@ -133,7 +135,7 @@ export class Writer {
       } else if (batch.empty) {
         return;
       }
-      const ahead = new WriteBatch(registry, batch.next, this.#pool);
+      const ahead = this.#batchFrom(batch.next);
       // What fails here is met again when the batch's turn comes.
       const filling = full
         ? fill(ahead, journal, pace, steadyClock, new Slice(LIMITS.aheadSliceMs)).catch(() => false)
@@ -146,16 +148,21 @@ export class Writer {
       }
       if (end === 'stopped') return;
       if (end === 'taken') batch.release();
-      batch = end === 'taken' ? ahead : new WriteBatch(registry, journal.settledPosition(), this.#pool);
+      if (end === 'taken') batch = ahead;
+      else batch = this.#batchFrom(end === 'refused' ? batch.first : journal.settledPosition());
       this.#from = batch.first;
     }
   }
 
+  #batchFrom(first: number): WriteBatch {
+    return new WriteBatch(this.#options.registry, first, this.#pool, this.#isolation.maxFrames);
+  }
+
   /**
-   * `taken`: the store has the batch, and it is settled. `expired`: frames at the journal's old end were given up,
-   * and the batch with them. `stopped`: the stop's grace ran out first.
+   * `taken`: the store has the batch, and it is settled. `refused`: a smaller one is to be tried. `expired`: frames at
+   * the journal's old end were given up, and the batch with them. `stopped`: the stop's grace ran out first.
    */
-  async #deliver(batch: WriteBatch): Promise<'taken' | 'expired' | 'stopped'> {
+  async #deliver(batch: WriteBatch): Promise<'taken' | 'refused' | 'expired' | 'stopped'> {
     const { circuit } = this.#delivery;
     for (;;) {
       if (await this.#delivery.expire()) return 'expired';
@@ -168,11 +175,20 @@ export class Writer {
       }
       if (this.#reset !== null) {
         if (await this.#delivery.reset(this.#reset)) this.#reset = null;
-      } else if (await this.#delivery.write(batch)) {
-        this.#fault = null;
-        this.#faults = 0;
-        this.#note();
-        return 'taken';
+      } else {
+        const { frames } = batch;
+        const end = await this.#delivery.write(batch);
+        if (end === 'taken') {
+          this.#isolation.taken();
+          this.#fault = null;
+          this.#faults = 0;
+          this.#note();
+          return 'taken';
+        }
+        if (end === 'refused' && frames > 1) {
+          this.#isolation.refused(frames);
+          return 'refused';
+        }
       }
       this.#note();
     }

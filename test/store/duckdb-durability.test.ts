@@ -72,15 +72,15 @@ describe('what DuckDB keeps', () => {
     await rm(crashed, { recursive: true });
   });
 
-  test('a write that fails leaves neither rows nor position, says so, and can be repeated', async () => {
+  test('a write that is refused leaves neither rows nor position, says so, and the store goes on', async () => {
     const store = await folders.open(await folders.file());
     await store.write([batchOf(CLIMATE, [point(1, 1)])], position);
     const impossible = { ...position, epoch: null as unknown as string, position: 2 };
     const points = [point(1, 100), point(2, 2), point(2, 3, 'hall')];
     await expect(store.write([batchOf(CLIMATE, points)], impossible)).rejects.toMatchObject({
-      code: 'store_unavailable',
+      code: 'store_refused',
     });
-    expect(store.state().state).toBe('down');
+    expect(store.state()).toEqual({ state: 'up', reason: null });
     expect(store.position()).toEqual(position);
     expect(await values(store)).toEqual([1]);
 

@@ -14,6 +14,7 @@ import { aggregateColumns } from '../aggregate-columns.ts';
 import { aggregateSql } from './aggregate.ts';
 import type { Database } from './database.ts';
 import { deviceSql, devicesSql, storedDevice } from './devices.ts';
+import { isOfTheStore } from './failure.ts';
 import { latestSql } from './latest.ts';
 import { withRefused } from './position.ts';
 import { rowsSql } from './select.ts';
@@ -48,19 +49,25 @@ export class DuckDbStore implements Store {
   }
 
   write(batches: readonly ColumnBatch[], position: StorePosition): Promise<RefusedPoint[]> {
-    return this.#inTurn('the write failed', async ({ writer, tables, filler }) => {
+    return this.#inTurn('the write failed', async (database) => {
+      const { writer, tables, filler } = database;
       this.#asked = position;
-      const refused = await writeTransaction(writer, tables, filler, batches, position);
-      this.#position = withRefused(position, refused);
-      return refused;
+      try {
+        const refused = await writeTransaction(writer, tables, filler, batches, position);
+        this.#position = withRefused(position, refused);
+        return refused;
+      } catch (cause) {
+        if (isOfTheStore(cause)) throw cause;
+        // It takes other writes: throws where it does not.
+        await probe(database);
+        throw new MillraceError('store_refused', `DuckDB refused the write: ${messageOf(cause)}`, { cause });
+      }
     });
   }
 
   /** Commits a change of nothing: it shows a full disk as a write would. */
   probe(): Promise<void> {
-    return this.#inTurn('the store takes no writes', async ({ writer }) => {
-      await writer.run(`UPDATE ${OWN}.format SET version = version`);
-    });
+    return this.#inTurn('the store takes no writes', probe);
   }
 
   /** Runs `work` after all that was asked for before, on a database that works as far as is known. */
@@ -72,6 +79,7 @@ export class DuckDbStore implements Store {
         this.#state = { state: 'up', reason: null };
         return value;
       } catch (error) {
+        if (error instanceof MillraceError && error.code === 'store_refused') throw error;
         const reason = `${what}: ${messageOf(error)}`;
         this.#state = { state: 'down', reason };
         await this.#abandonUnusable();
@@ -178,6 +186,10 @@ export class DuckDbStore implements Store {
     }
     return this.#database;
   }
+}
+
+async function probe({ writer }: Database): Promise<void> {
+  await writer.run(`UPDATE ${OWN}.format SET version = version`);
 }
 
 function closedError(): MillraceError {
