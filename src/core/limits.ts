@@ -127,6 +127,12 @@ export const LIMITS = {
   processReportMs: 100,
   /** Bytes that may wait in each direction of a WebSocket that is passed on to the server. */
   forwardedSocketBytes: 1024 * 1024,
+  /** A writer process is asked this often whether it lives, in milliseconds … */
+  writerLookMs: 1_000,
+  /** … and is ended and started again when it has not answered for so long … */
+  writerSilentMs: 60_000,
+  /** … or when one call of its store has taken so long, many times what the slowest batch takes, in milliseconds. */
+  storeCallMs: 5 * 60_000,
   /** How often a writer process looks whether it has news of itself, in milliseconds. */
   writerReportMs: 100,
   /** Reads of the store that may be under way or wait in all: those of the API, of tails and their remains. */

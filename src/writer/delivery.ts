@@ -38,6 +38,8 @@ export class Delivery {
   readonly pace = new Pace();
   readonly #options: DeliveryOptions;
   #reason: string | null = null;
+  /** Since when the store has been at it, on the steady clock; null while it is asked for nothing. */
+  #busySinceMs: number | null = null;
   #expired = 0;
   #expiryLoggedMs = -Infinity;
 
@@ -55,6 +57,11 @@ export class Delivery {
   /** Why the store did not take the last write; null when it did. */
   get reason(): string | null {
     return this.#reason;
+  }
+
+  /** How long the running call of the store has taken, in milliseconds; 0 when none runs. */
+  busyMs(): number {
+    return this.#busySinceMs === null ? 0 : steadyClock.nowMs() - this.#busySinceMs;
   }
 
   /**
@@ -119,6 +126,7 @@ export class Delivery {
     const { store, logger } = this.#options;
     const { circuit } = this;
     if (circuit.failures > 0) this.#options.onRetry();
+    this.#busySinceMs = steadyClock.nowMs();
     try {
       if (circuit.attempt() === 'probe') await store.probe();
       const startMs = steadyClock.nowMs();
@@ -141,6 +149,8 @@ export class Delivery {
         `store write failed: ${this.#reason}`,
       );
       return null;
+    } finally {
+      this.#busySinceMs = null;
     }
   }
 

@@ -74,6 +74,11 @@ export class Writer {
     return this.#from;
   }
 
+  /** How long the running call of the store has taken, in milliseconds; 0 when none runs. */
+  busyMs(): number {
+    return this.#delivery.busyMs();
+  }
+
   status(): WriterStatus {
     const { journal, clock } = this.#options;
     const { circuit, reason } = this.#delivery;

@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { temporaryFolder } from '../fixtures/folder.ts';
 import { until } from '../fixtures/until.ts';
-import { WRITER_KILL_POINTS } from './harness/patches.ts';
+import { type Patch, WRITER_KILL_POINTS } from './harness/patches.ts';
 import type { Gateway } from './harness/gateway.ts';
 import { withScene } from './harness/scene.ts';
 import { longCycles, PATIENCE_MS, seeded } from './harness/asked.ts';
@@ -30,6 +32,23 @@ async function nextWriter(gateway: Gateway, before: number | null): Promise<numb
     PATIENCE_MS,
   );
   return pid ?? 0;
+}
+
+/** A limit of the server's that would take a test too long. */
+function patient(limit: string): Patch {
+  return { in: 'core/limits.js', find: limit, replace: `${limit.split(':')[0]}: 2_000` };
+}
+
+/** The first commit of DuckDB's never ends; those of later processes do. */
+function hangOnce(marker: string): Patch {
+  const commit = "connection.run('COMMIT')";
+  const fs = "process.getBuiltinModule('node:fs')";
+  const hang = `new Promise(() => ${fs}.writeFileSync('${marker}', ''))`;
+  return {
+    in: 'store/duckdb/transaction.js',
+    find: commit,
+    replace: `(${fs}.existsSync('${marker}') ? ${commit} : ${hang})`,
+  };
 }
 
 describe('the writer process', () => {
@@ -84,6 +103,34 @@ describe('the writer process', () => {
       await fleet.acknowledged();
       await judge('writer', 'writer frozen and killed', gateway, fleet);
     }));
+
+  test('that is frozen for good is ended and started again', () =>
+    withScene({ random, patches: [patient('writerSilentMs: 60_000')] }, async ({ gateway, fleet }) => {
+      const pid = await nextWriter(gateway, null);
+      process.kill(pid, 'SIGSTOP');
+      await nextWriter(gateway, pid);
+      fleet.pause();
+      await fleet.acknowledged();
+      await judge('writer', 'writer frozen for good', gateway, fleet);
+      expect(gateway.log).toContain('the writer process hangs and is ended: it has not answered');
+    }));
+
+  test('whose store never answers a write is ended and started again', async () => {
+    const folder = temporaryFolder();
+    try {
+      const patches = [patient('storeCallMs: 5 * 60_000'), hangOnce(join(folder.path, 'hung'))];
+      await withScene({ random, patches }, async ({ gateway, fleet }) => {
+        await until('the end of a writer', () => gateway.log.includes('ended with SIGKILL'), PATIENCE_MS);
+        await nextWriter(gateway, null);
+        fleet.pause();
+        await fleet.acknowledged();
+        await judge('writer', 'store hangs in a commit', gateway, fleet);
+        expect(gateway.log).toContain('the writer process hangs and is ended: the store has not answered');
+      });
+    } finally {
+      folder.remove();
+    }
+  });
 
   test('of a killed server ends before the next one opens the store', () =>
     withScene({ random }, async ({ gateway, fleet }) => {

@@ -59,6 +59,8 @@ export interface WriterCalls {
   device(id: number, device: string): Promise<StoredDevice | null>;
   /** Ends a read wherever it is. */
   endRead(id: number, reason: PlainError | null): void;
+  /** How long the running call of the store's writing half has taken, in milliseconds; 0 when none runs. */
+  busyMs(): number;
   /** Writes what the journal holds, for so long at most. */
   drain(graceMs: number): Promise<void>;
   /** Closes the store; the process ends afterwards. */

@@ -11,6 +11,7 @@ import { connect, nodeChannel } from '../process-calls.ts';
 import { RestartDelay } from '../restart-delay.ts';
 import type { ServerCalls, WriterCalls, WriterReport } from './calls.ts';
 import { type Calls, RemoteStore } from './remote-store.ts';
+import { Watchdog } from './watchdog.ts';
 
 const PROGRAM = fileURLToPath(new URL('main.js', import.meta.url));
 
@@ -157,7 +158,15 @@ export class WriterProcess {
     });
     const running: Running = { child, calls, report: null, startedMs: null };
     this.#running = running;
-    const ended = this.#watch(running, kill);
+    const watchdog = new Watchdog(
+      () => calls.busyMs(),
+      (reason) => {
+        logger.error({ writerPid: child.pid }, `the writer process hangs and is ended: ${reason}`);
+        watchdog.stop();
+        kill();
+      },
+    );
+    const ended = this.#watch(running, kill).finally(() => watchdog.stop());
     const { epoch } = journal;
     try {
       await calls.start({ settings, dir, epoch, state: journal.state(), schemas: registry.contents() });

@@ -58,6 +58,7 @@ class WriterProcess {
       devices: (id, after, limit) => reads.whole(id, (store, signal) => store.devices(after, limit, signal)),
       device: (id, device) => reads.whole(id, (store, signal) => store.device(device, signal)),
       endRead: (id, reason) => reads.end(id, reason),
+      busyMs: () => this.#parts?.writer.busyMs() ?? 0,
       drain: (graceMs) => this.#drain(graceMs),
       close: () => this.#close(),
     });
