@@ -30,6 +30,10 @@ export interface KeptLetters extends Pick<Change, 'letters' | 'removedLetters'> 
 
 /** Letters that one transaction removes at most, or twice as many as it adds: the rest is for the next one. */
 const MAX_REMOVED = 1_000;
+/** Letters that it reads at most while it looks for rejected ones among others … */
+const MAX_READ = 5_000;
+/** … and bytes of letters that it reads at all: both hold the event loop. */
+const MAX_READ_BYTES = 32 * 1024 ** 2;
 
 /**
  * Takes the replayed letters away, adds the new ones and drops what is over the limits: by age the oldest; by
@@ -75,6 +79,7 @@ class Letters {
   /** Some that are over the limits are left for a next transaction. */
   more = false;
   readonly state: LettersState;
+  #readBytes = 0;
   readonly #storage: Pick<Storage, 'lettersFrom'>;
 
   constructor(before: LettersState, storage: Pick<Storage, 'lettersFrom'>) {
@@ -106,7 +111,7 @@ class Letters {
     const tooOld = (sinceMs: number): boolean => nowMs - sinceMs > limits.maxDeadLetterAgeMs;
     const least = state.count - budget;
     const left = (): boolean => {
-      this.more ||= state.count <= least;
+      this.more ||= state.count <= least || this.#readBytes > MAX_READ_BYTES;
       return !this.more;
     };
     if (state.oldestMs !== null && tooOld(state.oldestMs)) {
@@ -141,8 +146,14 @@ class Letters {
   /** The rejected ones among them, from the oldest on, and damaged ones on the way. */
   #dropRejected(goes: () => boolean): void {
     const { state } = this;
+    let read = 0;
     for (const found of this.#from(Math.max(state.rejected.oldest, state.oldest))) {
       if (state.rejected.count === 0) return;
+      if (++read > MAX_READ || this.#readBytes > MAX_READ_BYTES) {
+        state.rejected.oldest = found.id;
+        this.more = true;
+        return;
+      }
       if (found.letter?.kind === 'deadLettered') continue;
       state.rejected.oldest = found.id;
       if (!goes()) return;
@@ -178,6 +189,7 @@ class Letters {
     let at = 0;
     for (const found of this.#storage.lettersFrom(first)) {
       for (let next = fresh[at]; next !== undefined && next.id < found.id; next = fresh[++at]) yield next;
+      this.#readBytes += found.letter?.size ?? 0;
       if (!this.removed.has(found.id)) yield found;
     }
     yield* fresh.slice(at);

@@ -19,7 +19,8 @@ import type { Leader } from './follower.ts';
 import { Incoming } from './incoming.ts';
 import { OldestPending } from './oldest-pending.ts';
 import { failureOf, Recovery } from './recovery.ts';
-import { type PendingReplay, ReplayedIds, replayInto } from './replay.ts';
+import { type PendingReplay, ReplayedIds } from './replay.ts';
+import { Requests } from './requests.ts';
 import { type Memory, restoreMemory } from './restore.ts';
 import type { JournalSettings } from './settings.ts';
 import { expiredTo, isDue, type PendingSettlement } from './settlement.ts';
@@ -38,6 +39,7 @@ export class LmdbJournal implements Journal, Leader {
   readonly #settings: JournalSettings;
   readonly #admission: Admission;
   readonly #oldestPending: OldestPending;
+  readonly #requests = new Requests();
   readonly #replayedIds = new ReplayedIds();
   readonly #flushes = new Flushes();
   readonly #recovery: Recovery;
@@ -46,9 +48,6 @@ export class LmdbJournal implements Journal, Leader {
   #incoming: Incoming;
   #state: JournalState;
   #failure: MillraceError | null = null;
-
-  #settlements: PendingSettlement[] = [];
-  #replays: PendingReplay[] = [];
   /** The dedupe log's last entry. */
   #openEntry: OpenEntry | null = null;
   /** Blocks before it go: frames were expired up to there. */
@@ -164,10 +163,9 @@ export class LmdbJournal implements Journal, Leader {
   async settle(settlement: Settlement): Promise<void> {
     if (this.#failure !== null) throw this.#failure;
     if (!isDue(settlement, this.#state)) return;
-    await new Promise<void>((resolve, reject) => {
-      this.#settlements.push({ settlement, resolve, reject });
-      this.#run();
-    });
+    const settled = this.#requests.settle(settlement);
+    this.#run();
+    await settled;
   }
 
   deadLetters(limit: number, before?: string): DeadLetter[] {
@@ -180,12 +178,9 @@ export class LmdbJournal implements Journal, Leader {
 
   async replay(letters: readonly ReplayedLetter[]): Promise<Map<string, number | null>> {
     if (this.#failure !== null) throw this.#failure;
-    const positions = new Map<string, number | null>();
-    await new Promise<void>((resolve, reject) => {
-      this.#replays.push({ letters, positions, resolve, reject });
-      this.#run();
-    });
-    return positions;
+    const replayed = this.#requests.replay(letters);
+    this.#run();
+    return replayed;
   }
 
   stats(): JournalStats {
@@ -236,11 +231,15 @@ export class LmdbJournal implements Journal, Leader {
     let more = false;
     for (;;) {
       this.#incoming.seal();
-      const replay = this.#sealReplay();
-      if (!this.#incoming.hasSealed && this.#settlements.length === 0 && !more && !this.#upkeepDue) break;
+      const replay = this.#requests.sealReplay(
+        this.#incoming,
+        this.#state.letters,
+        this.#storage,
+        this.#settings.clock.nowMs(),
+      );
+      if (!this.#incoming.hasSealed && !this.#requests.hasSettlements && !more && !this.#upkeepDue) break;
       this.#upkeepDue = false;
-      const settlements = this.#settlements;
-      this.#settlements = [];
+      const settlements = this.#requests.takeSettlements();
       for (const { settlement } of settlements) this.#dropTo = Math.max(this.#dropTo, expiredTo(settlement));
       const batches = this.#incoming.take();
       let transaction;
@@ -259,6 +258,8 @@ export class LmdbJournal implements Journal, Leader {
           },
         );
         if (!transaction.empty) await this.#storage.commit(transaction.change);
+        // What it looked through in vain took its time, too.
+        else if (transaction.more) await new Promise((resolve) => setImmediate(resolve));
       } catch (error) {
         this.#fail(error, batches, settlements, replay);
         break;
@@ -269,26 +270,6 @@ export class LmdbJournal implements Journal, Leader {
     }
     // At once, not in a continuation: what is taken from here on starts the next run.
     this.#busy = false;
-  }
-
-  /** Seals the next replay that takes anything back, if there is one. */
-  #sealReplay(): PendingReplay | null {
-    for (let replay = this.#replays.shift(); replay !== undefined; replay = this.#replays.shift()) {
-      const nowMs = this.#settings.clock.nowMs();
-      const batch = this.#incoming.replayBatch(nowMs);
-      try {
-        replayInto(batch, replay, this.#state.letters, this.#storage, nowMs);
-      } catch (error) {
-        replay.reject(error);
-        continue;
-      }
-      if (batch.replayed.length > 0) {
-        this.#incoming.pushReplay(batch);
-        return replay;
-      }
-      replay.resolve();
-    }
-    return null;
   }
 
   /** Looks for what is due by age alone, for which no traffic may come. */
@@ -333,10 +314,7 @@ export class LmdbJournal implements Journal, Leader {
     const lost = new Set<Origin>();
     for (const { batch } of [...batches, ...this.#incoming.reset(this.#state.head)])
       for (const { origin } of batch.slots) lost.add(origin);
-    const replays = replay === null ? this.#replays : [replay, ...this.#replays];
-    const waiting = [...settlements, ...this.#settlements, ...replays];
-    this.#settlements = [];
-    this.#replays = [];
+    const waiting = [...settlements, ...(replay === null ? [] : [replay]), ...this.#requests.takeAll()];
     this.#updateAdmission();
     for (const pending of waiting) pending.reject(this.#failure);
     this.#flushes.fail(this.#failure);
