@@ -1,6 +1,7 @@
 import { LIMITS, MillraceError } from '../core/index.ts';
 import type { AvroField, AvroType, JsonObject, Primitive, RecordType } from './avro-types.ts';
 import { jsonFits } from './default-value.ts';
+import { shortened } from './names.ts';
 
 const PRIMITIVES: ReadonlySet<string> = new Set([
   'null',
@@ -179,9 +180,10 @@ function isObject(json: unknown): json is JsonObject {
 }
 
 function quote(name: string): string {
-  return JSON.stringify(name.slice(0, 120));
+  return JSON.stringify(shortened(name));
 }
 
-function invalid(path: string, reason: string): MillraceError {
+function invalid(fullPath: string, reason: string): MillraceError {
+  const path = shortened(fullPath);
   return new MillraceError('schema_invalid', path === '' ? reason : `${path}: ${reason}`, { path });
 }

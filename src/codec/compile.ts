@@ -35,12 +35,12 @@ export function compileSchema(text: string, options: CompileOptions = {}): Compi
     device: string,
     latestMs: number,
   ): number {
-    checkRecord = generateCheck(plan.root, plan.hasReadings);
+    checkRecord = generateCheck(plan);
     return checkRecord(bytes, start, end, device, latestMs);
   }
 
   function surveyFirst(bytes: Uint8Array, start: number, end: number): Survey {
-    surveyRecord = generateSurvey(plan.root, plan.hasReadings);
+    surveyRecord = generateSurvey(plan);
     return surveyRecord(bytes, start, end);
   }
 

@@ -1,6 +1,6 @@
 import { LIMITS } from '../core/index.ts';
 import * as values from './check-values.ts';
-import { minBytes, type PlanNode, type Target } from './plan.ts';
+import { minBytes, type Plan, type PlanNode, type Target } from './plan.ts';
 import { REFUSED, refusal } from './refusal.ts';
 import { UNITS_PER_MS } from './time-units.ts';
 
@@ -17,8 +17,9 @@ export type CheckFunction = (
  * Writes the guard of one schema: straight code over the bytes, in which a field is known by its number
  * alone. Nothing of a schema's names or values gets into the source text.
  */
-export function generateCheck(root: PlanNode, hasReadings: boolean): CheckFunction {
-  const writer = new CheckWriter(false);
+export function generateCheck(plan: Plan): CheckFunction {
+  const { root, hasReadings } = plan;
+  const writer = new CheckWriter(plan, false);
   writer.node(root);
   return compile(
     writer,
@@ -41,8 +42,9 @@ export interface Survey {
 export type SurveyFunction = (bytes: Uint8Array, start: number, end: number) => Survey;
 
 /** The same walk without judging values: throws only where the bytes are no record of the schema. */
-export function generateSurvey(root: PlanNode, hasReadings: boolean): SurveyFunction {
-  const writer = new CheckWriter(true);
+export function generateSurvey(plan: Plan): SurveyFunction {
+  const { root, hasReadings } = plan;
+  const writer = new CheckWriter(plan, true);
   writer.node(root);
   return compile(
     writer,
@@ -72,10 +74,13 @@ class CheckWriter {
   readonly #numbers = new Map<string, number>();
   /** Only the form of the bytes counts, not the values. */
   readonly #formOnly: boolean;
+  readonly #maxReadings: number;
   #loops = 0;
 
-  constructor(formOnly: boolean) {
+  constructor({ mapping }: Plan, formOnly: boolean) {
     this.#formOnly = formOnly;
+    const rows = Math.floor(LIMITS.maxCellsPerFrame / mapping.columns.length);
+    this.#maxReadings = Math.min(LIMITS.maxReadingsPerFrame, rows);
   }
 
   path(path: string): number {
@@ -197,7 +202,8 @@ class CheckWriter {
     const total = readings ? 'readings' : `all${n}`;
     // Bytes bound the items that have some; the rest, and readings, are bounded by number.
     if (readings || itemBytes === 0) {
-      this.#emit(`if ((${total} += count${n}) > ${LIMITS.maxReadingsPerFrame})`);
+      const most = readings ? this.#maxReadings : LIMITS.maxReadingsPerFrame;
+      this.#emit(`if ((${total} += count${n}) > ${most})`);
       this.#emit(`throw refuse(${REFUSED.tooMany}, ${k}, -1);`);
     }
     if (itemBytes > 0) {

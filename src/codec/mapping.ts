@@ -1,15 +1,15 @@
 import { LIMITS, MillraceError, type ColumnDef, type StoredType } from '../core/index.ts';
 import type { AvroField, AvroType, JsonObject, RecordType } from './avro-types.ts';
-import { snakeCase } from './names.ts';
+import { shortened, snakeCase } from './names.ts';
 import type { LeafType, Level, Plan, PlanNode, Target, TimeUnit } from './plan.ts';
 
 type Role = 'tag' | 'field' | 'time' | 'ignore';
 
-const TIME_UNITS: Readonly<Record<string, TimeUnit>> = {
-  'timestamp-millis': 'ms',
-  'timestamp-micros': 'us',
-  'timestamp-nanos': 'ns',
-};
+const TIME_UNITS: ReadonlyMap<string, TimeUnit> = new Map([
+  ['timestamp-millis', 'ms'],
+  ['timestamp-micros', 'us'],
+  ['timestamp-nanos', 'ns'],
+]);
 /** What every store can name. A leading underscore is reserved in InfluxDB. */
 const MEASUREMENT = /^[A-Za-z][A-Za-z0-9_.-]{0,127}$/;
 
@@ -46,6 +46,7 @@ class Mapper {
   readonly #found: Found[] = [];
   readonly #timePath = new Map<Level, string>();
   readonly #open: RecordType[] = [];
+  readonly #checkedEnums = new Set<AvroType>();
   #readingsPath: string | null = null;
   #fields = 0;
 
@@ -103,6 +104,7 @@ class Mapper {
       case 'null':
         return wrap({ kind: 'leaf', type: { name: 'null' }, path, target: { to: 'nothing' } });
       case 'enum':
+        this.#checkSymbols(type, path);
         return wrap(this.#leaf({ name: 'enum', symbols: type.symbols }, 'string', null, field, role, place));
       case 'boolean':
       case 'string':
@@ -153,7 +155,7 @@ class Mapper {
     role: Role | null,
     { path, prefix, level }: Place,
   ): Target {
-    const unit = logicalType === null ? undefined : TIME_UNITS[logicalType];
+    const unit = logicalType === null ? undefined : TIME_UNITS.get(logicalType);
     if (role === 'time' || (role === null && unit !== undefined)) {
       if (unit === undefined) {
         throw unmappable(path, 'a time is a long of logicalType timestamp-millis, -micros or -nanos');
@@ -240,8 +242,20 @@ class Mapper {
     }
   }
 
+  /** Each may become the value of a tag. Once for a type, which many fields may share. */
+  #checkSymbols(type: Extract<AvroType, { kind: 'enum' }>, path: string): void {
+    if (this.#checkedEnums.has(type)) return;
+    this.#checkedEnums.add(type);
+    if (type.symbols.some((symbol) => symbol.length > LIMITS.maxStringBytes)) {
+      throw unmappable(path, `a symbol is longer than ${LIMITS.maxStringBytes} characters`);
+    }
+  }
+
   /** Counts fields as they are expanded: a few named records can stand for millions. */
   #count(path: string): void {
+    if (path.length > LIMITS.maxSchemaPathChars) {
+      throw unmappable(path, `the names on the way to it are over ${LIMITS.maxSchemaPathChars} characters`);
+    }
     if (++this.#fields > LIMITS.maxSchemaFields) {
       throw unmappable(
         path,
@@ -317,6 +331,7 @@ function article(kind: string): string {
   return /^[aeiou]/.test(kind) ? `an ${kind}` : `a ${kind}`;
 }
 
-function unmappable(path: string, reason: string): MillraceError {
+function unmappable(fullPath: string, reason: string): MillraceError {
+  const path = shortened(fullPath);
   return new MillraceError('schema_unmappable', path === '' ? reason : `${path}: ${reason}`, { path });
 }

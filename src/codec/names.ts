@@ -5,3 +5,8 @@ export function snakeCase(name: string): string {
     .replace(/([A-Z])([A-Z][a-z])/g, '$1_$2')
     .toLowerCase();
 }
+
+/** A name or path as a message may have it, however long. */
+export function shortened(name: string): string {
+  return name.length <= 200 ? name : `${name.slice(0, 200)}…`;
+}

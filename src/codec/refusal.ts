@@ -33,7 +33,10 @@ const REASONS: Readonly<Record<keyof typeof REFUSED, readonly [ErrorCode, string
   time: ['time_out_of_range', 'the time is before 1970, or too far ahead of the time of receipt'],
   device: ['device_mismatch', "it differs from the connection's device"],
   block: ['frame_block', 'the count or byte size of an array block is impossible'],
-  tooMany: ['frame_too_many_readings', `there are more than ${LIMITS.maxReadingsPerFrame} items`],
+  tooMany: [
+    'frame_too_many_readings',
+    `there are more than ${LIMITS.maxReadingsPerFrame} items, or they become more than ${LIMITS.maxCellsPerFrame} values`,
+  ],
   trailing: ['frame_trailing', 'bytes are left over after the record'],
   length: ['frame_varint', 'its length is negative'],
 };

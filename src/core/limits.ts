@@ -7,6 +7,8 @@ export const LIMITS = {
   maxFrameBytes: 256 * 1024,
   /** Readings of one frame: bounds the rows that a few bytes of an all-optional record can claim. */
   maxReadingsPerFrame: 65_536,
+  /** Values that they become, 8 bytes each: a frame's own are repeated on each of its readings. */
+  maxCellsPerFrame: 2_000_000,
   /** How far ahead of the time of receipt a reading's time may lie (setting), in milliseconds: one day. */
   maxTimeAheadMs: 86_400_000,
   /** Frames of one connection that may be unacknowledged (setting). */
@@ -21,10 +23,14 @@ export const LIMITS = {
   maxConnections: 50_000,
   /** Depth of nested records in a schema. */
   maxSchemaDepth: 16,
+  /** Characters of the names on the way to a field: each field of the generated code keeps its own. */
+  maxSchemaPathChars: 4_096,
   /** Fields of one schema, nested ones included: bounds generated code and table width. */
   maxSchemaFields: 2_000,
   /** Bytes of one schema's JSON text. */
   maxSchemaBytes: 1024 * 1024,
+  /** Values and fields that are compared to check one default: more than its text can spell out. */
+  maxDefaultSteps: 1_000_000,
   /** Schemas in the registry. */
   maxSchemas: 10_000,
   /** Bytes of one string value: InfluxDB's limit of 64 KB for strings and tags, less room for escapes. */
