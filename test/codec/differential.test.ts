@@ -3,7 +3,11 @@ import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { compileSchema } from '../../src/codec/index.ts';
 import { ColumnBatch, ERRORS, MillraceError } from '../../src/core/index.ts';
-import { avscType, NOW_MS, randomFrames } from './random-schemas.ts';
+import { BODY_BYTES, BODY_POINTS, BodyPool } from '../../src/store/influx/body.ts';
+import { Encoder } from '../../src/store/influx/encoder.ts';
+import { expectedPoints, isTimed } from './expected-points.ts';
+import { parseLines, type Line } from './line-protocol.ts';
+import { avscType, NOW_MS, randomFrames, type Point } from './random-schemas.ts';
 
 /** What fuzz.mjs asked for; without it the short form runs, with a seed of its own. */
 const { CODEC_RUNS, CODEC_SEED, CODEC_RESULTS } = process.env;
@@ -13,6 +17,91 @@ const seeded = CODEC_SEED === undefined ? {} : { seed: Number(CODEC_SEED) };
 /** Writes down for fuzz.mjs how many frames were compared. */
 function compared(what: string, cases: number): void {
   if (CODEC_RESULTS !== undefined) appendFileSync(CODEC_RESULTS, `${JSON.stringify({ what, cases })}\n`);
+}
+
+/** What is in a batch, row by row: time, device, position, then the columns. */
+function rowsOf(batch: ColumnBatch): unknown[][] {
+  return Array.from({ length: batch.rows }, (_, row) => [
+    batch.timeNs[row],
+    batch.device[row],
+    batch.position[row],
+    ...batch.columns.map((_column, index) => batch.cell(index, row)),
+  ]);
+}
+
+function rowsOfPoints(
+  points: readonly Point[],
+  { columns }: ColumnBatch['mapping'],
+  position: number,
+): unknown[][] {
+  return points.map(({ timeNs, cells }) => [
+    timeNs,
+    'd1',
+    position,
+    ...columns.map(({ name }) => cells[name] ?? null),
+  ]);
+}
+
+/** All lines that a batch is sent as, in bodies of a few points, and how many of its rows have none. */
+function encoded(batch: ColumnBatch): { lines: Line[]; refused: number } {
+  const pool = new BodyPool();
+  const encoder = new Encoder([batch], pool);
+  const lines: Line[] = [];
+  for (let body = encoder.next(7, BODY_BYTES); body !== null; body = encoder.next(7, BODY_BYTES)) {
+    lines.push(...parseLines(Buffer.from(body.bytes).toString()));
+    pool.give(body);
+  }
+  return { lines, refused: encoder.refused.length };
+}
+
+/** The lines by the book: of each series and time the newest value of each field. Zeros in tags have no form. */
+function expectedLines(
+  points: readonly Point[],
+  { columns, measurement }: ColumnBatch['mapping'],
+): { lines: Map<string, Map<string, unknown>>; refused: number } {
+  const lines = new Map<string, Map<string, unknown>>();
+  let refused = 0;
+  for (const { timeNs, cells } of points) {
+    const tags: [string, string][] = [['device', 'd1']];
+    for (const { name, role } of columns) {
+      const value = cells[name];
+      if (role === 'tag' && typeof value === 'string') tags.push([name, value]);
+    }
+    if (tags.some(([, value]) => value.includes('\0'))) {
+      refused++;
+      continue;
+    }
+    const key = seriesKey(measurement, tags, timeNs);
+    const fields = lines.get(key) ?? new Map<string, unknown>();
+    lines.set(key, fields);
+    for (const { name, role, float32 } of columns) {
+      const value = cells[name] ?? null;
+      if (role === 'field' && value !== null)
+        fields.set(name, float32 ? new Float32(value as number) : value);
+    }
+  }
+  return { lines, refused };
+}
+
+/** A value of a column that is printed as the shortest text of the same float32. */
+class Float32 {
+  readonly value: number;
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+function seriesKey(measurement: string, tags: Iterable<[string, string]>, timeNs: bigint): string {
+  return JSON.stringify([measurement, [...tags].toSorted(([a], [b]) => (a < b ? -1 : 1)), String(timeNs)]);
+}
+
+/** Whether the text of a field says the value. */
+function says(text: string, value: unknown): boolean {
+  if (typeof value === 'string') return text === `"${value}"`;
+  if (typeof value === 'bigint') return text === `${value}i`;
+  if (typeof value === 'boolean') return text === String(value);
+  if (value instanceof Float32) return Object.is(Math.fround(Number(text)), value.value);
+  return Object.is(Number(text), value);
 }
 
 test('frames of random schemas that avsc encoded become exactly their points', () => {
@@ -35,23 +124,49 @@ test('frames of random schemas that avsc encoded become exactly their points', (
       for (const [position, { value, points }] of frames.entries()) {
         const bytes = Buffer.concat([Buffer.from([1, 2, 3]), type.toBuffer(value)]);
         expect(compiled.check(bytes, 3, bytes.length, 'd1', NOW_MS)).toBe(points.length);
+        const timed = isTimed(schema, value);
+        expect(compiled.survey(bytes, 3, bytes.length)).toEqual({ readings: points.length, timed });
         compiled.decode(bytes, 3, bytes.length, batch, 'd1', NOW_MS, position);
-        for (const { timeNs, cells } of points) {
-          const columns = compiled.mapping.columns.map(({ name }) => cells[name]);
-          expected.push([timeNs, 'd1', position, ...columns]);
-        }
+        expected.push(...rowsOfPoints(points, compiled.mapping, position));
       }
-      const found = Array.from({ length: batch.rows }, (_, row) => [
-        batch.timeNs[row],
-        batch.device[row],
-        batch.position[row],
-        ...compiled.mapping.columns.map((_column, index) => batch.cell(index, row)),
-      ]);
-      expect(found).toEqual(expected);
+      expect(rowsOf(batch)).toEqual(expected);
     }),
     { numRuns: RUNS, ...seeded },
   );
   compared('whole', cases);
+});
+
+test('frames of random schemas become exactly the lines of line protocol that their points are', () => {
+  let cases = 0;
+  fc.assert(
+    fc.property(randomFrames, (frames) => {
+      const schema = frames[0]?.schema ?? {};
+      cases += frames.length;
+      const type = avscType(schema);
+      const compiled = compileSchema(JSON.stringify(schema));
+      const batch = new ColumnBatch(compiled.mapping, 2);
+      for (const [position, { value }] of frames.entries()) {
+        const bytes = type.toBuffer(value);
+        compiled.decode(bytes, 0, bytes.length, batch, 'd1', NOW_MS, position);
+      }
+      const points = frames.flatMap((frame) => frame.points);
+      expect(points.length).toBeLessThan(BODY_POINTS);
+      const expected = expectedLines(points, compiled.mapping);
+      const { lines, refused } = encoded(batch);
+      expect(refused).toBe(expected.refused);
+      const keys = lines.map(({ measurement, tags, timeNs }) => seriesKey(measurement, tags, timeNs));
+      expect(new Set(keys)).toEqual(new Set(expected.lines.keys()));
+      expect(keys).toHaveLength(expected.lines.size);
+      for (const [n, { fields }] of lines.entries()) {
+        const wanted = expected.lines.get(keys[n] ?? '') ?? new Map<string, unknown>();
+        expect([...fields.keys()].toSorted()).toEqual([...wanted.keys()].toSorted());
+        const wrong = [...fields].filter(([name, text]) => !says(text, wanted.get(name)));
+        expect(wrong).toEqual([]);
+      }
+    }),
+    { numRuns: RUNS, ...seeded },
+  );
+  compared('lines', cases);
 });
 
 test('a frame that is cut anywhere, or has a byte more, is refused', () => {
@@ -65,6 +180,7 @@ test('a frame that is cut anywhere, or has a byte more, is refused', () => {
         if (end === bytes.length - 1) continue;
         cases++;
         expect(() => compiled.check(bytes, 0, end, 'd1', NOW_MS)).toThrow(MillraceError);
+        expect(() => compiled.survey(bytes, 0, end)).toThrow(MillraceError);
       }
     }),
     { numRuns: RUNS / 4, ...seeded },
@@ -72,7 +188,7 @@ test('a frame that is cut anywhere, or has a byte more, is refused', () => {
   compared('cut', cases);
 });
 
-test('of damaged frames the guard takes only those that avsc reads to the end', () => {
+test('of damaged frames the guard takes only those that avsc reads to the end, and they become what it reads', () => {
   const damage = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), {
     minLength: 1,
     maxLength: 4,
@@ -97,11 +213,14 @@ test('of damaged frames the guard takes only those that avsc reads to the end', 
           continue;
         }
         taken++;
-        const record = type.fromBuffer(bytes) as { readings?: unknown[] };
-        expect(readings).toBe(record.readings?.length ?? 1);
+        const record: unknown = type.fromBuffer(bytes);
+        const points = expectedPoints(schema, record, BigInt(NOW_MS) * 1_000_000n);
+        const timed = isTimed(schema, record);
+        expect(compiled.survey(bytes, 0, bytes.length)).toEqual({ readings: points.length, timed });
+        expect(readings).toBe(points.length);
         const batch = new ColumnBatch(compiled.mapping, 2);
         compiled.decode(bytes, 0, bytes.length, batch, 'd1', NOW_MS, 0);
-        expect(batch.rows).toBe(readings);
+        expect(rowsOf(batch)).toEqual(rowsOfPoints(points, compiled.mapping, 0));
       }
     }),
     { numRuns: RUNS / 4, ...seeded },

@@ -1,6 +1,6 @@
 /**
- * The long form of differential.test.ts: random schemas, values, cuts and damage, compared with avsc until so many
- * frames were: npm run fuzz -- [--cases N] [--seed N]. It ends with 1 at the first difference, whose schema and bytes
+ * The long form of differential.test.ts: the guard, the survey, the columns and the line protocol of random schemas,
+ * values, cuts and damage, compared with avsc until so many frames were: npm run fuzz -- [--cases N] [--seed N]. It ends with 1 at the first difference, whose schema and bytes
  * are printed as small as they can be made.
  */
 import { spawnSync } from 'node:child_process';

@@ -53,7 +53,13 @@ const long = fc.oneof(
   fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
   fc.constantFrom(-(2n ** 63n), 2n ** 63n - 1n, 2n ** 31n, 2n ** 32n, -(2n ** 32n), 2n ** 53n + 1n),
 );
-const text = fc.string({ unit: 'binary', maxLength: 90 }).filter((s) => !/\p{Surrogate}/u.test(s));
+/** What line protocol and generated code would take for their own. */
+const special = fc.string({
+  unit: fc.constantFrom('"', '\\', ',', '=', ' ', '\n', '\r', '\0', "'", 'é', 'i', '0'),
+});
+const text = fc
+  .oneof({ weight: 2, arbitrary: fc.string({ unit: 'binary', maxLength: 90 }) }, special)
+  .filter((s) => !/\p{Surrogate}/u.test(s));
 const tagText = text.filter((s) => !s.includes('\n') && !s.endsWith('\\'));
 const tag = tagText.map((v) => ({ value: v, cell: v === '' ? null : v }));
 
@@ -141,7 +147,7 @@ function level(
     column: boolean,
   ) => {
     const union = nullable === 'first' ? ['null', type] : nullable === 'last' ? [type, 'null'] : type;
-    fields.push({ name, type: union, ...attributes });
+    fields.push({ name, type: union, ...(nullable === 'first' ? { default: null } : {}), ...attributes });
     const values = nullable === 'no' ? leaf : fc.oneof(leaf, fc.constant({ value: null, cell: null }));
     parts.push(
       values.map(({ value, cell }) => ({ value: { [name]: value }, cells: column ? { [name]: cell } : {} })),
