@@ -72,6 +72,6 @@ function levelOf({ fields }: RecordSchema, values: Values, prefix: string): Leve
 
 function cellOf(value: unknown, type: unknown, isTag: boolean): unknown {
   if (value === null || Number.isNaN(value)) return null;
-  if (isTag) return value === '' ? null : String(value);
+  if (isTag) return value === '' ? null : String(value as string | number | bigint | boolean);
   return type === 'int' ? BigInt(value as number) : value;
 }
