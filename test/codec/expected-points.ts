@@ -1,3 +1,4 @@
+import type { Cell } from '../../src/core/index.ts';
 import type { Point } from './random-schemas.ts';
 
 /** As much of a schema's JSON as the random ones have. */
@@ -64,14 +65,14 @@ function levelOf({ fields }: RecordSchema, values: Values, prefix: string): Leve
     } else {
       const isTag =
         role === 'tag' || (role === undefined && (object.type === 'string' || object.type === 'enum'));
-      level.cells[prefix + name] = cellOf(value, object.type, isTag);
+      level.cells[prefix + name] = cellOf(value as Cell, object.type, isTag);
     }
   }
   return level;
 }
 
-function cellOf(value: unknown, type: unknown, isTag: boolean): unknown {
+function cellOf(value: Cell, type: unknown, isTag: boolean): Cell {
   if (value === null || Number.isNaN(value)) return null;
-  if (isTag) return value === '' ? null : String(value as string | number | bigint | boolean);
+  if (isTag) return value === '' ? null : String(value);
   return type === 'int' ? BigInt(value as number) : value;
 }
