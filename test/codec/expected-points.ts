@@ -74,5 +74,5 @@ function levelOf({ fields }: RecordSchema, values: Values, prefix: string): Leve
 function cellOf(value: Cell, type: unknown, isTag: boolean): Cell {
   if (value === null || Number.isNaN(value)) return null;
   if (isTag) return value === '' ? null : String(value);
-  return type === 'int' ? BigInt(value as number) : value;
+  return type === 'int' ? BigInt(value) : value;
 }
