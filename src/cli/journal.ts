@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
 import { lockDataFolder } from '../app/index.ts';
 import { loadConfig } from '../config/index.ts';
-import { messageOf, systemCodeOf } from '../core/index.ts';
 import {
   checkJournal,
   type DeadLetter,
@@ -121,12 +120,6 @@ function toFile(lines: Lines, { out, force }: ExportOptions): JournalReport {
 }
 
 async function toStdout(lines: Lines): Promise<JournalReport> {
-  process.stdout.on('error', (error) => {
-    // Who reads it may have seen enough.
-    if (systemCodeOf(error) === 'EPIPE') process.exit(0);
-    process.stderr.write(`millrace: the export is not whole: ${messageOf(error)}\n`);
-    process.exit(1);
-  });
   for (;;) {
     const step = lines.next();
     if (step.done === true) return step.value;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { MillraceError, messageOf } from '../core/index.ts';
+import { MillraceError, messageOf, systemCodeOf } from '../core/index.ts';
 import { configCommand } from './config.ts';
 import { deadLettersCommand } from './dead-letters.ts';
 import { demoCommand } from './demo.ts';
@@ -15,6 +15,8 @@ import { VERSION } from './version.ts';
 /** Exit codes: 0 done, 1 failed, 2 wrong use or wrong settings. */
 const FAILED = 1;
 const WRONG_USE = 2;
+/** Commands that do their work whoever listens. */
+const SERVERS: readonly string[] = ['serve', 'demo'];
 
 const program = new Command('millrace')
   .description('A telemetry gateway: Avro frames in, an ack means on disk, history and live by one cursor.')
@@ -35,6 +37,18 @@ for (const command of [
   program.addCommand(command.showHelpAfterError('(add --help for the options)'));
 }
 overrideExit(program);
+let isServer = false;
+program.hook('preAction', (_program, command) => {
+  isServer = SERVERS.includes(command.name());
+});
+process.stdout.on('error', (error) => {
+  // It goes on, whether or not anybody reads where it listens.
+  if (isServer) return;
+  // Who reads the rest may have seen enough.
+  if (systemCodeOf(error) === 'EPIPE') process.exit(0);
+  process.stderr.write(`millrace: the output is not whole: ${messageOf(error)}\n`);
+  process.exit(FAILED);
+});
 
 try {
   await program.parseAsync();

@@ -43,6 +43,30 @@ async function ledger(): Promise<Ledger> {
   return counts;
 }
 
+test('an export to a reader that has seen enough, or to a full disk, says no more than has to be said', async () => {
+  const device = new DeviceSocket(server.wsUrl, 'device=a');
+  await device.expect('welcome');
+  const frames = 3_000;
+  for (let n = 0; n < frames; n++) device.socket.send(Buffer.alloc(200, n));
+  await device.acked(frames);
+  await device.end();
+  const main = join(process.cwd(), 'dist', 'src', 'cli', 'main.js');
+  const exported = async (redirection: string): Promise<{ code: number; stderr: string }> => {
+    const command = `"$0" "$1" dead-letters export --out - --url ${server.url} ${redirection}`;
+    const child = spawn('bash', ['-o', 'pipefail', '-c', command, process.execPath, main]);
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.stdout.resume();
+    const [code] = (await once(child, 'close')) as [number];
+    return { code, stderr };
+  };
+  expect(await exported('| head -n 1')).toEqual({ code: 0, stderr: '' });
+  expect(await exported('> /dev/full')).toEqual({
+    code: 1,
+    stderr: expect.stringMatching(/^millrace: the output is not whole: .*ENOSPC.*\n$/),
+  });
+});
+
 test('frames of an unknown schema are listed, exported, replayed after its registration, and found', async () => {
   const device = new DeviceSocket(server.wsUrl, 'device=a');
   await device.expect('welcome');
