@@ -134,7 +134,7 @@ export interface Store {
    * to them those that it refuses itself.
    * Resolves with points that the store refused for good. Rejects with `store_unavailable` when it may work
    * later; then nothing is known of the batch and the caller writes it again. Rejects with `store_refused` when it
-   * works, has taken nothing, and would refuse the same batch again: the caller finds the frame that is at fault.
+   * works and would refuse the same batch again: the caller finds the frame that is at fault.
    */
   write(batches: readonly ColumnBatch[], position: StorePosition): Promise<RefusedPoint[]>;
   /** What the store itself remembers; null when it keeps no position (InfluxDB) or none is stored yet. */

@@ -1,4 +1,3 @@
-import { MillraceError } from '../../core/index.ts';
 import type { BlockInfo } from './block.ts';
 import type { JournalState } from './state.ts';
 import type { Storage } from './storage.ts';
@@ -12,7 +11,7 @@ export class OldestPending {
     this.#storage = storage;
   }
 
-  /** Null when all frames are settled, and when it is not known while the files are closed. */
+  /** Null when all frames are settled, and when it is not known because the files cannot be read. */
   arrivalMs({ settled, head }: JournalState): number | null {
     if (settled >= head) return null;
     if (this.#block === null || settled < this.#block.first || settled >= this.#block.next) {
@@ -27,10 +26,10 @@ export class OldestPending {
   #look(position: number): BlockInfo | undefined {
     try {
       return firstOf(this.#storage.infos(position));
-    } catch (error) {
-      // Between two tries to open a failed journal anew: whoever asks how it is must be told that.
-      if (error instanceof MillraceError && error.code === 'journal_failed') return undefined;
-      throw error;
+    } catch {
+      // Closed between two tries to open a failed journal anew, or damaged: whoever asks how it is must be told that,
+      // and who reads the frames tells where.
+      return undefined;
     }
   }
 }

@@ -1,4 +1,4 @@
-import { selectColumns, type ColumnBatch } from '../../core/index.ts';
+import { MillraceError, messageOf, selectColumns, type ColumnBatch } from '../../core/index.ts';
 import type {
   AggregateQuery,
   Answer,
@@ -66,7 +66,15 @@ class InfluxStore implements Store {
   }
 
   write(batches: readonly ColumnBatch[], position: StorePosition): Promise<RefusedPoint[]> {
-    const written = this.#lastWrite.then(() => this.#write(batches, position));
+    const written = this.#lastWrite.then(async () => {
+      try {
+        return await this.#write(batches, position);
+      } catch (cause) {
+        if (cause instanceof MillraceError) throw cause;
+        // A defect that these points meet, and would meet again.
+        throw new MillraceError('store_refused', `the points cannot be sent: ${messageOf(cause)}`, { cause });
+      }
+    });
     this.#lastWrite = written.catch(() => {});
     return written;
   }
@@ -94,7 +102,7 @@ class InfluxStore implements Store {
     const ends = await Promise.allSettled(Array.from({ length: WRITE_CONNECTIONS }, send));
     for (const end of ends) {
       if (end.status === 'rejected') {
-        this.#health.onWrite(end.reason);
+        if (end.reason instanceof MillraceError) this.#health.onWrite(end.reason);
         throw end.reason;
       }
     }
