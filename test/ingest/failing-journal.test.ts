@@ -21,7 +21,7 @@ beforeEach(async () => {
   registry = await openRegistry({ dir: `${folder.path}/registry` });
   await loadSchemaFolder(registry, 'schemas');
   storage = new FaultyStorage(openStorage(`${folder.path}/journal`, 1e9, Date.now()));
-  journal = await openJournalOn(storage, { recoveryMinMs: 5, recoveryMaxMs: 20 });
+  journal = await openJournalOn(storage, { blockBytes: 4_000, recoveryMinMs: 5, recoveryMaxMs: 20 });
 });
 afterEach(async () => {
   await journal.close();
@@ -30,6 +30,15 @@ afterEach(async () => {
 });
 
 const frame = (): Buffer => environmentFrame([{ time: Date.now() }]);
+const openIntake = (): Intake =>
+  new Intake({
+    journal,
+    registry,
+    clock: systemClock,
+    maxFrameBytes: 4_096,
+    onFrame: () => {},
+    onError: () => {},
+  });
 const recovered = () => until('the journal takes frames', () => journal.accepting());
 
 test('while the disk refuses, devices are sent away without an ack, and counted on from what is on disk after it', async () => {
@@ -76,15 +85,29 @@ test('a commit that reached the disk and was reported as failed is not counted t
   expect(journal.ledger()).toMatchObject({ received: 1, pending: 1 });
 });
 
-test('frames that number nothing are not answered for, and are no duplicates when they come again', async () => {
-  const intake = new Intake({
-    journal,
-    registry,
-    clock: systemClock,
-    maxFrameBytes: 4_096,
-    onFrame: () => {},
-    onError: () => {},
+test('a request that takes several commits is answered for when the last of them is on disk, and not before', async () => {
+  const intake = openIntake();
+  const now = Date.now();
+  const frames = Array.from({ length: 400 }, (_, n) => environmentFrame([{ time: now - n }]));
+  const { commit } = storage;
+  storage.commit = async (change) => {
+    if (storage.commits.length > 0) throw new Error('No space left on device');
+    await commit.call(storage, change);
+  };
+  await expect(intake.take('a', 'http', frames)).rejects.toMatchObject({ code: 'journal_failed' });
+  const { received } = journal.ledger();
+  expect(received).toBeGreaterThan(0);
+  expect(received).toBeLessThan(400);
+  storage.commit = commit;
+  await recovered();
+  expect(await intake.take('a', 'http', frames)).toMatchObject({
+    accepted: 400 - received,
+    duplicates: received,
   });
+});
+
+test('frames that number nothing are not answered for, and are no duplicates when they come again', async () => {
+  const intake = openIntake();
   const bytes = frame();
   storage.failWith(new Error('No space left on device'));
   await expect(intake.take('a', 'http', [bytes])).rejects.toMatchObject({ code: 'journal_failed' });

@@ -57,6 +57,15 @@ describe('settling', () => {
     });
   });
 
+  test('that is asked twice at once counts once', async () => {
+    const journal = await open(await folder());
+    await blocks(journal, new Connection('a'), 3);
+    const settlement = { from: 0, position: 2, stored: ws(1), expired: ws(0), deadLetters: [letter('a')] };
+    await Promise.all([journal.settle(settlement), journal.settle(settlement)]);
+    expect(journal.ledger()).toMatchObject({ stored: 1, deadLettered: 1, pending: 1 });
+    expect(journal.deadLetters(10)).toHaveLength(1);
+  });
+
   test('refuses a position beyond the head', async () => {
     const journal = await open(await folder());
     await expect(journal.settle(stored(1, 1))).rejects.toThrow(/position 1/);

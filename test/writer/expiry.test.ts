@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { MillraceError } from '../../src/core/index.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { until } from '../fixtures/until.ts';
-import { Bench } from './harness.ts';
+import { Bench, replaced } from './harness.ts';
 
 const MB = 1024 * 1024;
 const away = (): never => {
@@ -16,7 +16,10 @@ describe('expire-oldest by bytes', () => {
     let isAway = true;
     bench.hindered.before = () => (isAway ? away() : undefined);
     bench.hindered.beforeProbe = () => (isAway ? away() : undefined);
-    await bench.startWriter({ expiry: { maxAgeMs: null } });
+    // What a store without a position of its own is told of what it will never get.
+    const told: number[] = [];
+    const store = replaced(bench.hindered.store, { setPosition: ({ position }) => told.push(position) });
+    await bench.startWriter({ store, expiry: { maxAgeMs: null } });
     let sent = 0;
     const states = new Set<string>();
     while (bench.expired < 20_000) {
@@ -27,6 +30,7 @@ describe('expire-oldest by bytes', () => {
       expect(bench.journal.ledger()).toMatchObject({ received: sent });
     }
     expect(states.has('full')).toBe(false);
+    expect(told.at(-1)).toBe(bench.journal.settledPosition());
     const { expired, pending } = bench.journal.ledger();
     expect(expired).toBe(bench.expired);
     expect(expired + pending).toBe(sent);
