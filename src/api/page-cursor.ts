@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { MAX_TIME_NS, MillraceError } from '../core/index.ts';
+import type { RowKey } from '../store/index.ts';
 
 /** Where the next page of rows begins. Times that were relative are fixed by the first page. */
 export interface RowsPage {
@@ -9,6 +10,8 @@ export interface RowsPage {
   /** The time of the last row given, and how many rows of exactly that time were given. */
   timeNs: bigint;
   skip: number;
+  /** Which raw row it was; null for aggregates, and where its texts are too long for a cursor. */
+  key: RowKey | null;
   /** The `tail` of the first page: a tail from there misses nothing that came while the pages were read. */
   tail: string;
 }
@@ -25,22 +28,32 @@ const time = z
   .refine((ns) => ns <= MAX_TIME_NS);
 const count = z.number().int().nonnegative();
 
-const rowsWire = z.tuple([z.literal('r'), z.string(), time, time, time, count, z.string().max(1_024)]);
+const key = z.tuple([z.string(), z.array(z.tuple([z.string(), z.string().nullable()]))]).nullable();
+
+const rowsWire = z.tuple([z.literal('r'), z.string(), time, time, time, count, z.string().max(1_024), key]);
 const keyWire = z.tuple([z.literal('k'), z.string(), z.string().max(1_024)]);
 
 /** Opaque text: base64url. */
 export function encodeRowsPage(binding: string, page: RowsPage): string {
   const { fromNs, toNs, timeNs, skip, tail } = page;
-  return encode(['r', binding, `${fromNs}`, `${toNs}`, `${timeNs}`, skip, tail]);
+  const row = page.key === null ? null : [page.key.device, page.key.tags];
+  return encode(['r', binding, `${fromNs}`, `${toNs}`, `${timeNs}`, skip, tail, row]);
 }
 
 /** Throws `cursor_invalid` for a cursor of other parameters, or one that encodeRowsPage did not make. */
 export function decodeRowsPage(binding: string, text: string): RowsPage {
   const parsed = rowsWire.safeParse(decode(text));
   if (!parsed.success) throw foreign();
-  const [, bound, fromNs, toNs, timeNs, skip, tail] = parsed.data;
+  const [, bound, fromNs, toNs, timeNs, skip, tail, row] = parsed.data;
   if (bound !== binding) throw otherParameters();
-  return { fromNs, toNs, timeNs, skip, tail };
+  return {
+    fromNs,
+    toNs,
+    timeNs,
+    skip,
+    tail,
+    key: row === null ? null : { device: row[0], tags: row[1] },
+  };
 }
 
 /** A cursor of a list that goes on behind a key (a device, a dead letter). `binding` names the list. */

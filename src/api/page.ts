@@ -7,8 +7,8 @@ export interface Page {
   rows: string[];
   /** Whether rows are left behind it. */
   more: boolean;
-  /** The last row's time, and how many of the page's rows have exactly that time. Null without rows. */
-  end: { timeNs: bigint; count: number } | null;
+  /** The last row, its time, and how many of the page's rows have exactly that time. Null without rows. */
+  end: { row: readonly Cell[]; timeNs: bigint; count: number } | null;
 }
 
 /**
@@ -39,13 +39,13 @@ export async function readPage(
       const text = write(row);
       rows.push(text);
       bytes += text.length;
-      end = count(end, row[0]);
+      end = count(end, row);
     }
   }
   return { rows, more: false, end };
 }
 
-function count(end: Page['end'], time: Cell | undefined): Page['end'] {
-  const timeNs = typeof time === 'bigint' ? time : 0n;
-  return end !== null && end.timeNs === timeNs ? { timeNs, count: end.count + 1 } : { timeNs, count: 1 };
+function count(end: Page['end'], row: readonly Cell[]): Page['end'] {
+  const timeNs = typeof row[0] === 'bigint' ? row[0] : 0n;
+  return { row, timeNs, count: end !== null && end.timeNs === timeNs ? end.count + 1 : 1 };
 }

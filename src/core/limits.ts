@@ -168,6 +168,8 @@ export const LIMITS = {
   maxQueries: 8,
   /** … and this many may wait. */
   maxQueriesWaiting: 64,
+  /** Characters of a row's device and tags in a page cursor, which travels in a URL; where they have more, rows are counted. */
+  cursorKeyChars: 400,
   /** Length of one query parameter and number of values that may be repeated. */
   maxParameterLength: 1_024,
   maxParameterValues: 256,

@@ -54,12 +54,25 @@ export interface Selection {
 
 /**
  * Raw rows ordered by time, then device, then the tags in the measurement's order (null first); `desc`
- * is the exact reverse. `after` goes on behind a row: past `skip` rows at exactly `timeNs`, in that order.
+ * is the exact reverse. `after` goes on behind a row.
  */
 export interface RowsQuery extends Selection {
   order: 'asc' | 'desc';
   limit: number | null;
-  after: { timeNs: bigint; skip: number } | null;
+  after: RowsAfter | null;
+}
+
+/** A row to go on behind: that of `key` at `timeNs`, there or not; where the key is null, past `skip` rows of that time. */
+export interface RowsAfter {
+  timeNs: bigint;
+  key: RowKey | null;
+  skip: number;
+}
+
+/** What tells a row from others of its measurement and time: its device, and its tags by name. */
+export interface RowKey {
+  device: string;
+  tags: readonly (readonly [string, string | null])[];
 }
 
 export const FUNCTIONS = [

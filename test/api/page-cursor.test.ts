@@ -21,6 +21,12 @@ describe('a page cursor', () => {
           timeNs: time,
           skip: fc.nat(),
           tail: fc.string({ maxLength: 200 }),
+          key: fc.option(
+            fc.record({
+              device: fc.string(),
+              tags: fc.array(fc.tuple(fc.string(), fc.option(fc.string({ unit: 'grapheme' })))),
+            }),
+          ),
         }),
         (page) => {
           const text = encodeRowsPage('b', page);
@@ -34,7 +40,7 @@ describe('a page cursor', () => {
 
   test('is bound to the parameters that it was made for', () => {
     const binding = bindingOf({ measurement: 'a', from: '-1h' });
-    const text = encodeRowsPage(binding, { fromNs: 0n, toNs: 1n, timeNs: 0n, skip: 1, tail: 't' });
+    const text = encodeRowsPage(binding, { fromNs: 0n, toNs: 1n, timeNs: 0n, skip: 1, tail: 't', key: null });
     expect(decodeRowsPage(bindingOf({ measurement: 'a', from: '-1h' }), text).skip).toBe(1);
     expect(() => decodeRowsPage(bindingOf({ measurement: 'b', from: '-1h' }), text)).toThrow(
       expect.objectContaining({ code: 'cursor_invalid' }),
@@ -64,9 +70,9 @@ describe('a page cursor', () => {
   });
 
   test('is refused with times that no store can hold', () => {
-    const text = Buffer.from(JSON.stringify(['r', 'b', '0', `${MAX_TIME_NS + 1n}`, '0', 0, ''])).toString(
-      'base64url',
-    );
+    const text = Buffer.from(
+      JSON.stringify(['r', 'b', '0', `${MAX_TIME_NS + 1n}`, '0', 0, '', null]),
+    ).toString('base64url');
     expect(() => decodeRowsPage('b', text)).toThrow(expect.objectContaining({ code: 'cursor_invalid' }));
   });
 });

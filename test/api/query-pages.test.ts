@@ -66,6 +66,15 @@ describe('pages of an answer', () => {
     expect(decodeCursor(String(first.json['tail'])).position).toBe(api.state.position - 1);
   });
 
+  test('repeat and leave out nothing when rows come late at the time where one ended', async () => {
+    const query = `${base}&from=-35s&to=-25s`;
+    const first = await api.call(`${query}&limit=3`);
+    expect(first.rows.map((row) => row[1])).toEqual(['a', 'b', 'c']);
+    await api.write([meter(30, 'aa'), meter(30, 'cc')]);
+    const rest = await api.call(`${query}&limit=10&cursor=${String(first.json['cursor'])}`);
+    expect(rest.rows.map((row) => row[1])).toEqual(['cc', 'd', 'e']);
+  });
+
   test('do not go on with other parameters', async () => {
     const { json } = await api.call(`${base}&limit=1`);
     const cursor = String(json['cursor']);

@@ -246,7 +246,10 @@ describeWithInflux('the store on InfluxDB', () => {
       expect(await rowsOf(store.rows({ ...all(room), order }, never))).toEqual(whole[order]);
       for (const skip of [0, 7, 20]) {
         const timeNs = BASE_NS + (order === 'asc' ? 0n : 1n);
-        const page = store.rows({ ...all(room), order, after: { timeNs, skip }, limit: 15 }, never);
+        const page = store.rows(
+          { ...all(room), order, after: { timeNs, key: null, skip }, limit: 15 },
+          never,
+        );
         expect(await rowsOf(page)).toEqual(whole[order].slice(skip, skip + 15));
       }
     }

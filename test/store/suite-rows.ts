@@ -1,4 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
+import type { Cell } from '../../src/core/index.ts';
+import type { RowsAfter } from '../../src/store/index.ts';
 import { BASE_NS, SECOND_NS, shape, type Point } from './points.ts';
 import { Reference } from './reference.ts';
 import { cellsOf, expectRows, neverAborted, rowsQuery, type Subject } from './subject.ts';
@@ -52,27 +54,79 @@ export function rawRowTests(subject: Subject): void {
       );
     });
 
-    test.each(['asc', 'desc'] as const)('pages joined by `after` are the whole list (%s)', async (order) => {
+    /** The place behind a row, by its key or by a count of the rows of its time. */
+    const behind = (rows: readonly Cell[][], by: 'key' | 'count' = 'key'): RowsAfter | null => {
+      const row = rows.at(-1);
+      const timeNs = row?.[0];
+      if (row === undefined || typeof timeNs !== 'bigint') return null;
+      const tags = measurement.tags.map(({ name }, n) => [name, row[n + 2] as string | null] as const);
+      return {
+        timeNs,
+        key: by === 'key' ? { device: String(row[1]), tags } : null,
+        skip: rows.filter((each) => each[0] === timeNs).length,
+      };
+    };
+
+    test.each([
+      ['asc', 'key'],
+      ['desc', 'key'],
+      ['asc', 'count'],
+      ['desc', 'count'],
+    ] as const)('pages joined by `after` are the whole list (%s, by %s)', async (order, by) => {
       await write();
       const whole = await subject.rows(measurement, { order });
       const paged: typeof whole = [];
       for (let page = 0; page < 200; page++) {
-        const lastNs = paged.at(-1)?.[0];
-        const after =
-          typeof lastNs === 'bigint'
-            ? { timeNs: lastNs, skip: paged.filter(([timeNs]) => timeNs === lastNs).length }
-            : null;
-        const rows = await subject.rows(measurement, { order, limit: 23, after });
+        const rows = await subject.rows(measurement, { order, limit: 23, after: behind(paged, by) });
         if (rows.length === 0) break;
         paged.push(...rows);
       }
       expectRows(paged, whole);
     });
 
+    test.each(['asc', 'desc'] as const)(
+      'rows that come late at the time where a page ended make no row come twice, and none is left out (%s)',
+      async (order) => {
+        const name = `rows_late_${order}`;
+        const late = shape(name, CLIMATE, ['room']);
+        const at = (device: string, room: string | null): Point => ({
+          timeNs: BASE_NS,
+          device,
+          tags: { room },
+          fields: { steps: 1n },
+        });
+        const rooms = [null, 'a', 'é', '\u{1F600}'];
+        await subject.write(
+          late,
+          ['b', 'd'].flatMap((device) => rooms.map((room) => at(device, room))),
+        );
+        const query = { order, limit: 1 };
+        const given: Cell[][] = [];
+        for (let page = 0; page < 40; page++) {
+          const rows = await subject.rows(late.measurement, { ...query, after: behind(given) });
+          if (rows.length === 0) break;
+          given.push(...rows);
+          // On both sides of the place where the page ended.
+          if (page === 3)
+            await subject.write(
+              late,
+              ['a', 'c', 'e'].map((device) => at(device, 'x')),
+            );
+        }
+        const names = given.map(([, device, room]) => `${String(device)} ${String(room)}`);
+        expect(new Set(names).size).toBe(names.length);
+        const whole = (await subject.rows(late.measurement, { order })).map(
+          ([, device, room]) => `${String(device)} ${String(room)}`,
+        );
+        const missed = order === 'asc' ? 'a x' : 'e x';
+        expect(names).toEqual(whole.filter((each) => each !== missed));
+      },
+    );
+
     test('a place before the range skips nothing in it', async () => {
       await write();
       const fromNs = BASE_NS + 10n * SECOND_NS;
-      const after = { timeNs: BASE_NS, skip: 3 };
+      const after = { timeNs: BASE_NS, key: null, skip: 3 };
       expectRows(await subject.rows(measurement, { fromNs, after }), reference.rows({ fromNs }));
     });
 

@@ -1,10 +1,10 @@
-import { LIMITS, NS_PER_MS, encodeCursor } from '../../core/index.ts';
+import { LIMITS, NS_PER_MS, encodeCursor, type Cell } from '../../core/index.ts';
 import type { HttpAnswer, HttpExchange } from '../../net/index.ts';
-import type { Answer } from '../../store/index.ts';
+import type { Answer, RowKey } from '../../store/index.ts';
 import type { ApiContext } from '../context.ts';
 import { negotiate } from '../negotiate.ts';
 import { bindingOf, decodeRowsPage, encodeRowsPage, type RowsPage } from '../page-cursor.ts';
-import { readPage } from '../page.ts';
+import { readPage, type Page } from '../page.ts';
 import { planQuery, queryInput, timeRange, type Plan, type QueryInput } from '../plan.ts';
 import { Reading } from '../reading.ts';
 import { defineRoute, type Route } from '../route.ts';
@@ -79,8 +79,7 @@ function ask(
   signal: AbortSignal,
 ): Promise<Answer> {
   if (plan.kind === 'rows') {
-    const after = page === null ? null : { timeNs: page.timeNs, skip: page.skip };
-    return store.rows({ ...plan.query, limit: limit === null ? null : limit + 1, after }, signal);
+    return store.rows({ ...plan.query, limit: limit === null ? null : limit + 1, after: page }, signal);
   }
   const { query } = plan;
   if (page === null) return store.aggregate({ ...query, limit: limit === null ? null : limit + 1 }, signal);
@@ -95,13 +94,22 @@ function ask(
   );
 }
 
-function nextPage(
-  plan: Plan,
-  page: RowsPage | null,
-  end: { timeNs: bigint; count: number },
-  tail: string,
-): RowsPage {
+function nextPage(plan: Plan, page: RowsPage | null, end: NonNullable<Page['end']>, tail: string): RowsPage {
   const before = page !== null && page.timeNs === end.timeNs ? page.skip : 0;
   const { fromNs, toNs } = plan.query;
-  return { fromNs, toNs, timeNs: end.timeNs, skip: before + end.count, tail };
+  const key = plan.kind === 'rows' ? keyOf(plan.query.measurement.tags, end.row) : null;
+  return { fromNs, toNs, timeNs: end.timeNs, skip: before + end.count, tail, key };
+}
+
+/** Rows that come late at a page's last time shift a count of them, and do nothing to a key. Null for a long one. */
+function keyOf(tags: readonly { name: string }[], row: readonly Cell[]): RowKey | null {
+  const key = {
+    device: textOf(row[1]) ?? '',
+    tags: tags.map(({ name }, i) => [name, textOf(row[i + 2])] as const),
+  };
+  return JSON.stringify(key).length > LIMITS.cursorKeyChars ? null : key;
+}
+
+function textOf(cell: Cell | undefined): string | null {
+  return typeof cell === 'string' ? cell : null;
 }

@@ -1,5 +1,6 @@
 import { selectColumns, type ColumnDef } from '../../core/index.ts';
-import type { RowsQuery, Selection } from '../store.ts';
+import { tagOf } from '../row-key.ts';
+import type { RowKey, RowsQuery, Selection } from '../store.ts';
 import { Parameters, SQL_TYPES, timeLiteral, type Statement } from './sql.ts';
 import type { Table } from './tables.ts';
 
@@ -54,10 +55,17 @@ export function rowsSql(table: Table, query: RowsQuery): Statement {
   const direction = query.order === 'asc' ? 'ASC NULLS FIRST' : 'DESC NULLS LAST';
   const order = [TIME, ...columns.slice(0, 1 + selected.tags.length)].map((sql) => `${sql} ${direction}`);
   const offset = range.skip === 0 ? '' : ` OFFSET ${range.skip}`;
+  const where = [whereSql(table, range.query, selected.fields, parameters)];
+  if (range.key !== null && query.after !== null) {
+    const { device, tags } = range.key;
+    const values = [device, ...selected.tags.map(({ name }) => tagOf(tags, name))];
+    const behind = behindSql(columns.slice(0, values.length), values, query.order, parameters);
+    where.push(`(${TIME} <> ${timeLiteral(query.after.timeNs)} OR ${behind})`);
+  }
   return {
     text:
       `SELECT epoch_ns(${TIME}), ${columns.join(', ')} FROM ${table.sql} AS ${ROWS} ` +
-      `WHERE ${whereSql(table, range.query, selected.fields, parameters)} ` +
+      `WHERE ${where.join(' AND ')} ` +
       `ORDER BY ${order.join(', ')}${limitSql(query.limit)}${offset}`,
     values: parameters.values,
   };
@@ -67,14 +75,32 @@ export function limitSql(limit: number | null): string {
   return limit === null ? '' : ` LIMIT ${Math.max(0, Math.trunc(limit))}`;
 }
 
-/** Moves the end where reading starts up to `after`, and says how many rows to skip there. */
-function continued(query: RowsQuery): { query: RowsQuery; skip: number } {
+/** Moves the end where reading starts up to `after`, and says what of its time was given: up to a key, or so many rows. */
+function continued(query: RowsQuery): { query: RowsQuery; key: RowKey | null; skip: number } {
   const { after } = query;
-  if (after === null) return { query, skip: 0 };
+  const whole = { query, key: null, skip: 0 };
+  if (after === null) return whole;
+  const { timeNs, key } = after;
+  const skip = key === null ? after.skip : 0;
   if (query.order === 'asc') {
-    if (after.timeNs < query.fromNs) return { query, skip: 0 };
-    return { query: { ...query, fromNs: after.timeNs }, skip: after.skip };
+    return timeNs < query.fromNs ? whole : { query: { ...query, fromNs: timeNs }, key, skip };
   }
-  if (after.timeNs >= query.toNs) return { query, skip: 0 };
-  return { query: { ...query, toNs: after.timeNs + 1n }, skip: after.skip };
+  return timeNs >= query.toNs ? whole : { query: { ...query, toNs: timeNs + 1n }, key, skip };
+}
+
+/** Of rows compared column by column, null first, those behind these values in the order. */
+function behindSql(
+  columns: readonly string[],
+  values: readonly (string | null)[],
+  order: 'asc' | 'desc',
+  parameters: Parameters,
+): string {
+  const placed = values.map((value) => (value === null ? null : parameters.add(value)));
+  const same = columns.map((sql, i) => (placed[i] === null ? `${sql} IS NULL` : `${sql} = ${placed[i]}`));
+  const behind = columns.map((sql, i) => {
+    const value = placed[i];
+    if (order === 'asc') return value === null ? `${sql} IS NOT NULL` : `${sql} > ${value}`;
+    return value === null ? 'false' : `(${sql} < ${value} OR ${sql} IS NULL)`;
+  });
+  return `(${behind.map((last, i) => [...same.slice(0, i), last].join(' AND ')).join(' OR ')})`;
 }

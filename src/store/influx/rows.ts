@@ -1,4 +1,5 @@
 import { selectColumns, type Cell, type ColumnDef, type SelectedColumns } from '../../core/index.ts';
+import { tagOf } from '../row-key.ts';
 import type { RowsQuery } from '../store.ts';
 import type { WireValue } from './answer.ts';
 import { condition, rawColumns, source } from './influxql.ts';
@@ -35,12 +36,18 @@ export async function* readRows(
   const converters = [toTime, toTag, ...selected.defs.map(converterOf)];
   const compare = compareRows(selected.tags.length + 2, query.order);
   const { after } = query;
+  const given = after?.key ?? null;
+  const last =
+    given === null ? null : [null, given.device, ...selected.tags.map(({ name }) => tagOf(given.tags, name))];
 
   let sameTime: Cell[][] = [];
   /** The rows of one time are complete: into `chunk`, as far as they are asked for. */
   const settle = (chunk: Cell[][]): void => {
     if (sameTime.length > 1) sameTime.sort(compare);
-    const skip = after !== null && sameTime[0]?.[0] === after.timeNs ? after.skip : 0;
+    let skip = 0;
+    if (after !== null && sameTime[0]?.[0] === after.timeNs) {
+      skip = last === null ? after.skip : sameTime.filter((row) => compare(row, last) <= 0).length;
+    }
     for (let i = skip; i < sameTime.length && left > 0; i++, left--) chunk.push(sameTime[i] ?? []);
   };
   for await (const piece of run([statement])) {
