@@ -105,6 +105,8 @@ export const LIMITS = {
   storeBatchMaxDelayMs: 500,
   /** Longest wait between two tries of a store write, in milliseconds. */
   storeRetryMaxMs: 30_000,
+  /** … unless the store's Retry-After asks for a longer one, up to this: one that asks for a day is mistaken. */
+  storeRetryAfterMaxMs: 5 * 60_000,
   /** Writes that fail one after another before the store is asked first, instead of being sent a batch. */
   storeFailuresToOpen: 3,
   /** With `expire-oldest`, the part of its bytes at which the journal gives up its oldest blocks … */

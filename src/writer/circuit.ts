@@ -13,6 +13,8 @@ export interface CircuitOptions {
   /** Bounds of the waits, which double from the first to the second. */
   baseMs: number;
   maxMs: number;
+  /** The longest wait that a store is granted when it asks for one. */
+  maxAskedMs: number;
   /** A steady one. */
   clock: Clock;
   random: () => number;
@@ -55,8 +57,9 @@ export class Circuit {
 
   /** A write or a probe failed; the store itself asked for a wait of `retryAfterMs`, or 0. Returns the wait. */
   failed(retryAfterMs: number): number {
-    const { openAfter, baseMs, maxMs, clock, random } = this.#options;
-    const waitMs = Math.max(backoffMs(this.#failures, baseMs, maxMs, random), Math.min(retryAfterMs, maxMs));
+    const { openAfter, baseMs, maxMs, maxAskedMs, clock, random } = this.#options;
+    const askedMs = Math.min(retryAfterMs, maxAskedMs);
+    const waitMs = Math.max(backoffMs(this.#failures, baseMs, maxMs, random), askedMs);
     this.#failures++;
     this.#retryAtMs = clock.nowMs() + waitMs;
     if (this.#failures >= openAfter) this.#state = 'open';

@@ -49,6 +49,7 @@ export class Delivery {
       openAfter: LIMITS.storeFailuresToOpen,
       baseMs: RETRY_BASE_MS,
       maxMs: LIMITS.storeRetryMaxMs,
+      maxAskedMs: LIMITS.storeRetryAfterMaxMs,
       clock: steadyClock,
       random: options.random,
     });

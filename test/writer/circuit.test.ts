@@ -12,7 +12,10 @@ class ManualClock {
 
 function circuit(random = (): number => 1): { clock: ManualClock; it: Circuit } {
   const clock = new ManualClock();
-  return { clock, it: new Circuit({ openAfter: 3, baseMs: 100, maxMs: 2_000, clock, random }) };
+  return {
+    clock,
+    it: new Circuit({ openAfter: 3, baseMs: 100, maxMs: 2_000, maxAskedMs: 60_000, clock, random }),
+  };
 }
 
 describe('the circuit before the store', () => {
@@ -42,10 +45,11 @@ describe('the circuit before the store', () => {
     expect(it.failed(0)).toBe(100);
   });
 
-  test('waits as long as the store asks for, within its own longest wait', () => {
+  test('waits as long as the store asks for, also longer than by itself, up to a bound', () => {
     const { it } = circuit(() => 0);
     expect(it.failed(700)).toBe(700);
-    expect(it.failed(3_600_000)).toBe(2_000);
+    expect(it.failed(45_000)).toBe(45_000);
+    expect(it.failed(3_600_000)).toBe(60_000);
     expect(it.failed(0)).toBe(1);
   });
 
