@@ -60,9 +60,13 @@ export class Delivery {
     return this.#reason;
   }
 
-  /** How long the running call of the store has taken, in milliseconds; 0 when none runs. */
+  /**
+   * How long the running call of the store has taken, in milliseconds; 0 when none runs. Of DuckDB alone: InfluxDB's
+   * requests have a limit each, and many of them may be right.
+   */
   busyMs(): number {
-    return this.#busySinceMs === null ? 0 : steadyClock.nowMs() - this.#busySinceMs;
+    if (this.#busySinceMs === null || this.#options.store.kind !== 'duckdb') return 0;
+    return steadyClock.nowMs() - this.#busySinceMs;
   }
 
   /**

@@ -74,7 +74,7 @@ export class Writer {
     return this.#from;
   }
 
-  /** How long the running call of the store has taken, in milliseconds; 0 when none runs. */
+  /** See Delivery.busyMs. */
   busyMs(): number {
     return this.#delivery.busyMs();
   }
