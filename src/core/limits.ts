@@ -125,19 +125,17 @@ export const LIMITS = {
   maxProcesses: 64,
   /** Frames go from an ingest process to the server in batches of this many bytes, or at the end of a turn. */
   linkBatchBytes: 256 * 1024,
-  /** An ingest process is asked for a sign of life this often, in milliseconds … */
-  processPingMs: 1_000,
-  /** … and ended when it leaves so many unanswered: its devices come back to the others. */
-  processMissedPings: 10,
   /** A process that is to end may take this long, in milliseconds. */
   processCloseMs: 2_000,
   /** How long acks took is told to the server this often, in milliseconds. */
   processReportMs: 100,
   /** Bytes that may wait in each direction of a WebSocket that is passed on to the server. */
   forwardedSocketBytes: 1024 * 1024,
-  /** A writer process is asked this often whether it lives, in milliseconds … */
-  writerLookMs: 1_000,
-  /** … and is ended and started again when it has not answered for so long … */
+  /** The server's other processes are asked this often whether they live, in milliseconds … */
+  processLookMs: 1_000,
+  /** … and one that has not answered for so long is ended and started again: devices wait for this one … */
+  ingestSilentMs: 10_000,
+  /** … and nobody for the writer … */
   writerSilentMs: 60_000,
   /** … or when one call of its store has taken so long, many times what the slowest batch takes, in milliseconds. */
   storeCallMs: 5 * 60_000,

@@ -82,7 +82,7 @@ describe('several processes', () => {
       const victim = anyOf(gateway);
       process.kill(victim, 'SIGSTOP');
       await allRun(gateway, [victim]);
-      expect(gateway.log).toContain('the ingest process does not answer');
+      expect(gateway.log).toContain('the ingest process hangs and is ended');
       fleet.pause();
       await fleet.acknowledged();
       await judge('processes', 'ingest process frozen', gateway, fleet);

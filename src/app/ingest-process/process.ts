@@ -7,6 +7,7 @@ import { LIMITS, MillraceError, messageOf, type Clock } from '../../core/index.t
 import type { Logger } from '../../telemetry/index.ts';
 import { connect } from '../process-calls.ts';
 import type { RestartDelay } from '../restart-delay.ts';
+import { Watchdog } from '../watchdog.ts';
 import type { IngestCalls, IngestSetup, ServerCalls } from './calls.ts';
 import { KIND, Link } from './link.ts';
 import { ServedIngest, type ServedIngestOptions } from './served-ingest.ts';
@@ -29,8 +30,6 @@ interface Running {
   child: ChildProcess;
   calls: Calls;
   served: ServedIngest;
-  /** Pings that it has not answered. */
-  unanswered: number;
   ended: Promise<string>;
 }
 
@@ -42,11 +41,9 @@ export class IngestProcess {
   #ready = false;
   #stopping = false;
   #restart: NodeJS.Timeout | null = null;
-  readonly #pings: NodeJS.Timeout;
 
   constructor(options: IngestProcessOptions) {
     this.#options = options;
-    this.#pings = setInterval(() => this.#ping(), LIMITS.processPingMs).unref();
   }
 
   /** Starts the first one; resolves when devices can connect to it, rejects with its error when it cannot begin. */
@@ -77,7 +74,6 @@ export class IngestProcess {
   /** Ends the process, which may answer its requests for `graceMs` yet: by a word, and by force when it does not go. */
   async close(graceMs = 0): Promise<void> {
     this.#stopping = true;
-    clearInterval(this.#pings);
     if (this.#restart !== null) clearTimeout(this.#restart);
     const running = this.#running;
     if (running === null) return;
@@ -113,7 +109,7 @@ export class IngestProcess {
       acknowledged: (waits) => served.acknowledged(waits),
     });
     link.open({ frames: (payload) => served.frames(payload), durable: () => {} });
-    const running: Running = { child, calls, served, unanswered: 0, ended: endOf(child) };
+    const running: Running = { child, calls, served, ended: endOf(child) };
     this.#running = running;
     const watched = this.#watch(running);
     try {
@@ -124,6 +120,19 @@ export class IngestProcess {
       throw error;
     }
     this.#ready = true;
+    // Not before: while it starts it may be busy for as long as its schemas take.
+    const watchdog = new Watchdog({
+      ask: async () => {
+        await calls.ping();
+        return null;
+      },
+      silentMs: LIMITS.ingestSilentMs,
+      onHang: (reason) => {
+        logger.error({ ingestPid: child.pid }, `the ingest process hangs and is ended: ${reason}`);
+        child.kill('SIGKILL');
+      },
+    });
+    void watched.finally(() => watchdog.stop());
     logger.info({ ingestPid: child.pid }, 'an ingest process runs');
   }
 
@@ -153,23 +162,6 @@ export class IngestProcess {
         this.#again();
       });
     }, restarts.nextMs());
-  }
-
-  /** A process that is stuck holds devices that could be elsewhere. */
-  #ping(): void {
-    const running = this.#running;
-    // While it starts it may be busy for as long as its schemas take.
-    if (running === null || !this.#ready) return;
-    if (running.unanswered >= LIMITS.processMissedPings) {
-      this.#options.logger.error({ ingestPid: running.child.pid }, 'the ingest process does not answer');
-      running.child.kill('SIGKILL');
-      return;
-    }
-    running.unanswered += 1;
-    void this.tell(async (calls) => {
-      await calls.ping();
-      running.unanswered = 0;
-    });
   }
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { MillraceError, messageOf, type Clock } from '../../core/index.ts';
+import { LIMITS, MillraceError, messageOf, type Clock } from '../../core/index.ts';
 import type { Settings } from '../../config/index.ts';
 import type { JournalState, LocalJournal, Settlement } from '../../journal/index.ts';
 import type { Registry } from '../../registry/index.ts';
@@ -9,9 +9,9 @@ import type { Logger } from '../../telemetry/index.ts';
 import { type AuditStatus, backlogOf, type WriterStatus } from '../../writer/index.ts';
 import { connect, nodeChannel } from '../process-calls.ts';
 import { RestartDelay } from '../restart-delay.ts';
+import { seconds, Watchdog } from '../watchdog.ts';
 import type { ServerCalls, WriterCalls, WriterReport } from './calls.ts';
 import { type Calls, RemoteStore } from './remote-store.ts';
-import { Watchdog } from './watchdog.ts';
 
 const PROGRAM = fileURLToPath(new URL('main.js', import.meta.url));
 
@@ -158,14 +158,17 @@ export class WriterProcess {
     });
     const running: Running = { child, calls, report: null, startedMs: null };
     this.#running = running;
-    const watchdog = new Watchdog(
-      () => calls.busyMs(),
-      (reason) => {
+    const watchdog = new Watchdog({
+      ask: async () => {
+        const ms = await calls.busyMs();
+        return ms < LIMITS.storeCallMs ? null : `the store has not answered for ${seconds(ms)}`;
+      },
+      silentMs: LIMITS.writerSilentMs,
+      onHang: (reason) => {
         logger.error({ writerPid: child.pid }, `the writer process hangs and is ended: ${reason}`);
-        watchdog.stop();
         kill();
       },
-    );
+    });
     const ended = this.#watch(running, kill).finally(() => watchdog.stop());
     const { epoch } = journal;
     try {
