@@ -93,7 +93,7 @@ export const LIMITS = {
   storeBatchStepRows: 50_000,
   storeBatchMinRows: 5_000,
   /** … so that one write takes about this long, in milliseconds. */
-  storeWriteMs: 250,
+  storeWriteMs: 400,
   /** Bytes of its frames: two batches are held, one under way and the next one decoded … */
   storeBatchBytes: 16 * 1024 ** 2,
   /** … and cells of its columns, 8 bytes each: up to twice as many are allocated. */
@@ -103,6 +103,18 @@ export const LIMITS = {
   /** … but between these, in milliseconds: what is sent to an idle server can be read within a second. */
   storeBatchMinDelayMs: 100,
   storeBatchMaxDelayMs: 500,
+  /** Points of a body for InfluxDB: it begins with what its manual names, grows by a step … */
+  influxBodyPoints: 5_000,
+  influxBodyStepPoints: 500,
+  /** … up to this, from where on larger ones gain nothing, and is halved down to this. */
+  influxBodyMaxPoints: 20_000,
+  influxBodyMinPoints: 500,
+  /** A body that takes longer, in milliseconds, is too large for the server. */
+  influxSlowMs: 1_000,
+  /** Connections that carry bodies: two keep a server busy while it answers … */
+  influxConnections: 2,
+  /** … and more of them, at most these, pay where answers come from far or a server has many cores. */
+  influxMaxConnections: 6,
   /** Longest wait between two tries of a store write, in milliseconds. */
   storeRetryMaxMs: 30_000,
   /** … unless the store's Retry-After asks for a longer one, up to this: one that asks for a day is mistaken. */
@@ -117,6 +129,8 @@ export const LIMITS = {
   sliceMs: 5,
   /** … of decoding ahead: the store's own steps, between which the database idles, go first. */
   aheadSliceMs: 1,
+  /** Device names that the writer keeps between blocks, some tens of bytes each. */
+  writerDeviceNames: 100_000,
   /** A writer process waits so long for the one of a server that was killed to end, in milliseconds. */
   writerTakeoverMs: 10_000,
   /** Longest wait between two starts of a process of the server that ends, in milliseconds. */
@@ -139,6 +153,8 @@ export const LIMITS = {
   writerSilentMs: 60_000,
   /** … or when one call of its store has taken so long, many times what the slowest batch takes, in milliseconds. */
   storeCallMs: 5 * 60_000,
+  /** A writer process is told of commits this often at most, in milliseconds: a message costs as much as a small commit. */
+  writerTellMs: 10,
   /** How often a writer process looks whether it has news of itself, in milliseconds. */
   writerReportMs: 100,
   /** Reads of the store that may be under way or wait in all: those of the API, of tails and their remains. */

@@ -6,6 +6,7 @@
  * settled. `local` keeps it in lmdb.
  */
 export type * from './journal.ts';
+export { BlockMemory } from './block-memory.ts';
 export { findDeadLetter, matchesLetter, walkLetters, type LetterFilter } from './letters.ts';
 export { openLocalJournal, type LocalJournal, type LocalJournalOptions } from './local/open.ts';
 export { JournalFollower, type FollowerOptions } from './local/follower.ts';

@@ -1,3 +1,5 @@
+import type { BlockMemory } from './block-memory.ts';
+
 /** How a frame came in; the ledger counts each by itself. */
 export type Transport = 'ws' | 'http' | 'mqtt';
 
@@ -52,6 +54,19 @@ export interface JournalFrame {
 }
 
 /**
+ * Frames one after the other, where they lie: `bytes[start..end)` of the block. It is the same object for all of them, which
+ * costs nothing per frame.
+ */
+export interface FrameCursor extends Omit<JournalFrame, 'bytes'> {
+  /** The whole block's. */
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  /** Goes to the next frame, the first one to begin with; false behind the last one. */
+  next(): boolean;
+}
+
+/**
  * A committed block: frames at positions [first, next). Frames are decoded while iterating, over as many turns of the
  * event loop as it takes: the block stays as it was read.
  */
@@ -65,6 +80,8 @@ export interface JournalBlock {
   /** `readings` by transport, without a look at the frames. */
   readingsByTransport(): ByTransport;
   frames(from?: number): Iterable<JournalFrame>;
+  /** The same frames; `next()` leads to the first one at or behind `from`. */
+  walk(from?: number): FrameCursor;
 }
 
 /** A dead letter that passes its checks by now and goes back to the frames. */
@@ -172,8 +189,11 @@ export interface Journal {
   /** Resolves when everything taken so far is on disk; rejects with `journal_failed`. */
   flush(): Promise<void>;
 
-  /** The committed block that holds `position`, or undefined at the head. Throws `cursor_expired` below tail(). */
-  read(position: number): JournalBlock | undefined;
+  /**
+   * The committed block that holds `position`, or undefined at the head. Throws `cursor_expired` below tail(). With
+   * `memory` it may be read into that, and is there until the next one is.
+   */
+  read(position: number, memory?: BlockMemory): JournalBlock | undefined;
   /** Called after each commit with the new head. Returns the way to stop it. */
   onCommit(listener: (head: number) => void): () => void;
 

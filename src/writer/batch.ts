@@ -1,6 +1,6 @@
 import { LIMITS, MillraceError, messageOf, type ColumnBatch } from '../core/index.ts';
-import type { ByTransport, JournalFrame } from '../journal/index.ts';
-import type { SchemaLookup } from '../registry/index.ts';
+import type { ByTransport, FrameCursor } from '../journal/index.ts';
+import type { RegisteredSchema, SchemaLookup } from '../registry/index.ts';
 import type { RefusedFrame } from '../store/index.ts';
 import { ColumnPool } from './column-pool.ts';
 
@@ -12,6 +12,8 @@ export class WriteBatch {
   readonly #registry: SchemaLookup;
   readonly #pool: ColumnPool;
   readonly #bySchema = new Map<number, ColumnBatch>();
+  /** Of each device, and of those with several measurements by each of them. */
+  readonly #schemaOfDevice = new Map<string, number>();
   readonly #schemaOfSeries = new Map<string, number>();
   /** Frames that could not be turned into points. */
   readonly refused: RefusedFrame[] = [];
@@ -24,6 +26,8 @@ export class WriteBatch {
   cells = 0;
   /** When the first frame was taken, on a steady clock; null while there is none. */
   sinceMs: number | null = null;
+  /** When the last ones were. */
+  lastMs = 0;
   readonly first: number;
   /** The position behind the last frame taken. */
   next: number;
@@ -60,16 +64,13 @@ export class WriteBatch {
   }
 
   /** Takes the frame, or returns false: write this batch first. */
-  add(frame: JournalFrame): boolean {
-    const { bytes, device } = frame;
+  add(frame: Omit<FrameCursor, 'next' | 'seq'>): boolean {
+    const { bytes, start, end, device } = frame;
     try {
-      const { schema, bodyStart } = this.#registry.resolve(bytes, 0, bytes.length);
-      const series = `${device}\n${schema.compiled.mapping.measurement}`;
-      const earlier = this.#schemaOfSeries.get(series);
-      if (earlier !== undefined && earlier !== schema.id) return false;
-      if (earlier === undefined) this.#schemaOfSeries.set(series, schema.id);
+      const { schema, bodyStart } = this.#registry.resolve(bytes, start, end);
+      if (!this.#mayFollow(device, schema)) return false;
       const into = this.#columnsOf(schema.id, schema.compiled.mapping);
-      schema.compiled.decode(bytes, bodyStart, bytes.length, into, device, frame.arrivalMs, frame.position);
+      schema.compiled.decode(bytes, bodyStart, end, into, device, frame.arrivalMs, frame.position);
       this.cells += frame.readings * (into.columns.length + 2);
     } catch (error) {
       // It was checked before it was journaled, so this is a lost schema or a defect: keep the bytes.
@@ -82,7 +83,7 @@ export class WriteBatch {
     }
     this.received[frame.transport] += frame.readings;
     this.readings += frame.readings;
-    this.bytes += bytes.length;
+    this.bytes += end - start;
     this.next = frame.position + 1;
     return true;
   }
@@ -91,6 +92,18 @@ export class WriteBatch {
   refuseFrame(message: string): void {
     this.refused.push({ position: this.first, readings: this.readings, code: 'store_refused', message });
     this.release();
+  }
+
+  /** Whether the device's frames in the batch are of no other schema of the measurement. */
+  #mayFollow(device: string, { id, compiled }: RegisteredSchema): boolean {
+    const last = this.#schemaOfDevice.get(device);
+    if (last === id) return true;
+    const series = `${device}\n${compiled.mapping.measurement}`;
+    const earlier = this.#schemaOfSeries.get(series);
+    if (earlier !== undefined && earlier !== id) return false;
+    this.#schemaOfSeries.set(series, id);
+    this.#schemaOfDevice.set(device, id);
+    return true;
   }
 
   /** Gives its memory to batches that come: nobody may read its columns after this. */

@@ -1,5 +1,5 @@
-import { Slice, type Clock } from '../core/index.ts';
-import type { FollowedJournal } from '../journal/index.ts';
+import { LIMITS, Slice, type Clock } from '../core/index.ts';
+import type { BlockMemory, FollowedJournal } from '../journal/index.ts';
 import type { WriteBatch } from './batch.ts';
 import type { Pace } from './pace.ts';
 
@@ -15,18 +15,21 @@ export async function fill(
   journal: FollowedJournal,
   pace: Pace,
   clock: Clock,
+  memory: BlockMemory,
   slice = new Slice(),
 ): Promise<boolean> {
   // What is written a second time is not counted a second time, so no batch mixes the two.
   const settled = journal.settledPosition();
   const end = batch.first < settled ? settled : Infinity;
   for (;;) {
-    const block = journal.read(batch.next);
+    const block = journal.read(batch.next, memory);
     if (block === undefined) return false;
-    batch.sinceMs ??= clock.nowMs();
+    batch.lastMs = clock.nowMs();
+    batch.sinceMs ??= batch.lastMs;
     let looked = batch.readings;
-    // A block stays as it is for as long as it is walked. Reading it anew after each pause costs more than decoding it.
-    for (const frame of block.frames(batch.next)) {
+    // The memory is this batch's alone meanwhile. Reading a block anew after each pause costs more than decoding it.
+    const frame = block.walk(batch.next);
+    while (frame.next()) {
       if (batch.full(pace.maxRows) || frame.position >= end || !batch.add(frame)) return true;
       if (batch.readings - looked < READINGS_BETWEEN_LOOKS) continue;
       looked = batch.readings;
@@ -36,8 +39,13 @@ export async function fill(
   }
 }
 
-/** Whether a batch that is not full has waited long enough; else the milliseconds left, null for an empty one. */
+/**
+ * Whether a batch that is not full has waited long enough, or nothing comes any more; else the milliseconds left, null
+ * for an empty one.
+ */
 export function waitsMs(batch: WriteBatch, pace: Pace, clock: Clock): number | null {
   if (batch.sinceMs === null) return null;
-  return Math.max(0, pace.delayMs(batch.readings) - (clock.nowMs() - batch.sinceMs));
+  const nowMs = clock.nowMs();
+  const quietMs = LIMITS.storeBatchMinDelayMs - (nowMs - batch.lastMs);
+  return Math.max(0, Math.min(quietMs, pace.delayMs(batch.readings) - (nowMs - batch.sinceMs)));
 }

@@ -1,4 +1,5 @@
 import { LIMITS, messageOf, Slice, steadyClock } from '../core/index.ts';
+import { BlockMemory } from '../journal/index.ts';
 import type { SchemaLookup } from '../registry/index.ts';
 import type { StorePosition } from '../store/index.ts';
 import { backoffMs } from './backoff.ts';
@@ -29,6 +30,8 @@ export class Writer {
   readonly #bell = new Bell();
   readonly #pool = new ColumnPool();
   readonly #isolation = new Isolation();
+  /** Of the block that a batch is filled from; one batch is at a time. */
+  readonly #memory = new BlockMemory();
   /** Where the oldest batch begins that the store has not taken. */
   #from = 0;
   /** What the store must be told before the first batch. */
@@ -130,7 +133,7 @@ export class Writer {
     let batch = this.#batchFrom(this.#from);
     for (;;) {
       if (this.#overdue(0)) return;
-      const full = await fill(batch, journal, pace, steadyClock);
+      const full = await fill(batch, journal, pace, steadyClock, this.#memory);
       if (this.#stopAtMs === null) {
         const leftMs = full ? 0 : waitsMs(batch, pace, steadyClock);
         if (leftMs === null || leftMs > 0) {
@@ -143,7 +146,9 @@ export class Writer {
       const ahead = this.#batchFrom(batch.next);
       // What fails here is met again when the batch's turn comes.
       const filling = full
-        ? fill(ahead, journal, pace, steadyClock, new Slice(LIMITS.aheadSliceMs)).catch(() => false)
+        ? fill(ahead, journal, pace, steadyClock, this.#memory, new Slice(LIMITS.aheadSliceMs)).catch(
+            () => false,
+          )
         : null;
       let end;
       try {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { BlockMemory } from '../../src/journal/index.ts';
 import { Connection, folder, framesFrom, letter, open, text } from './harness.ts';
 
 describe('taking frames', () => {
@@ -33,6 +34,43 @@ describe('taking frames', () => {
         text: 'two',
       },
     ]);
+  });
+
+  test('walking blocks in one memory gives the frames of the same blocks read by themselves', async () => {
+    const journal = await open(await folder(), { blockBytes: 500 });
+    const devices = [new Connection('a'), new Connection('b')];
+    for (let seq = 1; seq <= 60; seq++) {
+      for (const device of devices)
+        journal.append(device, seq, text(`${device.device} ${seq} ${'x'.repeat(seq)}`), seq, seq * 10);
+    }
+    await journal.flush();
+    const memory = new BlockMemory();
+    for (const from of [0, 1, 17, 119]) {
+      const walked = [];
+      let blocks = 0;
+      for (let position = from; position < journal.head(); blocks++) {
+        const block = journal.read(position, memory);
+        if (block === undefined) throw new Error(`no block at ${position}`);
+        const cursor = block.walk(position);
+        while (cursor.next()) {
+          const { device, seq, transport, arrivalMs, readings, bytes, start, end } = cursor;
+          const words = Buffer.from(bytes.subarray(start, end)).toString();
+          walked.push({
+            position: cursor.position,
+            device,
+            seq,
+            transport,
+            arrivalMs,
+            readings,
+            text: words,
+          });
+        }
+        position = block.next;
+      }
+      expect(walked).toEqual(framesFrom(journal, from));
+      expect(walked).toHaveLength(120 - from);
+      if (from === 0) expect(blocks).toBeGreaterThan(1);
+    }
   });
 
   test('a lone frame is on disk without anybody asking', async () => {

@@ -52,8 +52,8 @@ export class FaultyStorage implements Storage {
     await this.#files.commit(change);
   }
 
-  blockAt(position: number) {
-    return this.#files.blockAt(position);
+  blockAt(...args: Parameters<Storage['blockAt']>) {
+    return this.#files.blockAt(...args);
   }
   infos(position: number) {
     return this.#files.infos(position);

@@ -68,11 +68,15 @@ test('after an outage full batches go back to back, in order, the next one decod
       const block = bench.journal.read(position);
       if (block === undefined) return undefined;
       return replaced(block, {
-        *frames(from?: number) {
-          for (const frame of block.frames(from)) {
-            if (writing) reads.push(frame.position);
-            yield frame;
-          }
+        walk: (from?: number) => {
+          const cursor = block.walk(from);
+          return replaced(cursor, {
+            next: () => {
+              const more = cursor.next();
+              if (writing && more) reads.push(cursor.position);
+              return more;
+            },
+          });
         },
       });
     },

@@ -233,7 +233,7 @@ export class WriterProcess {
     return journal.state();
   }
 
-  /** Tells the writer how far the journal is; while it takes that in, nothing more is sent. */
+  /** Tells the writer how far the journal is; while it takes that in, and for a while after, nothing more is sent. */
   #tell(): void {
     this.#due = true;
     const running = this.#running;
@@ -244,9 +244,11 @@ export class WriterProcess {
       .committed(this.#options.journal.state())
       .catch(() => {})
       .finally(() => {
-        if (this.#running !== running) return;
-        this.#telling = false;
-        if (this.#due) this.#tell();
+        setTimeout(() => {
+          if (this.#running !== running) return;
+          this.#telling = false;
+          if (this.#due) this.#tell();
+        }, LIMITS.writerTellMs).unref();
       });
   }
 }

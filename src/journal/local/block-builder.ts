@@ -3,12 +3,12 @@ import {
   BLOCK_HEADER_BYTES,
   BLOCK_MAGIC,
   BLOCK_VERSION,
-  type BlockDevice,
   CRC_FROM,
   CRC_OFFSET,
   REPLAYED,
   TRANSPORTS,
 } from './block.ts';
+import type { BlockDevice } from './frame-cursor.ts';
 import type { BlockBuffers } from './block-buffers.ts';
 import { MAX_VARINT_BYTES, writeVarint, zigzag } from './varint.ts';
 

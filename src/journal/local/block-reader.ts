@@ -1,4 +1,5 @@
 import { MillraceError } from '../../core/index.ts';
+import type { BlockMemory } from '../block-memory.ts';
 import type { JournalBlock } from '../journal.ts';
 import { openBlock } from './block.ts';
 import type { JournalState } from './state.ts';
@@ -9,13 +10,14 @@ export function readBlock(
   position: number,
   { head, tail }: JournalState,
   storage: Pick<Storage, 'blockAt'>,
+  memory?: BlockMemory,
 ): JournalBlock | undefined {
   if (position >= head) return undefined;
   if (position < tail) throw expired(position, tail);
-  const found = storage.blockAt(position);
+  const found = storage.blockAt(position, memory);
   // Trimmed by a transaction that is on disk but not yet told.
   if (found === undefined) throw expired(position, tail);
-  const block = openBlock(found.bytes, found.first);
+  const block = openBlock(found.bytes, found.first, memory);
   if (position >= block.next) {
     throw new MillraceError('journal_corrupt', `the journal has no block with position ${position}`);
   }

@@ -1,7 +1,9 @@
 import { crc32 } from 'node:zlib';
 import { MillraceError } from '../../core/index.ts';
+import type { BlockMemory } from '../block-memory.ts';
 import type { ByTransport, JournalBlock, JournalFrame, Transport } from '../journal.ts';
-import { unzigzag, VarintReader } from './varint.ts';
+import { BlockCursor, type BlockDevice } from './frame-cursor.ts';
+import { VarintReader } from './varint.ts';
 
 /**
  * A block holds the frames of one group commit. Version 2, all numbers little-endian:
@@ -59,17 +61,6 @@ export interface BlockInfo {
   arrivalMs: number;
 }
 
-export interface BlockDevice {
-  transport: Transport;
-  /** Its frames came back from the dead letters and have no numbers. */
-  replayed: boolean;
-  device: string;
-  firstSeq: number;
-  lastSeq: number;
-  frames: number;
-  readings: number;
-}
-
 /** Reads a block's header. The checksum is not looked at: `openBlock` does that. */
 export function readBlockInfo(bytes: Uint8Array): BlockInfo {
   const view = new DataView(bytes.buffer, bytes.byteOffset, BLOCK_HEADER_BYTES);
@@ -88,7 +79,7 @@ export function readBlockInfo(bytes: Uint8Array): BlockInfo {
  * under. Throws `journal_corrupt` that names the position and what is wrong, `data_dir_version` for a
  * version that this program does not know.
  */
-export function openBlock(bytes: Uint8Array, first: number): CommittedBlock {
+export function openBlock(bytes: Uint8Array, first: number, memory?: BlockMemory): CommittedBlock {
   const corrupt = (what: string): MillraceError =>
     new MillraceError('journal_corrupt', `the journal's block at position ${first} is damaged: ${what}`);
   if (bytes.length < BLOCK_HEADER_BYTES) throw corrupt(`it has only ${bytes.length} bytes`);
@@ -109,7 +100,7 @@ export function openBlock(bytes: Uint8Array, first: number): CommittedBlock {
   }
   const info = readBlockInfo(bytes);
   if (info.first !== first) throw corrupt(`it says that it begins at position ${info.first}`);
-  return new CommittedBlock(bytes, info);
+  return new CommittedBlock(bytes, info, memory);
 }
 
 /** A block whose bytes are known to be whole: just written, or checked by `openBlock`. */
@@ -120,9 +111,11 @@ export class CommittedBlock implements JournalBlock {
   readonly readings: number;
   readonly sizeBytes: number;
   readonly arrivalMs: number;
+  readonly #memory: BlockMemory | undefined;
   #devices: BlockDevice[] | null = null;
 
-  constructor(bytes: Uint8Array, info: BlockInfo = readBlockInfo(bytes)) {
+  constructor(bytes: Uint8Array, info: BlockInfo = readBlockInfo(bytes), memory?: BlockMemory) {
+    this.#memory = memory;
     this.bytes = bytes;
     this.first = info.first;
     this.next = info.next;
@@ -133,7 +126,7 @@ export class CommittedBlock implements JournalBlock {
 
   /** The device table, one entry per connection; a device that reconnected is there twice. */
   devices(): readonly BlockDevice[] {
-    this.#devices ??= readDevices(this.bytes);
+    this.#devices ??= readDevices(this.bytes, this.#memory);
     return this.#devices;
   }
 
@@ -148,35 +141,18 @@ export class CommittedBlock implements JournalBlock {
   }
 
   *frames(from = this.first): Generator<JournalFrame, void, undefined> {
-    const { bytes } = this;
-    const devices = this.devices();
-    const nextSeqs = devices.map((device) => device.firstSeq);
-    const reader = new VarintReader(bytes, BLOCK_HEADER_BYTES);
-    for (let position = this.first; position < this.next; position++) {
-      const tag = reader.next();
-      const index = Math.floor(tag / 2);
-      const seq = (nextSeqs[index] ?? 0) + (tag % 2 === 1 ? reader.next() : 0);
-      nextSeqs[index] = seq + 1;
-      const arrivalMs = this.arrivalMs + unzigzag(reader.next());
-      const readings = reader.next();
-      const length = reader.next();
-      const start = reader.at;
-      reader.at = start + length;
-      if (position < from) continue;
-      const device = devices[index];
-      if (device === undefined) {
-        throw new MillraceError('journal_corrupt', `the frame at position ${position} names no known device`);
-      }
-      yield {
-        position,
-        device: device.device,
-        seq: device.replayed ? 0 : seq,
-        transport: device.transport,
-        arrivalMs,
-        readings,
-        bytes: new Uint8Array(bytes.buffer, bytes.byteOffset + start, length),
-      };
+    const cursor = this.walk(from);
+    while (cursor.next()) {
+      const { position, device, seq, transport, arrivalMs, readings, bytes, start, end } = cursor;
+      const frame = new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start);
+      yield { position, device, seq, transport, arrivalMs, readings, bytes: frame };
     }
+  }
+
+  walk(from = this.first): BlockCursor {
+    const cursor = new BlockCursor(this.bytes, this.devices(), this, BLOCK_HEADER_BYTES);
+    while (cursor.position + 1 < from && cursor.next());
+    return cursor;
   }
 }
 
@@ -184,7 +160,7 @@ function versionOf(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset, BLOCK_HEADER_BYTES).getUint16(4, true);
 }
 
-function readDevices(bytes: Uint8Array): BlockDevice[] {
+function readDevices(bytes: Uint8Array, memory: BlockMemory | undefined): BlockDevice[] {
   const hasReadings = versionOf(bytes) > 1;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const count = view.getUint32(44, true);
@@ -200,7 +176,8 @@ function readDevices(bytes: Uint8Array): BlockDevice[] {
     const frames = reader.next();
     const readings = hasReadings ? reader.next() : 0;
     const length = bytes[reader.at++] ?? 0;
-    const device = text.toString('latin1', reader.at, reader.at + length);
+    const name = text.toString('latin1', reader.at, reader.at + length);
+    const device = memory?.name(name) ?? name;
     reader.at += length;
     devices.push({ transport, replayed, device, firstSeq, lastSeq, frames, readings });
   }

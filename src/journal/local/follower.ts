@@ -1,3 +1,4 @@
+import type { BlockMemory } from '../block-memory.ts';
 import type {
   DeadLetter,
   FollowedJournal,
@@ -88,8 +89,8 @@ export class JournalFollower implements FollowedJournal {
     };
   }
 
-  read(position: number): JournalBlock | undefined {
-    return readBlock(position, this.#state, this.#reads);
+  read(position: number, memory?: BlockMemory): JournalBlock | undefined {
+    return readBlock(position, this.#state, this.#reads, memory);
   }
 
   deadLetters(limit: number, before?: string): DeadLetter[] {

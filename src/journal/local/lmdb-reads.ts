@@ -1,5 +1,6 @@
 import type { Database } from 'lmdb';
 import { MillraceError, messageOf } from '../../core/index.ts';
+import type { BlockMemory } from '../block-memory.ts';
 import { type BlockInfo, readBlockInfo } from './block.ts';
 import { type Environment, openToRead } from './environment.ts';
 import type { Reads } from './storage.ts';
@@ -58,11 +59,14 @@ export class LmdbReads implements Reads {
     this.open.environment.root.resetReadTxn();
   }
 
-  blockAt(position: number): { first: number; bytes: Buffer } | undefined {
+  blockAt(position: number, memory?: BlockMemory): { first: number; bytes: Buffer } | undefined {
     const { blocks } = this.open;
     try {
+      // Who reads on asks for the position behind a block, where the next one begins.
+      const next = readBinary(blocks, position, memory);
+      if (next !== undefined) return { first: position, bytes: next };
       for (const first of blocks.getKeys({ start: position, reverse: true, limit: 1 })) {
-        const bytes = blocks.getBinary(first);
+        const bytes = readBinary(blocks, first, memory);
         if (bytes !== undefined) return { first, bytes };
       }
       return undefined;
@@ -123,6 +127,21 @@ export class LmdbReads implements Reads {
     this.databases = null;
     await before?.environment.root.close();
   }
+}
+
+/** A copy of a value; into `memory`, it is the only one. */
+function readBinary(
+  values: Database<Buffer, number>,
+  key: number,
+  memory: BlockMemory | undefined,
+): Buffer | undefined {
+  if (memory === undefined) return values.getBinary(key);
+  // In memory that lmdb-js uses again for the next value.
+  const bytes = values.getBinaryFast(key);
+  if (bytes === undefined) return undefined;
+  const copy = memory.take(bytes.length);
+  copy.set(bytes.subarray(0, bytes.length));
+  return copy;
 }
 
 /** Null for one that is damaged or not there. */

@@ -1,4 +1,5 @@
 import { MillraceError } from '../../core/index.ts';
+import type { BlockMemory } from '../block-memory.ts';
 import type {
   DeadLetter,
   DeadLetterInput,
@@ -147,8 +148,8 @@ export class LmdbJournal implements Journal, Leader {
     await flushed;
   }
 
-  read(position: number): JournalBlock | undefined {
-    return readBlock(position, this.#state, this.#storage);
+  read(position: number, memory?: BlockMemory): JournalBlock | undefined {
+    return readBlock(position, this.#state, this.#storage, memory);
   }
 
   onCommit(listener: (head: number) => void): () => void {

@@ -1,3 +1,4 @@
+import type { BlockMemory } from '../block-memory.ts';
 import type { BlockInfo } from './block.ts';
 import type { JournalState } from './state.ts';
 import type { FoundLetter, StoredLetter, WalkedLetter } from './stored-letter.ts';
@@ -20,8 +21,8 @@ export interface Change {
 
 /** What is read of a journal's files. */
 export interface Reads {
-  /** The block with the largest first position that is not above `position`. A copy. */
-  blockAt(position: number): { first: number; bytes: Buffer } | undefined;
+  /** The block with the largest first position that is not above `position`. A copy, in `memory` where there is one. */
+  blockAt(position: number, memory?: BlockMemory): { first: number; bytes: Buffer } | undefined;
   /** Headers of the blocks from the one that holds `position` on, in order. */
   infos(position: number): Iterable<BlockInfo>;
   snapshot(): Buffer | undefined;
