@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import type { Cell, ColumnBatch } from '../../src/core/index.ts';
-import { BODY_BYTES, BODY_POINTS, BodyPool, type Point as SentPoint } from '../../src/store/influx/body.ts';
+import { LIMITS, type Cell, type ColumnBatch } from '../../src/core/index.ts';
+import { BODY_BYTES, BodyPool, type Point as SentPoint } from '../../src/store/influx/body.ts';
 import { Encoder } from '../../src/store/influx/encoder.ts';
 import { BASE_NS, batchOf, shape, type Point } from './points.ts';
 
@@ -15,7 +15,11 @@ interface Encoded {
   points: SentPoint[];
 }
 
-function encode(batches: readonly ColumnBatch[], maxPoints = BODY_POINTS, maxBytes = BODY_BYTES): Encoded {
+function encode(
+  batches: readonly ColumnBatch[],
+  maxPoints: number = LIMITS.influxBodyMaxPoints,
+  maxBytes = BODY_BYTES,
+): Encoded {
   const pool = new BodyPool();
   const encoder = new Encoder(batches, pool);
   const bodies: string[][] = [];
@@ -174,7 +178,7 @@ describe('batches as line protocol', () => {
           fields: { n: BigInt(i) },
         })),
       );
-    const bodies = encode([of(false)], BODY_POINTS, 1_000).bodies;
+    const bodies = encode([of(false)], LIMITS.influxBodyMaxPoints, 1_000).bodies;
     expect(bodies.flat()).toHaveLength(500);
     expect(Math.max(...bodies.map((lines) => lines.join('\n').length))).toBeLessThan(1_100);
     expect(encode([of(true)]).lines).toEqual([`room,device=a n=499i ${BASE_NS}`]);

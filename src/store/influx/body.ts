@@ -1,12 +1,10 @@
-import type { ColumnBatch } from '../../core/index.ts';
+import { LIMITS, type ColumnBatch } from '../../core/index.ts';
 import { LineWriter } from './line-writer.ts';
 
-/** Points of a body at most: InfluxDB takes 5,000 to 20,000 best. */
-export const BODY_POINTS = 20_000;
 /** Bytes of a body at most, for points with long strings. */
 export const BODY_BYTES = 4 * 1024 * 1024;
 /** Bodies whose memory is kept: those on their way, the one being filled, and one for rows that are tried out. */
-const KEPT_BODIES = 4;
+const KEPT_BODIES = LIMITS.influxMaxConnections + 2;
 
 /** A row of a batch. */
 export interface RowRef {
@@ -30,8 +28,8 @@ export class Body {
   readonly lines: LineWriter;
   count = 0;
   /** By point: the number of its row, and where its line ends. */
-  readonly rows = new Int32Array(BODY_POINTS);
-  readonly #ends = new Int32Array(BODY_POINTS);
+  readonly rows = new Int32Array(LIMITS.influxBodyMaxPoints);
+  readonly #ends = new Int32Array(LIMITS.influxBodyMaxPoints);
   /** By point, where there are several: the numbers of its rows. */
   readonly merged = new Map<number, readonly number[]>();
 
@@ -40,7 +38,7 @@ export class Body {
   }
 
   full(maxPoints: number, maxBytes: number): boolean {
-    return this.count >= Math.min(maxPoints, BODY_POINTS) || this.lines.at >= maxBytes;
+    return this.count >= Math.min(maxPoints, LIMITS.influxBodyMaxPoints) || this.lines.at >= maxBytes;
   }
 
   /** Notes the line that was just written. */

@@ -1,20 +1,24 @@
+import { steadyClock } from '../../core/index.ts';
 import type { RefusedPoint } from '../store.ts';
 import { BODY_BYTES, type Body, type BodyPool } from './body.ts';
 import type { Encoder } from './encoder.ts';
 import { isolate } from './isolate.ts';
+import { SendRate } from './send-rate.ts';
 import type { InfluxTransport, WriteReply } from './transport.ts';
 
-/** Points of one body. */
-const BODY_POINTS = 5_000;
 /** However small the bodies that a server takes, ours get no smaller than this unless a point alone is too large. */
 const MIN_BODY_BYTES = 8 * 1024;
 /** Each body that was taken lets the next ones be larger by this share of them. */
 const BODY_GROWTH = 1 / 64;
 
-/** Sends bodies of a size that the server takes: halved when it answers 413, and slowly larger again after that. */
+/**
+ * Sends bodies of a size that the server takes: of bytes halved when it answers 413, and slowly larger again after that; of
+ * points and connections by its answers.
+ */
 export class BodySender {
   readonly #transport: InfluxTransport;
   readonly #pool: BodyPool;
+  readonly #rate = new SendRate();
   #maxBytes = BODY_BYTES;
 
   constructor(transport: InfluxTransport, pool: BodyPool) {
@@ -22,14 +26,21 @@ export class BodySender {
     this.#pool = pool;
   }
 
+  /** Over how many connections bodies are to go by now. */
+  get connections(): number {
+    return this.#rate.connections;
+  }
+
   next(encoder: Encoder): Body | null {
-    return encoder.next(BODY_POINTS, this.#maxBytes);
+    return encoder.next(this.#rate.points, this.#maxBytes);
   }
 
   /** Resolves with the points refused for good, rejects with `store_unavailable`: see InfluxTransport.write. */
   async send(encoder: Encoder, body: Body): Promise<RefusedPoint[]> {
+    const startMs = steadyClock.nowMs();
     const reply = await this.#write(body.bytes);
     if (reply.status === 204) {
+      this.#rate.took(body.count, steadyClock.nowMs() - startMs);
       this.#maxBytes = Math.min(BODY_BYTES, this.#maxBytes * (1 + BODY_GROWTH));
       this.#pool.give(body);
       return [];
@@ -41,7 +52,10 @@ export class BodySender {
 
   async #write(lines: Uint8Array): Promise<WriteReply> {
     // The last line needs no newline.
-    const reply = await this.#transport.write(lines.subarray(0, -1));
+    const reply = await this.#transport.write(lines.subarray(0, -1)).catch((error: unknown) => {
+      this.#rate.failed();
+      throw error;
+    });
     if (reply.status === 413) {
       this.#maxBytes = Math.max(MIN_BODY_BYTES, Math.min(this.#maxBytes, lines.length >> 1));
     }

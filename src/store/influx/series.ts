@@ -22,19 +22,15 @@ interface TagNode {
   series: number | string | null;
 }
 
-/** Rows one behind the other that are of one series. */
-interface Run {
-  series: number;
-  start: number;
-  end: number;
-}
+/** Stands for the series of a row that has none. */
+const REFUSED = -1;
 
 /** Finds the series of every row. Rows of all `plans` with equal measurement and tags are one series. */
 export function seriesOf(plans: readonly Plan[]): SeriesRows {
   const prefixes: Words[] = [];
   const refused: RefusedPoint[] = [];
   const byPrefix = new Map<string, number>();
-  const runs: Run[] = [];
+  const ofRows = new Int32Array(plans.reduce((rows, { batch }) => rows + batch.rows, 0));
   let firstRow = 0;
   for (const plan of plans) {
     const root: TagNode = { next: new Map(), series: null };
@@ -44,15 +40,15 @@ export function seriesOf(plans: readonly Plan[]): SeriesRows {
       end = runEnd(plan, row);
       const leaf = leafOf(root, plan, row);
       leaf.series ??= register(seriesPrefix(plan, row), byPrefix, prefixes);
-      if (typeof leaf.series === 'number') {
-        runs.push({ series: leaf.series, start: firstRow + row, end: firstRow + end });
-      } else {
-        for (let bad = row; bad < end; bad++) refused.push({ batch, row: bad, message: leaf.series });
-      }
+      const { series } = leaf;
+      const known = typeof series === 'number' ? series : REFUSED;
+      for (let of = row; of < end; of++) ofRows[firstRow + of] = known;
+      if (typeof series === 'number') continue;
+      for (let bad = row; bad < end; bad++) refused.push({ batch, row: bad, message: series });
     }
     firstRow += batch.rows;
   }
-  return { prefixes, ...grouped(runs, prefixes.length), refused };
+  return { prefixes, ...grouped(ofRows, prefixes.length), refused };
 }
 
 /** Behind the last of the rows from `row` on that have the same tags. */
@@ -110,17 +106,22 @@ function seriesPrefix(plan: Plan, row: number): string | { message: string } {
   return prefix;
 }
 
-/** Counts the rows of each series, then puts each run in its place. */
-function grouped(runs: readonly Run[], count: number): Pick<SeriesRows, 'starts' | 'order'> {
+/** Counts the rows of each series, then puts each row in its place. */
+function grouped(ofRows: Int32Array, count: number): Pick<SeriesRows, 'starts' | 'order'> {
   const starts = new Int32Array(count + 1);
-  for (const { series, start, end } of runs) starts[series + 1] = (starts[series + 1] ?? 0) + end - start;
+  for (let row = 0; row < ofRows.length; row++) {
+    const series = ofRows[row] as number;
+    if (series !== REFUSED) starts[series + 1] = (starts[series + 1] as number) + 1;
+  }
   for (let s = 0; s < count; s++) starts[s + 1] = (starts[s + 1] ?? 0) + (starts[s] ?? 0);
   const next = starts.slice(0, count);
   const order = new Int32Array(starts[count] ?? 0);
-  for (const { series, start, end } of runs) {
-    let place = next[series] ?? 0;
-    for (let row = start; row < end; row++) order[place++] = row;
-    next[series] = place;
+  for (let row = 0; row < ofRows.length; row++) {
+    const series = ofRows[row] as number;
+    if (series === REFUSED) continue;
+    const place = next[series] as number;
+    order[place] = row;
+    next[series] = place + 1;
   }
   return { starts, order };
 }

@@ -22,7 +22,7 @@ import { readLatest } from './latest.ts';
 import { QueryPermits } from './permits.ts';
 import { InfluxReader } from './reader.ts';
 import { readRows } from './rows.ts';
-import { InfluxTransport, WRITE_CONNECTIONS, type InfluxConnection } from './transport.ts';
+import { InfluxTransport, type InfluxConnection } from './transport.ts';
 import { InfluxUnavailable } from './unavailable.ts';
 import { BodySender } from './sender.ts';
 
@@ -83,33 +83,51 @@ class InfluxStore implements Store {
     this.#attempted = Math.max(this.#attempted, position.position);
     const encoder = new Encoder(batches, this.#pool);
     const refused: RefusedPoint[] = [];
-    let sent = false;
-    let failed = false;
-    const send = async (): Promise<void> => {
-      while (!failed) {
-        const body = this.#sender.next(encoder);
-        if (body === null) return;
-        sent = true;
-        try {
-          for (const point of await this.#sender.send(encoder, body)) refused.push(point);
-        } catch (error) {
-          failed = true;
-          throw error;
-        }
-      }
-    };
-    // All connections come to rest before a failure is told: nothing of this write may land after the next one.
-    const ends = await Promise.allSettled(Array.from({ length: WRITE_CONNECTIONS }, send));
-    for (const end of ends) {
-      if (end.status === 'rejected') {
-        if (end.reason instanceof MillraceError) this.#health.onWrite(end.reason);
-        throw end.reason;
-      }
-    }
+    const sent = await this.#sendAll(encoder, refused).catch((error: unknown) => {
+      if (error instanceof MillraceError) this.#health.onWrite(error);
+      throw error;
+    });
     if (sent) this.#health.onWrite(null);
     for (const point of encoder.refused) refused.push(point);
     this.#settled = Math.max(this.#settled, position.position);
     return refused;
+  }
+
+  /** Sends all bodies over as many connections as pay. Tells whether there were any; the refused points come into `refused`. */
+  async #sendAll(encoder: Encoder, refused: RefusedPoint[]): Promise<boolean> {
+    const sending: Promise<void>[] = [];
+    let active = 0;
+    let sent = false;
+    let done = false;
+    let failure: unknown = null;
+    const send = async (): Promise<void> => {
+      while (!done && active <= this.#sender.connections) {
+        const body = this.#sender.next(encoder);
+        done = body === null;
+        if (body === null) return;
+        sent = true;
+        for (const point of await this.#sender.send(encoder, body)) refused.push(point);
+        connect();
+      }
+    };
+    const connect = (): void => {
+      if (done) return;
+      while (active < this.#sender.connections) {
+        active++;
+        const ended = send()
+          .catch((error: unknown) => {
+            failure ??= error;
+            done = true;
+          })
+          .finally(() => active--);
+        sending.push(ended);
+      }
+    };
+    connect();
+    // All connections come to rest before a failure is told: nothing of this write may land after the next one.
+    for (const ended of sending) await ended;
+    if (failure !== null) throw failure;
+    return sent;
   }
 
   position(): StorePosition | null {

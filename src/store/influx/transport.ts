@@ -21,8 +21,6 @@ export interface WriteReply {
   message: string;
 }
 
-/** Connections that carry writes: more gain nothing, one leaves the server idle between bodies. */
-export const WRITE_CONNECTIONS = 2;
 /** A write without an answer for this long counts as failed, in milliseconds. */
 const WRITE_TIMEOUT_MS = 30_000;
 /** Rows of one piece of a query's answer. */
@@ -50,7 +48,7 @@ export class InfluxTransport {
     const { url, token, org, bucket } = connection;
     this.#connection = connection;
     this.#gzip = gzip;
-    this.#writeAgent = agentFor(url, WRITE_CONNECTIONS);
+    this.#writeAgent = agentFor(url, LIMITS.influxMaxConnections);
     // One more than queries may run, so that the health probe never waits behind them.
     this.#readAgent = agentFor(url, LIMITS.maxQueries + 1);
     const parameters = new URLSearchParams({ org, bucket, precision: 'ns' });
