@@ -2,7 +2,7 @@
  * The way into DuckDB: columns into the store, frames into the store, and frames through the whole server until a count
  * query sees all, beside the bare appender with chunks that were filled beforehand, into the same table with commits
  * after as many rows, in the same run. `npm run build`, then
- * `node bench/duckdb-write.mjs [--quick] [--runs 5] [--rows N] [--write]`.
+ * `node bench/duckdb-write.mjs [--quick] [--runs 5] [--rounds N] [--end-rounds N] [--rows N] [--write]`.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,6 +28,8 @@ const quick = process.argv.includes('--quick');
 const runs = Number(flag('runs', quick ? 2 : 5));
 /** Frames of each device in one run. */
 const rounds = Number(flag('rounds', quick ? 15 : 30));
+/** End to end, where the first batches and the last, which waits for more, must weigh little. */
+const endRounds = Number(flag('end-rounds', quick ? 20 : rounds));
 const DEVICES = Number(flag('devices', 1_000));
 const READINGS = 100;
 /** Rows of one transaction, as the writer gathers them under load. */
@@ -164,10 +166,15 @@ const gateway = await startGateway({ MILLRACE_DATA_DIR: path('server'), ...JSON.
 try {
   let startMs = Date.now() - 30 * 86_400_000;
   for (let run = -1; run < runs; run++) {
-    const result = await endToEnd(gateway, { devices: DEVICES, rounds, readings: READINGS, startMs });
+    const result = await endToEnd(gateway, {
+      devices: DEVICES,
+      rounds: endRounds,
+      readings: READINGS,
+      startMs,
+    });
     if (run >= 0) results.server.push(result);
     // A gap, so that the count of one run meets no row of another.
-    startMs += rounds * READINGS * 1_000 + 3_600_000;
+    startMs += endRounds * READINGS * 1_000 + 3_600_000;
   }
 } finally {
   await gateway.stop();
@@ -210,7 +217,7 @@ report({
     line('end to end, until a count query sees all', 'server'),
   ],
   notes: [
-    `Environment readings of ${count(DEVICES)} devices in frames of ${READINGS}; ${count(rounds * DEVICES * READINGS)} rows a run, a transaction for each ${count(batchRows)} of the bare appender's and the store's. End to end the sending processes share the machine.`,
+    `Environment readings of ${count(DEVICES)} devices in frames of ${READINGS}; ${count(rounds * DEVICES * READINGS)} rows a run, ${count(endRounds * DEVICES * READINGS)} end to end after a run to warm up, a transaction for each ${count(batchRows)} of the bare appender's and the store's. End to end the sending processes share the machine.`,
   ],
   targets: [atLeast('end to end into DuckDB, of the bare appender', data.endToEndRatio, TARGET)],
   data,

@@ -20,20 +20,22 @@ export async function startStream(options) {
   };
 }
 
+/** Between two looks at the ledger, in milliseconds: each costs the gateway some CPU, and a late one time. */
+const LOOKS_MS = { min: 5, max: 200 };
+
 /**
  * From the first frame sent until a count query sees all, through a gateway that is otherwise idle: rows per second,
  * those acknowledged per second, and CPU seconds of the gateway per million rows.
  */
-export async function endToEnd(gateway, { devices, rounds, readings, startMs }) {
+export async function endToEnd(gateway, { devices, rounds, readings, startMs, burst = 1 }) {
   const before = (await gateway.json('/v1/ledger')).stored;
   const port = Number(new URL(gateway.url).port);
-  const stream = await startStream({ port, devices, rounds, readings, startMs });
+  const stream = await startStream({ port, devices, rounds, readings, startMs, burst });
   const rows = stream.frames * readings;
   const cpu = gateway.cpuSeconds();
   const begin = performance.now();
   const acked = stream.run();
-  while ((await gateway.json('/v1/ledger')).stored - before < rows)
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  await stored(gateway, before, rows);
   const cpuS = gateway.cpuSeconds() - cpu;
   const from = new Date(startMs - 1).toISOString();
   const to = new Date(startMs + rounds * readings * 1_000 + 1).toISOString();
@@ -43,4 +45,16 @@ export async function endToEnd(gateway, { devices, rounds, readings, startMs }) 
   const elapsedS = (performance.now() - begin) / 1_000;
   if (answer.rows?.[0]?.[1] !== rows) throw new Error(`${rows} rows sent, ${JSON.stringify(answer)} found`);
   return { rowsPerS: rows / elapsedS, ackedPerS: rows / (await acked), cpuS: cpuS * (1e6 / rows) };
+}
+
+/** Waits until so many rows are stored; looks more often towards the end, by the rate so far. */
+async function stored(gateway, before, rows) {
+  const begin = performance.now();
+  for (;;) {
+    const done = (await gateway.json('/v1/ledger')).stored - before;
+    if (done >= rows) return;
+    const leftMs = done === 0 ? LOOKS_MS.max : ((performance.now() - begin) * (rows - done)) / done;
+    const waitMs = Math.min(LOOKS_MS.max, Math.max(LOOKS_MS.min, leftMs / 4));
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+  }
 }

@@ -53,14 +53,17 @@ function decodeInto(batch, { device, bytes }, position) {
   schema.decode(bytes, SINGLE_OBJECT_HEADER_BYTES, bytes.length, batch, device, clockMs, position);
 }
 
-/** Batches as the writer makes them. */
-function* batchesOf(frames) {
-  let batch = new ColumnBatch(schema.mapping);
+/** Batches as the writer makes them; it fills the memory of one again when the store has it. */
+function* batchesOf(frames, again = null) {
+  const next = () => again ?? new ColumnBatch(schema.mapping);
+  let batch = next();
+  batch.clear();
   for (const [position, frame] of frames.entries()) {
     decodeInto(batch, frame, position);
     if (batch.rows < batchRows) continue;
     yield batch;
-    batch = new ColumnBatch(schema.mapping);
+    batch = next();
+    batch.clear();
   }
   if (batch.rows > 0) yield batch;
 }
@@ -106,10 +109,12 @@ async function measured(server, work) {
   };
 }
 
+const again = new ColumnBatch(schema.mapping);
+
 async function write(store, frames) {
   let points = 0;
   let position = 0;
-  for (const batch of batchesOf(frames)) {
+  for (const batch of batchesOf(frames, again)) {
     points += batch.rows;
     const refused = await store.write([batch], { epoch: 'bench', position: ++position, refused: [] });
     if (refused.length > 0) throw new Error(refused[0].message);

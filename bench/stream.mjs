@@ -1,26 +1,33 @@
 /**
  * A fleet in a process of its own that sends frames which differ, made and masked beforehand, each once: a connection
- * per device over bare TCP. Started by fork(); options come as one JSON argument (`port, devices, rounds, readings,
- * startMs`). Tells { ready, frames, readings } and begins when it is told to; tells { acked, elapsedS } when every frame
- * has been acknowledged.
+ * per device over bare TCP, and `burst` frames of a device in one write, as TCP gathers them where the sender is ahead.
+ * Started by fork(); options come as one JSON argument (`port, devices, rounds, readings, startMs, burst`). Tells
+ * { ready, frames } and begins when it is told to; tells { elapsedS, cpuS } when every frame has been acknowledged.
  */
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { Environment } from './environment.mjs';
 import { masked } from './masked.mjs';
 
-const { port, devices, rounds, readings, startMs } = JSON.parse(process.argv[2]);
+const { port, devices, rounds, readings, startMs, burst } = JSON.parse(process.argv[2]);
 const environment = new Environment(devices, startMs);
 const sockets = new Map();
 for (let i = 0; i < devices; i++) sockets.set(Environment.device(i), await open(Environment.device(i)));
 
-const messages = [];
-const all = environment.frames(rounds, readings);
-for (const { device, bytes } of all) {
-  messages.push([sockets.get(device), masked(bytes)]);
-  sockets.get(device).sent++;
+/** Writes in their order: each device's first burst, then each one's second. */
+const writes = [];
+let frames = 0;
+for (let round = 0; round < rounds; round += burst) {
+  const messages = new Map();
+  for (const { device, bytes } of environment.frames(Math.min(burst, rounds - round), readings)) {
+    messages.set(device, [...(messages.get(device) ?? []), masked(bytes)]);
+    sockets.get(device).sent++;
+    frames++;
+  }
+  for (const [device, ofDevice] of messages)
+    writes.push([sockets.get(device).socket, Buffer.concat(ofDevice)]);
 }
-process.send({ ready: true, frames: all.length });
+process.send({ ready: true, frames });
 await new Promise((resolve) => process.once('message', resolve));
 const cpu = process.cpuUsage();
 const beginMs = performance.now();
@@ -29,9 +36,9 @@ send();
 
 /** A few at a time, so that acks are read between. */
 function send() {
-  const end = Math.min(messages.length, next + 500);
-  for (; next < end; next++) messages[next][0].socket.write(messages[next][1]);
-  if (next < messages.length) setImmediate(send);
+  const end = Math.min(writes.length, next + 500);
+  for (; next < end; next++) writes[next][0].write(writes[next][1]);
+  if (next < writes.length) setImmediate(send);
 }
 
 function onAck() {
