@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 /**
- * A fleet of a process of its own, connected, with its frames ready. `run()` sends them and resolves with the seconds
- * until all were acknowledged.
+ * A fleet of a process of its own, connected, with its frames ready. `run()` sends them and resolves when all were
+ * acknowledged, with the seconds until then and its own CPU seconds.
  */
 export async function startStream(options) {
   const child = fork(fileURLToPath(new URL('stream.mjs', import.meta.url)), [JSON.stringify(options)]);
@@ -14,8 +14,8 @@ export async function startStream(options) {
     frames,
     async run() {
       child.send('go');
-      const [{ elapsedS }] = await once(child, 'message');
-      return elapsedS;
+      const [{ elapsedS, cpuS }] = await once(child, 'message');
+      return { elapsedS, cpuS };
     },
   };
 }
@@ -25,7 +25,7 @@ const LOOKS_MS = { min: 5, max: 200 };
 
 /**
  * From the first frame sent until a count query sees all, through a gateway that is otherwise idle: rows per second,
- * those acknowledged per second, and CPU seconds of the gateway per million rows.
+ * those acknowledged per second, and CPU seconds of the gateway and of the fleet per million rows.
  */
 export async function endToEnd(gateway, { devices, rounds, readings, startMs, burst = 1 }) {
   const before = (await gateway.json('/v1/ledger')).stored;
@@ -34,7 +34,7 @@ export async function endToEnd(gateway, { devices, rounds, readings, startMs, bu
   const rows = stream.frames * readings;
   const cpu = gateway.cpuSeconds();
   const begin = performance.now();
-  const acked = stream.run();
+  const sent = stream.run();
   await stored(gateway, before, rows);
   const cpuS = gateway.cpuSeconds() - cpu;
   const from = new Date(startMs - 1).toISOString();
@@ -44,7 +44,13 @@ export async function endToEnd(gateway, { devices, rounds, readings, startMs, bu
   );
   const elapsedS = (performance.now() - begin) / 1_000;
   if (answer.rows?.[0]?.[1] !== rows) throw new Error(`${rows} rows sent, ${JSON.stringify(answer)} found`);
-  return { rowsPerS: rows / elapsedS, ackedPerS: rows / (await acked), cpuS: cpuS * (1e6 / rows) };
+  const fleet = await sent;
+  return {
+    rowsPerS: rows / elapsedS,
+    ackedPerS: rows / fleet.elapsedS,
+    cpuS: cpuS * (1e6 / rows),
+    fleetCpuS: fleet.cpuS * (1e6 / rows),
+  };
 }
 
 /** Waits until so many rows are stored; looks more often towards the end, by the rate so far. */

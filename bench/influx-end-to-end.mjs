@@ -47,10 +47,8 @@ function batchOf(frames) {
 
 async function loader(influx, readings) {
   const frames = new Environment(DEVICES, begin(readings)).frames(ROUNDS[readings], readings);
-  const bodies =
-    readings > 1
-      ? loaderBodies([batchOf(frames)])
-      : unsortedBodies(frames.map((frame) => loaderBodies([batchOf([frame])])[0].bytes));
+  const batch = batchOf(frames);
+  const bodies = readings > 1 ? loaderBodies([batch]) : unsortedBodies(batch);
   const server = cpuSeconds(influx.process.pid);
   const cpu = process.cpuUsage();
   const from = performance.now();
@@ -92,12 +90,13 @@ async function afternoon(influx, kind) {
   const cpu = cpuSeconds(child.pid);
   const from = performance.now();
   const written = once(child, 'message');
-  await Promise.all([stream.run(), written]);
+  const [fleet] = await Promise.all([stream.run(), written]);
   const elapsedS = (performance.now() - from) / 1_000;
   const result = {
     rowsPerS: points / elapsedS,
     cpuS: (cpuSeconds(child.pid) - cpu) * (1e6 / points),
     serverCpuS: (cpuSeconds(influx.process.pid) - server) * (1e6 / points),
+    fleetCpuS: fleet.cpuS * (1e6 / points),
   };
   child.disconnect();
   await once(child, 'exit');
@@ -147,11 +146,27 @@ report({
   name: 'influx-end-to-end',
   title: 'From devices into InfluxDB, until a count query sees all',
   command: `node bench/influx-end-to-end.mjs${quick ? ' --quick' : ''}`,
-  columns: ['readings per second', 'min', 'median', 'max', 'of its loader', 'CPU s per million', "influxd's"],
+  columns: [
+    'readings per second',
+    'min',
+    'median',
+    'max',
+    'of its loader',
+    'CPU s per million',
+    "influxd's",
+    "the fleet's",
+  ],
   rows: Object.entries(kinds).map(([kind, { title }]) => {
     const { min, median, max } = of(kind, 'rowsPerS');
-    const cpu = [of(kind, 'cpuS').median, of(kind, 'serverCpuS').median];
-    return [title, count(min), count(median), count(max), ratio(ratioOf(kind)), ...cpu.map(ratio)];
+    const cpu = ['cpuS', 'serverCpuS', 'fleetCpuS'].map((whose) => of(kind, whose).median);
+    return [
+      title,
+      count(min),
+      count(median),
+      count(max),
+      ratio(ratioOf(kind)),
+      ...cpu.map((s) => (s === undefined ? '' : ratio(s))),
+    ];
   }),
   notes: [
     `${count(DEVICES)} devices; Environment readings; ${runs} runs. The loader posts ${count(LOADER.points)} points a body over ${LOADER.connections} connections. influxd, what is measured and the devices share the cores.`,

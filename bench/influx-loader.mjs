@@ -44,11 +44,20 @@ function post(server, agent, bytes) {
   });
 }
 
-/** Bodies with the lines in the order in which frames arrive: `lines` are the bytes of each, with its line break. */
-export function unsortedBodies(lines) {
+/** Bodies with the lines in the order of the batch's rows, in which frames arrive. */
+export function unsortedBodies(batch) {
+  const pool = new BodyPool();
+  const from = new Encoder([batch], pool);
+  const lines = [];
+  for (let body = from.next(LOADER.points, BODY_BYTES); body !== null;) {
+    for (let i = 0; i < body.count; i++) lines[body.rows[i]] = Buffer.from(body.line(i));
+    pool.give(body);
+    body = from.next(LOADER.points, BODY_BYTES);
+  }
   const bodies = [];
-  for (let from = 0; from < lines.length; from += LOADER.points) {
-    const part = lines.slice(from, from + LOADER.points);
+  for (let first = 0; first < lines.length; first += LOADER.points) {
+    // A row without a field has no line.
+    const part = lines.slice(first, first + LOADER.points).filter((line) => line !== undefined);
     bodies.push({ bytes: Buffer.concat(part), points: part.length });
   }
   return bodies;
