@@ -2,8 +2,8 @@ import { appendFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { compileSchema } from '../../src/codec/index.ts';
-import { ColumnBatch, ERRORS, MillraceError } from '../../src/core/index.ts';
-import { BODY_BYTES, BODY_POINTS, BodyPool } from '../../src/store/influx/body.ts';
+import { ColumnBatch, ERRORS, LIMITS, MillraceError } from '../../src/core/index.ts';
+import { BODY_BYTES, BodyPool } from '../../src/store/influx/body.ts';
 import { Encoder } from '../../src/store/influx/encoder.ts';
 import { expectedPoints, isTimed } from './expected-points.ts';
 import { parseLines, type Line } from './line-protocol.ts';
@@ -160,7 +160,7 @@ test('frames of random schemas become exactly the lines of line protocol that th
         compiled.decode(bytes, 0, bytes.length, batch, 'd1', NOW_MS, position);
       }
       const points = frames.flatMap((frame) => frame.points);
-      expect(points.length).toBeLessThan(BODY_POINTS);
+      expect(points.length).toBeLessThan(LIMITS.influxBodyPoints);
       const expected = expectedLines(points, compiled.mapping);
       const { lines, refused } = encoded(batch);
       expect(refused).toBe(expected.refused);
