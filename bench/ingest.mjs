@@ -1,6 +1,6 @@
 /**
- * Frames received, checked, made durable and acknowledged per second, beside a bare receiver of the same messages and
- * the least program that acknowledges durably. `npm run build`, then
+ * Frames received, checked, made durable and acknowledged per second, beside a bare receiver of the same messages, what
+ * the disk takes of the same bytes, and the least program that acknowledges durably. `npm run build`, then
  * `node bench/ingest.mjs [--quick] [--runs 5] [--seconds 5] [--connections 1000] [--write]`.
  */
 import { fork } from 'node:child_process';
@@ -9,8 +9,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bareFile, bareLmdb } from './disk.mjs';
 import { startGateway } from './gateway.mjs';
 import { atLeast, atMost, count, flag, ratio, report, spread } from './report.mjs';
+import { environmentFrame } from './wire.mjs';
 
 const quick = process.argv.includes('--quick');
 const runs = Number(flag('runs', quick ? 1 : 5));
@@ -52,6 +54,15 @@ async function reference(kind, readings) {
   };
 }
 
+/** Blocks of such frames with nothing but the disk before them, into lmdb or into a file. */
+async function disk(append, readings) {
+  const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
+  const frame = environmentFrame(readings);
+  const bytesPerS = await append(dir, seconds / 2, frame);
+  rmSync(dir, { recursive: true, force: true });
+  return { framesPerS: bytesPerS / frame.length };
+}
+
 async function product(readings) {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
   const gateway = await startGateway({
@@ -77,7 +88,7 @@ async function product(readings) {
       loopDelayMs: await loopDelayMs(gateway.url),
     };
   } finally {
-    await gateway.stop();
+    await gateway.kill();
     rmSync(dir, { recursive: true, force: true });
   }
 }
@@ -95,10 +106,12 @@ async function loopDelayMs(url) {
 const data = {};
 const rows = [];
 for (const readings of [100, 1]) {
-  const kinds = { bare: [], prototype: [], product: [] };
+  const kinds = { bare: [], file: [], lmdb: [], prototype: [], product: [] };
   for (let run = -1; run < runs; run++) {
     const results = {
       bare: await reference('bare', readings),
+      file: await disk(bareFile, readings),
+      lmdb: await disk(bareLmdb, readings),
       prototype: await reference('prototype', readings),
       product: await product(readings),
     };
@@ -118,6 +131,8 @@ for (const readings of [100, 1]) {
   data[`readings${readings}`] = { rates, toPrototype, loopDelayMs: delayMs, runs: kinds };
   for (const [kind, name] of [
     ['bare', 'bare receiver'],
+    ['file', 'bare write and fdatasync'],
+    ['lmdb', 'bare lmdb append'],
     ['prototype', 'prototype, synced and acknowledged'],
     ['product', 'Millrace'],
   ]) {
@@ -138,7 +153,7 @@ report({
   columns: ['readings per second', 'min', 'median', 'max', 'of the prototype'],
   rows,
   notes: [
-    `${count(connections)} connections; ${runs} runs of ${seconds} s after one to warm up, the three in turn; the load generator runs on the same cores.`,
+    `${count(connections)} connections; ${runs} runs of ${seconds} s after one to warm up, all in turn; the load generator runs on the same cores.`,
   ],
   targets: [100, 1].flatMap((readings) => [
     atLeast(

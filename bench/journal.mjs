@@ -2,16 +2,15 @@
  * What the journal costs: frames per second taken and synced, beside bare lmdb and bare write + fdatasync of
  * blocks of the same size. `npm run build`, then `node bench/journal.mjs [seconds]`.
  */
-import { mkdtempSync, openSync, closeSync, fdatasyncSync, rmSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { open } from 'lmdb';
 import { openLocalJournal } from '../dist/src/journal/index.js';
+import { bareFile, bareLmdb } from './disk.mjs';
 
 const seconds = Number(process.argv[2] ?? 3);
 const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
 const turn = () => new Promise((resolve) => setImmediate(resolve));
-const blockBytes = 1024 * 1024;
 
 async function journal(name, frameBytes, devices) {
   const log = await openLocalJournal({ dir: join(dir, name), maxBytes: 64 * 1024 ** 3 });
@@ -42,41 +41,6 @@ async function journal(name, frameBytes, devices) {
   row(name, frames / elapsed, (frames * frameBytes) / elapsed, (user + system) / 1e6 / elapsed);
 }
 
-async function bareLmdb() {
-  const root = open({
-    path: join(dir, 'bare.lmdb'),
-    overlappingSync: false,
-    eventTurnBatching: false,
-    encoding: 'binary',
-  });
-  const begin = performance.now();
-  let blocks = 0;
-  while (performance.now() - begin < seconds * 1_000)
-    await root.put(blocks++, Buffer.allocUnsafeSlow(blockBytes).fill(1));
-  const elapsed = (performance.now() - begin) / 1_000;
-  await root.close();
-  row('bare lmdb, 1 MB', null, (blocks * blockBytes) / elapsed, null);
-}
-
-function bareFile() {
-  const file = openSync(join(dir, 'bare'), 'w');
-  const bytes = Buffer.alloc(blockBytes, 1);
-  const begin = performance.now();
-  let blocks = 0;
-  while (performance.now() - begin < seconds * 1_000) {
-    writeSync(file, bytes);
-    fdatasyncSync(file);
-    blocks++;
-  }
-  closeSync(file);
-  row(
-    'bare write + fdatasync, 1 MB',
-    null,
-    (blocks * blockBytes) / ((performance.now() - begin) / 1_000),
-    null,
-  );
-}
-
 function row(name, framesPerS, bytesPerS, cores) {
   const frames = framesPerS === null ? '' : `${(framesPerS / 1e6).toFixed(2)} M frames/s`;
   const cpu = cores === null ? '' : `${cores.toFixed(2)} cores`;
@@ -92,8 +56,8 @@ try {
   await journal('40 B frames, 1,000 devices', 40, 1_000);
   await journal('40 B frames, 100,000 devices', 40, 100_000);
   await journal('4 KB frames, 1,000 devices', 4_096, 1_000);
-  await bareLmdb();
-  bareFile();
+  row('bare lmdb, 1 MB', null, await bareLmdb(dir, seconds), null);
+  row('bare write + fdatasync, 1 MB', null, bareFile(dir, seconds), null);
 } finally {
   rmSync(dir, { recursive: true, force: true });
 }
