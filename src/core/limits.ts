@@ -42,10 +42,14 @@ export const LIMITS = {
   journalBlockBytes: 1024 * 1024,
   /** … or when its first frame has waited this long, in milliseconds. */
   journalBlockDelayMs: 2,
+  /** One commit takes so many bytes of what waits, or half of it: while it is synced the others are gathered. */
+  journalCommitBytes: 4 * 1024 * 1024,
   /** Bytes that may wait for the disk before ingest is paused. */
   journalQueueBytes: 32 * 1024 * 1024,
-  /** Buffers of blocks that are kept to be filled again. */
-  journalSpareBlocks: 4,
+  /** Buffers of blocks that are kept to be filled again: as many as what may wait for the disk fills … */
+  journalSpareBlocks: 32,
+  /** … and as many of them as outlast the next upkeep. */
+  journalIdleBlocks: 4,
   /** A journal whose commit failed is opened anew after this time, in milliseconds … */
   journalRecoveryMinMs: 250,
   /** … and each further try waits twice as long, up to this. */

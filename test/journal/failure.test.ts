@@ -58,6 +58,24 @@ describe('a commit that fails', () => {
 });
 
 describe('group commit', () => {
+  test('of much that waits a transaction takes a part, half of it at least, in order', async () => {
+    const storage = new FaultyStorage(openStorage(await folder(), 1e9, Date.now()));
+    const journal = await openJournalOn(storage, { blockBytes: 1_000, commitBytes: 3_000 });
+    const device = new Connection('a');
+    const release = storage.hold();
+    journal.append(device, 1, text('first'), 1, 1);
+    const flushed = journal.flush();
+    for (let seq = 2; seq <= 21; seq++) journal.append(device, seq, Buffer.alloc(1_000, seq), 1, 1);
+    const all = journal.flush();
+    release();
+    await Promise.all([flushed, all]);
+    const blocks = storage.commits.map((change) => change.blocks.length);
+    expect(blocks).toEqual([1, 10, 5, 2, 2, 1]);
+    expect(device.durable).toEqual([1, 11, 16, 18, 20, 21]);
+    expect(framesFrom(journal).map(({ seq }) => seq)).toEqual(Array.from({ length: 21 }, (_, i) => i + 1));
+    await journal.close();
+  });
+
   test('one transaction takes along everything that gathered during the one before', async () => {
     const { journal, storage } = await faulty(await folder());
     const devices = Array.from({ length: 100 }, (_, i) => new Connection(`d${i}`));

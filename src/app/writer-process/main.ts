@@ -2,6 +2,7 @@
  * The writer process: it alone has the store open, and moves frames from the journal into it. Its parent tells how
  * far the journal is synced and settles what the store has taken; frames are read from the journal's files.
  */
+import { readdirSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import type { BirpcReturn } from 'birpc';
@@ -17,8 +18,8 @@ import { connect, nodeChannel } from '../process-calls.ts';
 import type { ServerCalls, WriterCalls, WriterReport, WriterSetup } from './calls.ts';
 import { ServedReads } from './served-reads.ts';
 
-/** Devices wait for acks, and nobody for the store: below the server's own priority, where the system has such. */
-const NICENESS = 5;
+/** Devices wait for acks, and nobody for the store: while the server needs the cores, it gets what is left of them. */
+const NICENESS = 19;
 
 const ignore = (): void => {};
 
@@ -139,8 +140,14 @@ process.on('disconnect', () => {
   process.kill(process.pid, 'SIGKILL');
 });
 try {
-  setPriority(NICENESS);
+  stepBack();
 } catch (error) {
   process.stderr.write(`millrace: the writer keeps its priority: ${messageOf(error)}\n`);
 }
 writer.run();
+
+/** Linux keeps a priority per thread, which threads that are started later inherit: the engine's are there already. */
+function stepBack(): void {
+  if (process.platform !== 'linux') return setPriority(NICENESS);
+  for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), NICENESS);
+}

@@ -24,4 +24,9 @@ export class BlockBuffers {
     if (buffer.length === this.#sizeBytes && this.#spare.length < LIMITS.journalSpareBlocks)
       this.#spare.push(buffer);
   }
+
+  /** Lets those go that only a full load needs. */
+  shrink(): void {
+    this.#spare.length = Math.min(this.#spare.length, LIMITS.journalIdleBlocks);
+  }
 }

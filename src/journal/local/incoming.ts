@@ -10,7 +10,7 @@ interface Surroundings {
   cursors: DeviceCursors;
   window: DedupeWindow;
   flushes: Flushes;
-  settings: Pick<JournalSettings, 'blockBytes' | 'blockDelayMs'>;
+  settings: Pick<JournalSettings, 'blockBytes' | 'blockDelayMs' | 'commitBytes'>;
   /** The open batch has waited for company long enough. */
   onDelay: () => void;
 }
@@ -73,9 +73,21 @@ export class Incoming {
     this.#push(batch);
   }
 
-  /** Hands the sealed batches over; their bytes count until `written`. */
-  take(): SealedBatch[] {
-    return this.#sealed.splice(0);
+  /** As much is sealed as one transaction takes. */
+  get full(): boolean {
+    return this.#sealedBytes >= this.#around.settings.commitBytes;
+  }
+
+  /**
+   * Hands the oldest sealed batches over, `all` of them or as many as one transaction takes; their bytes count until
+   * `written`. Were it always all, whatever devices may have in flight would be in one commit, and nothing would
+   * be left to check while it is synced. Half of what waits: where a sync takes long, commits grow with the queue.
+   */
+  take(all: boolean): SealedBatch[] {
+    const most = all ? Infinity : Math.max(this.#around.settings.commitBytes, this.#sealedBytes / 2);
+    let bytes = 0;
+    const rest = this.#sealed.findIndex(({ batch }, i) => (bytes += batch.bytes) > most && i > 0);
+    return this.#sealed.splice(0, rest < 0 ? this.#sealed.length : rest);
   }
 
   /** They are on disk. */
@@ -92,6 +104,11 @@ export class Incoming {
     this.#next = next;
     this.#sealedBytes = 0;
     return this.#sealed.splice(0);
+  }
+
+  /** Lets go of memory that only a full load needs. */
+  shrink(): void {
+    this.#buffers.shrink();
   }
 
   #push(batch: Batch): void {

@@ -231,7 +231,7 @@ export class LmdbJournal implements Journal, Leader {
   async #commitAll(): Promise<void> {
     let more = false;
     for (;;) {
-      this.#incoming.seal();
+      if (!this.#incoming.full || this.#requests.hasReplays) this.#incoming.seal();
       const replay = this.#requests.sealReplay(
         this.#incoming,
         this.#state.letters,
@@ -242,7 +242,8 @@ export class LmdbJournal implements Journal, Leader {
       this.#upkeepDue = false;
       const settlements = this.#requests.takeSettlements();
       for (const { settlement } of settlements) this.#dropTo = Math.max(this.#dropTo, expiredTo(settlement));
-      const batches = this.#incoming.take();
+      // What a replay reads of the storage holds for the next transaction only.
+      const batches = this.#incoming.take(replay !== null);
       let transaction;
       try {
         transaction = buildTransaction(
@@ -277,6 +278,7 @@ export class LmdbJournal implements Journal, Leader {
   #upkeep(): void {
     if (this.#failure !== null) return;
     this.#memory.window.sweep(this.#settings.clock.nowMs());
+    this.#incoming.shrink();
     this.#updateAdmission();
     this.#upkeepDue = true;
     this.#run();

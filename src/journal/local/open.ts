@@ -46,6 +46,7 @@ export async function openJournalOn(
     upkeepMs: options.upkeepMs ?? LIMITS.journalUpkeepMs,
     blockBytes: options.blockBytes ?? LIMITS.journalBlockBytes,
     blockDelayMs: options.blockDelayMs ?? LIMITS.journalBlockDelayMs,
+    commitBytes: options.commitBytes ?? LIMITS.journalCommitBytes,
     queueBytes: options.queueBytes ?? LIMITS.journalQueueBytes,
     snapshotBytes: options.snapshotBytes ?? LIMITS.journalSnapshotBytes,
     recoveryMinMs: options.recoveryMinMs ?? LIMITS.journalRecoveryMinMs,

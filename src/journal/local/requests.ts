@@ -14,6 +14,10 @@ export class Requests {
     return this.#settlements.length > 0;
   }
 
+  get hasReplays(): boolean {
+    return this.#replays.length > 0;
+  }
+
   /** Resolves when it is on disk. */
   settle(settlement: Settlement): Promise<void> {
     return new Promise((resolve, reject) => {

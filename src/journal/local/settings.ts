@@ -12,6 +12,8 @@ export interface JournalSettings
   blockBytes: number;
   /** … or this long after its first frame. */
   blockDelayMs: number;
+  /** One transaction takes so many bytes of what is sealed, or half of it. */
+  commitBytes: number;
   /** Bytes that may wait for the disk before `accepting()` is false. */
   queueBytes: number;
   /** Bytes of blocks between two snapshots of the device cursors. */
