@@ -51,6 +51,13 @@ const BENCHMARKS = {
     ],
   },
   outage: { alone: true, tiny: ['--minutes', '0.05', '--rate', '2000', '--warm-up', '1'] },
+  soak: {
+    alone: true,
+    tiny: [
+      ...['--minutes', '0.03', '--warm-up', '0.5', '--every', '0.1'],
+      ...['--full', '0.2', '--connections', '10'],
+    ],
+  },
   scale: {
     tiny: ['--rounds', '1', '--seconds', '0.5', '--rate', '500', '--few', '10', '--schemas', '10'],
   },
