@@ -10,7 +10,7 @@ import { LIMITS, MillraceError, messageOf, systemClock } from '../../core/index.
 import { JournalFollower } from '../../journal/index.ts';
 import { RegistryCopy } from '../../registry/index.ts';
 import type { Store } from '../../store/index.ts';
-import { createLogger } from '../../telemetry/index.ts';
+import { createLogger, type Logger } from '../../telemetry/index.ts';
 import { Audit, Writer } from '../../writer/index.ts';
 import { waitForLock } from '../file-lock.ts';
 import { openStore } from '../open-store.ts';
@@ -18,8 +18,11 @@ import { connect, nodeChannel } from '../process-calls.ts';
 import type { ServerCalls, WriterCalls, WriterReport, WriterSetup } from './calls.ts';
 import { ServedReads } from './served-reads.ts';
 
-/** Devices wait for acks, and nobody for the store: while the server needs the cores, it gets what is left of them. */
-const NICENESS = 19;
+/**
+ * Devices wait for acks, and nobody for the store: while the server needs the cores, it gets a tenth of them and what is
+ * left. At 19 it would get nearly none where others are busy, and never catch up.
+ */
+const NICENESS = 10;
 
 const ignore = (): void => {};
 
@@ -96,6 +99,7 @@ class WriterProcess {
     const audit = new Audit({ ...common, storedTo: () => writer.position });
     audit.start();
     this.#parts = { store, writer, audit };
+    stepBack(logger);
     this.#report(server);
     setInterval(() => this.#report(server), LIMITS.writerReportMs);
   }
@@ -139,15 +143,14 @@ process.on('disconnect', () => {
   if (writer.closed) process.exit(0);
   process.kill(process.pid, 'SIGKILL');
 });
-try {
-  stepBack();
-} catch (error) {
-  process.stderr.write(`millrace: the writer keeps its priority: ${messageOf(error)}\n`);
-}
 writer.run();
 
-/** Linux keeps a priority per thread, which threads that are started later inherit: the engine's are there already. */
-function stepBack(): void {
-  if (process.platform !== 'linux') return setPriority(NICENESS);
-  for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), NICENESS);
+/** Linux has a priority per thread, which those started later inherit: the engine's and the database's are there by now. */
+function stepBack(logger: Logger): void {
+  try {
+    const threads = process.platform === 'linux' ? readdirSync('/proc/self/task').map(Number) : [0];
+    for (const thread of threads) setPriority(thread, NICENESS);
+  } catch (error) {
+    logger.warn({ err: error }, `the writer keeps its priority: ${messageOf(error)}`);
+  }
 }
