@@ -8,6 +8,20 @@ import { fileURLToPath } from 'node:url';
 
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
 
+const { version, dependencies } = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+);
+/** What the figures depend on most, with the versions that are asked for. */
+const LIBRARIES = {
+  'uWebSockets.js': 'uWebSockets.js',
+  lmdb: 'lmdb',
+  '@duckdb/node-api': 'DuckDB',
+  avsc: 'avsc',
+};
+const libraries = Object.entries(LIBRARIES)
+  .map(([name, title]) => `${title} ${dependencies[name].split('@').at(-1)}`)
+  .join(', ');
+
 /** Smallest, middle and largest of some runs. */
 export function spread(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -26,7 +40,9 @@ export function report({ name, title, command, columns, rows, notes = [], target
     cells
       .map((cell, i) => (i === 0 ? String(cell).padEnd(widths[i]) : String(cell).padStart(widths[i])))
       .join('  ');
-  console.log(`\n${title}\n\n${line(columns)}`);
+  const date = new Date().toISOString().slice(0, 10);
+  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, shared, load average ${loadavg()[0].toFixed(1)} at the end; Linux ${release()}; Node ${process.version}; ${libraries}`;
+  console.log(`\n${title}\n${command}, version ${version}, ${date}, ${machine}\n\n${line(columns)}`);
   for (const row of rows) console.log(line(row));
   for (const note of notes) console.log(note);
   for (const target of targets) console.log(`Target: ${toldTarget(target)}.`);
@@ -34,9 +50,9 @@ export function report({ name, title, command, columns, rows, notes = [], target
     name,
     title,
     command,
-    date: new Date().toISOString().slice(0, 10),
-    machine: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, shared, load average ${loadavg()[0].toFixed(1)} at the end; Linux ${release()}; Node ${process.version}`,
-    version: JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version,
+    date,
+    machine,
+    version,
     columns,
     rows: rows.map((row) => row.map(String)),
     notes,

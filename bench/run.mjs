@@ -24,8 +24,8 @@ const { values } = parseArgs({
 const BENCHMARKS = {
   codec: { quick: ['--quick', '--runs', '1'], tiny: ['--runs', '1', '--ms', '5', '--others', '10'] },
   ingest: {
-    quick: ['--quick', '--seconds', '1'],
-    tiny: ['--quick', '--runs', '0', '--seconds', '0.1', '--connections', '4'],
+    quick: ['--quick'],
+    tiny: ['--quick', '--runs', '1', '--seconds', '0.1', '--connections', '4'],
   },
   ack: { quick: ['--seconds', '4'], tiny: ['--seconds', '1', '--devices', '10'] },
   'duckdb-write': {
