@@ -3,13 +3,11 @@
  * from each, and at a fifth of the most that this machine acknowledges.
  * `npm run build`, then `node bench/ack.mjs [--devices 1000] [--seconds 30] [--write]`.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { startFleet, startGateway } from './gateway.mjs';
+import { load } from './generator.mjs';
 import { atMost, count, flag, report } from './report.mjs';
 
 const devices = Number(flag('devices', 1_000));
@@ -37,24 +35,17 @@ function bareSyncs() {
 
 const at = (times, p) => times.toSorted((a, b) => a - b)[Math.floor(times.length * p)];
 
-async function load(to, framesPerS, forSeconds, startMs) {
-  const options = {
+const loaded = (to, framesPerS, forSeconds, startMs) =>
+  load({
     ...{ port: Number(new URL(to.url).port), path: '/v1/ingest?device={device}', connections: devices },
     ...{ readings: 100, windowFrames: 16, framesPerS, seconds: forSeconds, startMs },
-  };
-  const child = fork(fileURLToPath(new URL('load.mjs', import.meta.url)), [JSON.stringify(options)]);
-  await once(child, 'message');
-  child.send('go');
-  const [result] = await once(child, 'message');
-  await once(child, 'exit');
-  return result;
-}
+  });
 
 /** A fifth of what is acknowledged per second at full load, by a gateway of its own: nothing of it waits afterwards. */
 async function fifthOfFull() {
   const full = await startGateway({ MILLRACE_DATA_DIR: join(dir, 'full') });
   try {
-    const { ackedInTime, elapsedS } = await load(full, 0, Math.max(2, seconds / 10));
+    const { ackedInTime, elapsedS } = await loaded(full, 0, Math.max(2, seconds / 10));
     return Math.round(ackedInTime / elapsedS / 5);
   } finally {
     await full.kill();
@@ -65,7 +56,7 @@ async function fifthOfFull() {
 /** Percentiles at so many frames a second, and of the disk's syncs meanwhile. */
 async function underLoad(framesPerS) {
   // Later than all that is stored: readings that come again would be another load for the store.
-  const loading = load(gateway, framesPerS, seconds, Date.now() - 1_800_000);
+  const loading = loaded(gateway, framesPerS, seconds, Date.now() - 1_800_000);
   await new Promise((resolve) => setTimeout(resolve, seconds * 500));
   const syncs = bareSyncs();
   const { ackMsP50, ackMsP99 } = await loading;

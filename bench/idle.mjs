@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rssBytes, startGateway } from './gateway.mjs';
+import { load } from './generator.mjs';
 import { atMost, count, flag, ratio, report, spread } from './report.mjs';
 
 const quick = process.argv.includes('--quick');
@@ -135,12 +136,10 @@ const ownMemory = () => withGateway((gateway, port) => memory(port, gateway.pid,
 function cpuSeconds(connections) {
   return withGateway(async (gateway, port) => {
     const options = { port, path: PATH, connections, readings: 10, windowFrames: 64, framesPerS, seconds };
-    const child = fork(file('load.mjs'), [JSON.stringify(options)]);
-    await once(child, 'message');
-    const before = gateway.cpuSeconds();
-    child.send('go');
-    const [result] = await once(child, 'message');
-    await once(child, 'exit');
+    let before;
+    const result = await load(options, () => {
+      before = gateway.cpuSeconds();
+    });
     return { cpuS: gateway.cpuSeconds() - before, frames: result.acked };
   });
 }

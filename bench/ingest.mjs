@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bareFile, bareLmdb } from './disk.mjs';
 import { startGateway } from './gateway.mjs';
+import { load } from './generator.mjs';
 import { atLeast, atMost, count, flag, ratio, report, spread } from './report.mjs';
 import { environmentFrame } from './wire.mjs';
 
@@ -25,21 +26,14 @@ const MAX_LOOP_DELAY_MS = 10;
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-async function load(port, path, readings, windowFrames) {
-  const options = { port, path, connections, readings, windowFrames, framesPerS: 0, seconds };
-  const child = fork(file('load.mjs'), [JSON.stringify(options)]);
-  await once(child, 'message');
-  child.send('go');
-  const [result] = await once(child, 'message');
-  await once(child, 'exit');
-  return result;
-}
+const loaded = (port, path, readings, windowFrames) =>
+  load({ port, path, connections, readings, windowFrames, framesPerS: 0, seconds });
 
 async function reference(kind, readings) {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
   const child = fork(file('prototype.mjs'), [JSON.stringify({ kind, dir })]);
   const [{ port }] = await once(child, 'message');
-  const result = await load(port, '/{device}', readings, kind === 'bare' ? 0 : WINDOWS[readings]);
+  const result = await loaded(port, '/{device}', readings, kind === 'bare' ? 0 : WINDOWS[readings]);
   child.send('stop');
   const [own] = await once(child, 'message');
   await once(child, 'exit');
@@ -74,7 +68,7 @@ async function product(readings) {
     const port = Number(new URL(gateway.url).port);
     // What it told was since the look before.
     await loopDelayMs(gateway.url);
-    const result = await load(port, '/v1/ingest?device={device}', readings, WINDOWS[readings]);
+    const result = await loaded(port, '/v1/ingest?device={device}', readings, WINDOWS[readings]);
     if (result.acked !== result.sent)
       throw new Error(`${result.sent - result.acked} frames were not acknowledged`);
     const { received, rejected, duplicates } = await gateway.json('/v1/ledger');

@@ -3,13 +3,12 @@
  * registry of 1,000 schemas compared with the shipped ones. CPU time of the whole gateway, from socket to store.
  * `npm run build`, then `node bench/scale.mjs [--quick] [--rate 5000] [--seconds 15] [--rounds 3] [--write]`.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startGateway } from './gateway.mjs';
+import { load } from './generator.mjs';
 import { atMost, count, flag, ratio, report, spread } from './report.mjs';
 
 const quick = process.argv.includes('--quick');
@@ -51,12 +50,10 @@ async function cpuPerFrame(connections, schemas) {
   try {
     const port = Number(new URL(gateway.url).port);
     const options = { port, path: '/v1/ingest?device={device}', windowFrames: 64, readings: READINGS };
-    const child = fork(file('load.mjs'), [JSON.stringify({ ...options, connections, framesPerS, seconds })]);
-    await once(child, 'message');
-    const before = gateway.cpuSeconds();
-    child.send('go');
-    const [result] = await once(child, 'message');
-    await once(child, 'exit');
+    let before;
+    const result = await load({ ...options, connections, framesPerS, seconds }, () => {
+      before = gateway.cpuSeconds();
+    });
     if (result.acked !== result.sent)
       throw new Error(`${result.sent - result.acked} frames were not acknowledged`);
     return ((gateway.cpuSeconds() - before) / result.acked) * 1e6;

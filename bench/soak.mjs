@@ -3,13 +3,11 @@
  * with a line fitted through the memory of each process. `npm run build`, then
  * `node bench/soak.mjs [--minutes 10] [--warm-up SECONDS] [--write]`.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { processesOf, startGateway } from './gateway.mjs';
+import { load } from './generator.mjs';
 import { atMost, count, flag, megabytes, ratio, report } from './report.mjs';
 import { CRITICAL, trend } from './trend.mjs';
 
@@ -32,19 +30,12 @@ const sleep = (s) => new Promise((resolve) => setTimeout(resolve, s * 1_000));
 const dir = mkdtempSync(join(tmpdir(), 'millrace-soak-'));
 const gateway = await startGateway({ MILLRACE_DATA_DIR: dir, MILLRACE_JOURNAL_MAX_BYTES: '64GiB' });
 
-/** Starts devices; resolves with their counts when they end. `framesPerS` 0: as many as go. */
-async function load(framesPerS, seconds, startMs) {
-  const options = {
+/** Devices at so many frames a second in all; 0: as many as go. */
+const loaded = (framesPerS, seconds, startMs) =>
+  load({
     ...{ port: Number(new URL(gateway.url).port), path: '/v1/ingest?device={device}', connections },
     ...{ readings: READINGS, windowFrames: 16, framesPerS, seconds, startMs },
-  };
-  const child = fork(fileURLToPath(new URL('load.mjs', import.meta.url)), [JSON.stringify(options)]);
-  await once(child, 'message');
-  child.send('go');
-  const [result] = await once(child, 'message');
-  await once(child, 'exit');
-  return result;
-}
+  });
 
 async function stored() {
   for (;;) {
@@ -75,13 +66,13 @@ try {
   // What it takes: acknowledged as fast as goes, until the store has all of it.
   const dayMs = 86_400_000;
   const beginMs = performance.now();
-  const full = await load(0, fullS, Date.now() - 2 * dayMs);
+  const full = await loaded(0, fullS, Date.now() - 2 * dayMs);
   await stored();
   const fullPerS = (full.acked * READINGS) / ((performance.now() - beginMs) / 1_000);
   const framesPerS = Math.max(1, Math.round((PART * fullPerS) / READINGS));
 
   // Later than all that is stored: readings that come again would be another load for the store.
-  const running = load(framesPerS, warmUpS + minutes * 60, Date.now() - dayMs);
+  const running = loaded(framesPerS, warmUpS + minutes * 60, Date.now() - dayMs);
   await sleep(warmUpS);
   const before = {
     atMs: performance.now(),
