@@ -17,9 +17,10 @@ export function rssBytes(pid) {
   return statusBytes(pid, 'VmRSS');
 }
 
-/** Starts `millrace serve` on a free port; `env` are its settings. */
-export async function startGateway(env) {
+/** Starts `millrace serve` on a free port; `env` are its settings, `cwd` is where its build is. */
+export async function startGateway(env, cwd = '.') {
   const child = spawn(process.execPath, [MAIN, 'serve'], {
+    cwd,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, MILLRACE_PORT: '0', MILLRACE_LOG_LEVEL: 'fatal', ...env },
   });

@@ -1,7 +1,8 @@
 /**
  * Frames received, checked, made durable and acknowledged per second, beside a bare receiver of the same messages, what
  * the disk takes of the same bytes, and the least program that acknowledges durably. `npm run build`, then
- * `node bench/ingest.mjs [--quick] [--runs 5] [--seconds 5] [--connections 1000] [--write]`.
+ * `node bench/ingest.mjs [--quick] [--runs 5] [--seconds 5] [--connections 1000] [--against FOLDER] [--write]`, where the
+ * folder has another version, built: it takes its turn in each round.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,6 +20,7 @@ const quick = process.argv.includes('--quick');
 const runs = Number(flag('runs', quick ? 1 : 5));
 const seconds = Number(flag('seconds', quick ? 2 : 5));
 const connections = Number(flag('connections', 1_000));
+const against = flag('against', null);
 /** Frames in flight per connection: enough to keep the disk busy, few enough to fit memory. */
 const WINDOWS = { 1: 256, 100: 16 };
 const TARGETS = { 1: 0.7, 100: 0.8 };
@@ -57,13 +59,14 @@ async function disk(append, readings) {
   return { framesPerS: bytesPerS / frame.length };
 }
 
-async function product(readings) {
+async function product(readings, folder) {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
-  const gateway = await startGateway({
+  const env = {
     MILLRACE_DATA_DIR: dir,
     MILLRACE_JOURNAL_MAX_BYTES: '64GiB',
     ...JSON.parse(flag('env', '{}')),
-  });
+  };
+  const gateway = await startGateway(env, folder);
   try {
     const port = Number(new URL(gateway.url).port);
     // What it told was since the look before.
@@ -97,10 +100,15 @@ async function loopDelayMs(url) {
   return Math.max(0, seconds * 1_000 - SAMPLE_EVERY_MS);
 }
 
+const middleDelayMs = (of) => spread(of.map(({ loopDelayMs: ms }) => ms)).median;
+
 const data = {};
 const rows = [];
 for (const readings of [100, 1]) {
-  const kinds = { bare: [], file: [], lmdb: [], prototype: [], product: [] };
+  const kinds = {
+    ...{ bare: [], file: [], lmdb: [], prototype: [], product: [] },
+    ...(against === null ? {} : { against: [] }),
+  };
   for (let run = quick ? 0 : -1; run < runs; run++) {
     const results = {
       bare: await reference('bare', readings),
@@ -108,6 +116,7 @@ for (const readings of [100, 1]) {
       lmdb: await disk(bareLmdb, readings),
       prototype: await reference('prototype', readings),
       product: await product(readings),
+      ...(against === null ? {} : { against: await product(readings, against) }),
     };
     // The first round warms the disk and the caches up; the quick form does without.
     if (run >= 0) for (const kind of Object.keys(kinds)) kinds[kind].push(results[kind]);
@@ -118,17 +127,21 @@ for (const readings of [100, 1]) {
       spread(of.map(({ framesPerS }) => framesPerS * readings)),
     ]),
   );
-  const toPrototype = spread(
-    kinds.product.map(({ framesPerS }, i) => framesPerS / kinds.prototype[i].framesPerS),
-  );
-  const delayMs = spread(kinds.product.map(({ loopDelayMs: ms }) => ms)).median;
-  data[`readings${readings}`] = { rates, toPrototype, loopDelayMs: delayMs, runs: kinds };
+  const toPrototype = (of) =>
+    spread(of.map(({ framesPerS }, i) => framesPerS / kinds.prototype[i].framesPerS)).median;
+  data[`readings${readings}`] = {
+    rates,
+    toPrototype: toPrototype(kinds.product),
+    loopDelayMs: middleDelayMs(kinds.product),
+    runs: kinds,
+  };
   for (const [kind, name] of [
     ['bare', 'bare receiver'],
     ['file', 'bare write and fdatasync'],
     ['lmdb', 'bare lmdb append'],
     ['prototype', 'prototype, synced and acknowledged'],
     ['product', 'Millrace'],
+    ...(against === null ? [] : [['against', `the version in ${against}`]]),
   ]) {
     const { min, median, max } = rates[kind];
     rows.push([
@@ -136,7 +149,9 @@ for (const readings of [100, 1]) {
       count(min),
       count(median),
       count(max),
-      kind === 'product' ? ratio(toPrototype.median) : '',
+      ...('loopDelayMs' in kinds[kind][0]
+        ? [ratio(toPrototype(kinds[kind])), middleDelayMs(kinds[kind]).toFixed(0)]
+        : ['', '']),
     ]);
   }
 }
@@ -144,7 +159,7 @@ report({
   name: 'ingest',
   title: 'Readings acknowledged per second',
   command: `node bench/ingest.mjs --runs ${runs} --seconds ${seconds} --connections ${connections}`,
-  columns: ['readings per second', 'min', 'median', 'max', 'of the prototype'],
+  columns: ['readings per second', 'min', 'median', 'max', 'of the prototype', 'loop delay p99, ms'],
   rows,
   notes: [
     `${count(connections)} connections; ${runs} runs of ${seconds} s${quick ? '' : ' after one to warm up'}, all in turn; the load generator runs on the same cores.`,
@@ -152,7 +167,7 @@ report({
   targets: [100, 1].flatMap((readings) => [
     atLeast(
       `acked durable, ${readings} a frame, of the prototype`,
-      data[`readings${readings}`].toPrototype.median,
+      data[`readings${readings}`].toPrototype,
       TARGETS[readings],
     ),
     atMost(
