@@ -50,6 +50,8 @@ export const LIMITS = {
   journalSpareBlocks: 32,
   /** … and as many of them as outlast the next upkeep. */
   journalIdleBlocks: 4,
+  /** Headers of the newest blocks that are kept in memory, about 150 bytes each: those of what tails may resume from. */
+  journalKnownBlocks: 4_096,
   /** A journal whose commit failed is opened anew after this time, in milliseconds … */
   journalRecoveryMinMs: 250,
   /** … and each further try waits twice as long, up to this. */

@@ -84,9 +84,15 @@ export class LmdbReads implements Reads {
     for (const key of this.open.blocks.getKeys({ start: position, reverse: true, limit: 1 })) first = key;
     // Without a snapshot held open: a long walk must not keep lmdb from reusing freed pages.
     for (const key of this.open.blocks.getKeys({ start: first, snapshot: false })) {
-      const bytes = this.open.blocks.getBinaryFast(key);
-      if (bytes !== undefined) yield readBlockInfo(bytes);
+      const info = this.info(key);
+      if (info !== undefined) yield info;
     }
+  }
+
+  /** The header of the block under this very position. lmdb-js copies the whole block for it. */
+  protected info(first: number): BlockInfo | undefined {
+    const bytes = this.open.blocks.getBinaryFast(first);
+    return bytes === undefined ? undefined : readBlockInfo(bytes);
   }
 
   snapshot(): Buffer | undefined {

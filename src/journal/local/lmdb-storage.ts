@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import type { Database } from 'lmdb';
-import { MillraceError, messageOf } from '../../core/index.ts';
+import { LIMITS, MillraceError, messageOf } from '../../core/index.ts';
+import { type BlockInfo, readBlockInfo } from './block.ts';
 import { type Environment, openEnvironment, settleMetaPages } from './environment.ts';
 import { FORMAT, readMeta, sealState, writeFirst } from './format.ts';
 import { type Databases, LmdbReads, mapBytesOf, openDatabases, readLetter } from './lmdb-reads.ts';
@@ -46,6 +47,8 @@ class LmdbStorage extends LmdbReads implements Storage {
   readonly #dir: string;
   readonly #mapBytes: number;
   readonly #writer: number;
+  /** Headers of the newest blocks as they were written: every commit and settlement asks for some. */
+  readonly #written = new Map<number, BlockInfo>();
   #state: JournalState;
 
   constructor(
@@ -68,8 +71,19 @@ class LmdbStorage extends LmdbReads implements Storage {
     return this.#state;
   }
 
-  commit(change: Change): Promise<void> {
-    return this.#commit(() => this.#write(change));
+  async commit(change: Change): Promise<void> {
+    await this.#commit(() => this.#write(change));
+    for (const first of change.removedBlocks) this.#written.delete(first);
+    for (const { first, bytes } of change.blocks) this.#written.set(first, readBlockInfo(bytes));
+    // In the order of their positions.
+    for (const first of this.#written.keys()) {
+      if (this.#written.size <= LIMITS.journalKnownBlocks) break;
+      this.#written.delete(first);
+    }
+  }
+
+  protected override info(first: number): BlockInfo | undefined {
+    return this.#written.get(first) ?? super.info(first);
   }
 
   async #commit(write: () => void): Promise<void> {
@@ -102,6 +116,7 @@ class LmdbStorage extends LmdbReads implements Storage {
   async reopen(): Promise<void> {
     const before = this.databases;
     this.databases = null;
+    this.#written.clear();
     await before?.environment.root.close();
     // Away for a moment, as a volume may be: no damage, so that it is tried again.
     const environment = openEnvironment(this.#dir, this.#mapBytes, () => {
