@@ -114,6 +114,9 @@ test.each([
   ['Constraint Error: Duplicate key "time: 1970-01-01 00:00:01" violates unique constraint'],
   ['Conversion Error: Could not convert string "x" to INT64'],
   ['Failed to append: Failed to cast value'],
+  [
+    'TransactionContext Error: Failed to commit: PRIMARY KEY or UNIQUE constraint violation: duplicate key "1"',
+  ],
 ])('%s: the frames are at fault', (message) => {
   expect(isOfTheStore(new Error(message))).toBe(false);
 });

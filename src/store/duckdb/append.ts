@@ -23,6 +23,21 @@ export function sourceOf(batch: ColumnBatch, column: TableColumn): Column | unde
   return batch.columns.find(({ def }) => def.name === column.name && def.type === column.type);
 }
 
+/**
+ * Lets `fill` append and closes the appender, which flushes: what comes next must see every row. Throws the first failure.
+ * What an appender still holds then has to be thrown away: the collector would flush it into whatever transaction runs
+ * by that time, which ends that one, or has the rows twice.
+ */
+export async function appending(appender: DuckDBAppender, fill: () => Promise<void>): Promise<void> {
+  try {
+    await fill();
+    appender.closeSync();
+  } catch (error) {
+    appender.clear();
+    throw error;
+  }
+}
+
 /** Appends the given rows of a batch, column by column, a chunk at a time. */
 export async function appendBatchRows(
   appender: DuckDBAppender,

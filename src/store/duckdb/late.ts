@@ -1,7 +1,7 @@
 import { INTEGER, TIMESTAMP_NS, VARCHAR, DuckDBTimestampNanosecondsValue } from '@duckdb/node-api';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { ColumnBatch, Slice } from '../../core/index.ts';
-import { appendPoints, appendRows, sourceOf, type Point } from './append.ts';
+import { appending, appendPoints, appendRows, sourceOf, type Point } from './append.ts';
 import { readRows } from './cells.ts';
 import { timeLiteral } from './sql.ts';
 import type { Table } from './tables.ts';
@@ -75,18 +75,19 @@ async function storedAlready(
     `CREATE OR REPLACE TEMP TABLE behind (n INTEGER, "time" TIMESTAMP_NS, "device" VARCHAR${tagColumns})`,
   );
   const appender = await connection.createAppender('behind', 'main', 'temp');
-  await appendRows(
-    appender,
-    [INTEGER, TIMESTAMP_NS, VARCHAR, ...tags.map(() => VARCHAR)],
-    points.map(({ timeNs, device, values }, n) => [
-      n,
-      new DuckDBTimestampNanosecondsValue(timeNs),
-      device,
-      ...tags.map(({ index }) => values[index] ?? null),
-    ]),
-    slice,
+  await appending(appender, () =>
+    appendRows(
+      appender,
+      [INTEGER, TIMESTAMP_NS, VARCHAR, ...tags.map(() => VARCHAR)],
+      points.map(({ timeNs, device, values }, n) => [
+        n,
+        new DuckDBTimestampNanosecondsValue(timeNs),
+        device,
+        ...tags.map(({ index }) => values[index] ?? null),
+      ]),
+      slice,
+    ),
   );
-  appender.closeSync();
   const sameTags = tags.map(({ sql }, i) => ` AND t.${sql} IS NOT DISTINCT FROM s.tag_${i}`).join('');
   const rows = await readRows(
     connection,
@@ -106,8 +107,7 @@ export async function mergePoints(
 ): Promise<void> {
   await connection.run(`CREATE OR REPLACE TEMP TABLE late AS SELECT * FROM ${table.sql} LIMIT 0`);
   const appender = await connection.createAppender('late', 'main', 'temp');
-  await appendPoints(appender, table, points, slice);
-  appender.closeSync();
+  await appending(appender, () => appendPoints(appender, table, points, slice));
 
   const fields = table.columns.filter((column) => column.role === 'field');
   const matched =

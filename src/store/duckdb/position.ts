@@ -2,7 +2,7 @@ import { BIGINT, VARCHAR, type DuckDBConnection } from '@duckdb/node-api';
 import { Slice } from '../../core/index.ts';
 import { refusedFrames } from '../refused-frames.ts';
 import type { RefusedPoint, StorePosition } from '../store.ts';
-import { appendRows } from './append.ts';
+import { appending, appendRows } from './append.ts';
 import { readRows } from './cells.ts';
 import { CATALOG, OWN } from './sql.ts';
 
@@ -21,8 +21,8 @@ export async function writePosition(connection: DuckDBConnection, position: Stor
   await connection.run(`DELETE FROM ${OWN}.refused`);
   if (position.refused.length === 0) return;
   const appender = await connection.createAppender('refused', 'main', CATALOG);
-  try {
-    await appendRows(
+  await appending(appender, () =>
+    appendRows(
       appender,
       [BIGINT, BIGINT, VARCHAR, VARCHAR],
       position.refused.map(({ position: at, readings, code, message }) => [
@@ -32,10 +32,8 @@ export async function writePosition(connection: DuckDBConnection, position: Stor
         message,
       ]),
       new Slice(),
-    );
-  } finally {
-    appender.closeSync();
-  }
+    ),
+  );
 }
 
 /** The position as the last write left it; null before the first. */

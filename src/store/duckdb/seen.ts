@@ -1,6 +1,6 @@
 import { BIGINT, VARCHAR, type DuckDBConnection } from '@duckdb/node-api';
 import type { Slice } from '../../core/index.ts';
-import { appendRows } from './append.ts';
+import { appending, appendRows } from './append.ts';
 import { OWN } from './sql.ts';
 
 interface Seen {
@@ -56,13 +56,14 @@ export async function mergeSeen(
     'CREATE OR REPLACE TEMP TABLE seen (device VARCHAR, measurement VARCHAR, first_ns BIGINT, last_ns BIGINT)',
   );
   const appender = await connection.createAppender('seen', 'main', 'temp');
-  await appendRows(
-    appender,
-    [VARCHAR, VARCHAR, BIGINT, BIGINT],
-    all.map((seen) => [seen.device, seen.measurement, seen.firstNs, seen.lastNs]),
-    slice,
+  await appending(appender, () =>
+    appendRows(
+      appender,
+      [VARCHAR, VARCHAR, BIGINT, BIGINT],
+      all.map((seen) => [seen.device, seen.measurement, seen.firstNs, seen.lastNs]),
+      slice,
+    ),
   );
-  appender.closeSync();
   await connection.run(
     `MERGE INTO ${OWN}.devices AS t USING temp.seen AS s ` +
       'ON t.device = s.device AND t.measurement = s.measurement ' +

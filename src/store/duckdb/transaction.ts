@@ -1,10 +1,11 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { Slice, type ColumnBatch } from '../../core/index.ts';
 import type { RefusedPoint, StorePosition } from '../store.ts';
-import { appendBatchRows, appendPoints } from './append.ts';
+import { appendBatchRows, appending, appendPoints } from './append.ts';
 import type { ChunkFiller } from './chunk-filler.ts';
 import { LatePoints, mergePoints } from './late.ts';
 import { mergeSeen, SeenDevices } from './seen.ts';
+import type { RowRuns } from './row-runs.ts';
 import { sortRows } from './sort-rows.ts';
 import { withRefused, writePosition } from './position.ts';
 import { CATALOG, POINTS } from './sql.ts';
@@ -59,20 +60,17 @@ async function writeTable(
   slice: Slice,
 ): Promise<void> {
   const late = new LatePoints();
-  const sorted = [];
+  const sorted: { batch: ColumnBatch; fresh: RowRuns }[] = [];
   for (const batch of batches) {
     sorted.push({ batch, fresh: await sortRows(table, batch, { late, seen, refused }, slice) });
   }
   // Looked up before the rows are appended, none of which can be meant.
   const { alone, meeting } = await late.split(connection, table, slice);
   const appender = await connection.createAppender(table.tableName, POINTS, CATALOG);
-  try {
+  await appending(appender, async () => {
     for (const { batch, fresh } of sorted)
       await appendBatchRows(appender, filler, table, batch, fresh, slice);
     await appendPoints(appender, table, alone, slice);
-  } finally {
-    // closing flushes: the merge and the commit must see every row
-    appender.closeSync();
-  }
+  });
   if (meeting.length > 0) await mergePoints(connection, table, meeting, slice);
 }
