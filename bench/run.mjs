@@ -24,10 +24,10 @@ const { values } = parseArgs({
 const BENCHMARKS = {
   codec: { quick: ['--quick', '--runs', '1'], tiny: ['--runs', '1', '--ms', '5', '--others', '10'] },
   ingest: {
-    quick: ['--quick'],
+    quick: ['--quick', '--seconds', '1.5'],
     tiny: ['--quick', '--runs', '1', '--seconds', '0.1', '--connections', '4'],
   },
-  ack: { quick: ['--seconds', '4'], tiny: ['--seconds', '1', '--devices', '10'] },
+  ack: { quick: ['--seconds', '3'], tiny: ['--seconds', '1', '--devices', '10'] },
   'duckdb-write': {
     quick: ['--quick', '--runs', '1', '--rounds', '5'],
     tiny: ['--runs', '1', '--rounds', '1', '--devices', '50'],
