@@ -7,7 +7,8 @@ import { withScene, type SceneOptions } from './harness/scene.ts';
 import { judge } from './harness/verdict.ts';
 
 const random = seeded('processes');
-const CYCLES = longCycles ?? 4;
+/** A process that ends again and again is started again after longer and longer waits. */
+const CYCLES = longCycles === null ? 4 : Math.ceil(longCycles / 5);
 /** A process lives so long at most before it is killed, in milliseconds. */
 const MAX_LIFE_MS = 400;
 /** Beside the server itself, which takes devices too. */

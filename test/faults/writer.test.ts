@@ -10,7 +10,8 @@ import { longCycles, PATIENCE_MS, seeded } from './harness/asked.ts';
 import { judge } from './harness/verdict.ts';
 
 const random = seeded('writer');
-const CYCLES = longCycles ?? 3;
+/** A process that ends again and again is started again after longer and longer waits. */
+const CYCLES = longCycles === null ? 3 : Math.ceil(longCycles / 5);
 /** A writer lives so long at most before it is killed, in milliseconds. */
 const MAX_LIFE_MS = 600;
 /** A point is passed at most so often before it kills. */
