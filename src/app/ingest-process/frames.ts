@@ -26,6 +26,8 @@ export class FrameBatches {
   readonly #spare: Buffer[] = [];
   #buffer: Buffer;
   #length = 0;
+  /** Batches that have not left yet, but for those that were copied. */
+  #leaving = 0;
 
   /** `send` gets each batch of about `batchBytes`, and calls back when its memory is free. */
   constructor(batchBytes: number, send: (payload: Buffer, sent: () => void) => void) {
@@ -61,8 +63,15 @@ export class FrameBatches {
     const buffer = this.#buffer;
     const payload = buffer.subarray(0, this.#length);
     this.#length = 0;
+    // While nobody reads, each turn of the event loop would keep a whole batch's memory for its few frames.
+    if (this.#leaving >= SPARE_BATCHES && payload.length < this.#batchBytes / 2) {
+      this.#send(Buffer.from(payload), () => {});
+      return;
+    }
     this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#batchBytes);
+    this.#leaving++;
     this.#send(payload, () => {
+      this.#leaving--;
       if (buffer.length === this.#batchBytes && this.#spare.length < SPARE_BATCHES) this.#spare.push(buffer);
     });
   }

@@ -95,6 +95,21 @@ test('a batch whose memory is not free yet is not filled again', () => {
   );
 });
 
+test('many small batches of which none leaves keep their own bytes, and not the memory of whole ones', () => {
+  const batchBytes = 64 * 1024;
+  const payloads: Buffer[] = [];
+  const batches = new FrameBatches(batchBytes, (payload) => payloads.push(payload));
+  for (let n = 0; n < 1_000; n++) {
+    batches.append(1, n, Uint8Array.of(n), 1, 0);
+    batches.flush();
+  }
+  expect(payloads.flatMap((payload) => [...readFrames(payload)].map(({ seq }) => seq))).toEqual(
+    Array.from({ length: 1_000 }, (_, n) => n),
+  );
+  const memory = new Set(payloads.map(({ buffer }) => buffer));
+  expect([...memory].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThan(8 * batchBytes);
+});
+
 test('what commits took comes out as it went in, for more connections than the memory had room for', () => {
   const batch = new DurableBatch();
   const entries = Array.from({ length: 1_000 }, (_, n) => [n, 2 ** 40 + n, n * 3, 1.7e12 + n] as const);
