@@ -8,6 +8,8 @@ const UNEXPECTED = 1011;
 const COME_BACK = 1012;
 /** Of the handshake, which each of the two connections makes for itself. */
 const HANDSHAKE = /^sec-websocket-/;
+/** What a client may offer as a subprotocol (RFC 9110, 5.6.2); others cannot be passed on. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 interface ForwardedRoute extends Omit<WebSocketRoute, 'upgrade'> {
   subprotocol: string;
@@ -33,7 +35,7 @@ export class ForwardedSockets {
         authorize(request);
         return {
           protocol: request.subprotocols.includes(subprotocol) ? subprotocol : '',
-          start: (socket) => this.#start(socket, dial(port, request)),
+          start: (socket) => this.#start(socket, dial(port, subprotocol, request)),
         };
       },
     };
@@ -51,9 +53,17 @@ export class ForwardedSockets {
   }
 }
 
-function dial(port: number, { path, query, headers, subprotocols }: UpgradeRequest): WebSocket {
+function dial(
+  port: number,
+  subprotocol: string,
+  { path, query, headers, subprotocols }: UpgradeRequest,
+): WebSocket {
   const passed = [...headers].filter(([name]) => !HANDSHAKE.test(name));
-  return new WebSocket(`ws://127.0.0.1:${port}${path}?${query}`, [...subprotocols], {
+  // With the one that the server selects: to have none selected of several would be an error to this client.
+  const offered = new Set([subprotocol, ...subprotocols.filter((name) => TOKEN.test(name))]);
+  // A client that sends one means no fragment, which never leaves it.
+  const target = `${path}?${query}`.replaceAll('#', '%23');
+  return new WebSocket(`ws://127.0.0.1:${port}${target}`, [...offered], {
     headers: passedOn(passed),
     perMessageDeflate: false,
     maxPayload: LIMITS.tailBackpressureBytes,
@@ -82,7 +92,8 @@ class Forwarded implements SocketHandler {
     upstream.on('unexpected-response', (_request, response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => (text += part));
-      response.once('end', () => this.#end(refusal(text)));
+      // Also of one that is cut off.
+      response.once('close', () => this.#end(refusal(text)));
     });
   }
 
@@ -98,20 +109,25 @@ class Forwarded implements SocketHandler {
   }
 
   drain(): void {
-    if (this.#socket.bufferedBytes() < LIMITS.forwardedSocketBytes / 2) this.#upstream.resume();
+    if (this.#socket.bufferedBytes() < LIMITS.forwardedSocketBytes / 2) this.#resume();
   }
 
   closed(code: number): void {
     this.#onClosed();
     this.#upstream.removeAllListeners('close');
     // A paused one would not see the end of the handshake.
-    this.#upstream.resume();
+    this.#resume();
     this.#upstream.close(isSendable(code) ? code : GONE);
   }
 
   goaway(text: string): void {
     this.#socket.sendText(text);
     this.#socket.end(COME_BACK, 'draining');
+  }
+
+  /** One whose handshake has failed has nothing to resume and throws. */
+  #resume(): void {
+    if (this.#upstream.isPaused) this.#upstream.resume();
   }
 
   #opened(): void {

@@ -27,14 +27,19 @@ export function forwardTo(port: number): (exchange: HttpExchange) => Promise<Htt
       {
         port,
         method,
-        path: query === '' ? path : `${path}?${query}`,
+        path: onTheWire(query === '' ? path : `${path}?${query}`),
         headers: passedOn(exchange.headers),
         signal,
       },
       body,
     );
-    return answerOf(answer, method === 'HEAD');
+    return answerOf(answer, method === 'HEAD', signal);
   };
+}
+
+/** A request's target with each of its bytes as a character: what is not ASCII goes on as it came. */
+function onTheWire(target: string): string {
+  return Buffer.from(target).toString('latin1');
 }
 
 /** The headers of a message that go with it to the next one. */
@@ -62,22 +67,39 @@ function send(target: Target, body: Buffer): Promise<IncomingMessage> {
     request.on('error', (cause) => {
       reject(new MillraceError('draining', `the server does not answer: ${messageOf(cause)}`, { cause }));
     });
+    // What is no answer to Node (that to a CONNECT) ends the request without a word.
+    request.on('close', () => reject(new MillraceError('draining', 'the server gives no answer')));
     if (body.length > 0) request.setHeader('content-length', body.length);
     request.end(body);
   });
 }
 
-async function answerOf(answer: IncomingMessage, headOnly: boolean): Promise<HttpAnswer> {
+async function answerOf(
+  answer: IncomingMessage,
+  headOnly: boolean,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
   const status = answer.statusCode ?? 502;
   const headers = passedOn(pairs(answer.rawHeaders));
   const said = answer.headers['content-length'];
   const length = said === undefined ? null : Number(said);
-  if (headOnly || status === 304 || length === 0) {
+  if (status === 304 || length === 0 || (headOnly && length !== null)) {
     answer.resume();
     return { status, headers, body: null, ...(headOnly && length !== null ? { length } : {}) };
   }
-  if (length === null || length > WHOLE_BODY_BYTES) return { status, headers, body: answer };
+  const body = bodyOf(answer, signal);
+  if (length === null || length > WHOLE_BODY_BYTES) return { status, headers, body };
   const chunks: Buffer[] = [];
-  for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
+  for await (const chunk of body) chunks.push(chunk);
   return { status, headers, body: Buffer.concat(chunks) };
+}
+
+/** A body as it comes; it ends with the client that it was for. */
+async function* bodyOf(answer: IncomingMessage, signal: AbortSignal): AsyncGenerator<Buffer> {
+  try {
+    yield* answer as AsyncIterable<Buffer>;
+  } catch (cause) {
+    if (!signal.aborted)
+      throw new MillraceError('draining', `the server left: ${messageOf(cause)}`, { cause });
+  }
 }
