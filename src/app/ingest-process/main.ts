@@ -98,9 +98,8 @@ class IngestProcess {
   }
 }
 
-// The server gets the same signal, and tells what to do; without it there is nothing to do.
-process.on('SIGINT', () => {});
-process.on('SIGTERM', () => {});
+// Where all processes get a signal the server does, and tells what to do; without it there is nothing to do.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGTTIN', 'SIGTTOU'] as const) process.on(signal, () => {});
 const stream = new Socket({ fd: SERVER_FD });
 stream.on('close', () => process.exit(0));
 void new IngestProcess(new Link(stream));
