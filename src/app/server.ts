@@ -203,6 +203,7 @@ async function startIn(
   };
 
   const net = new NetServer(onError);
+  opened.push(() => net.close());
   net.websocket(ingest.route);
   net.websocket(tail.route);
   net.http(

@@ -1,5 +1,5 @@
 import type { Settings } from '../config/index.ts';
-import { LIMITS, MillraceError } from '../core/index.ts';
+import { MillraceError } from '../core/index.ts';
 import { freePort, type NetServer } from '../net/index.ts';
 import type { IngestProcesses } from './ingest-process/host.ts';
 
@@ -11,8 +11,6 @@ export class SharedPort {
   #port = 0;
   /** Where the server alone listens; 0 until somebody has to pass something on to it. */
   #ownPort = 0;
-  /** How many processes there are to be. */
-  #count = 1;
 
   constructor(
     net: NetServer,
@@ -30,27 +28,27 @@ export class SharedPort {
     // Where the system chooses while it opens it, no second process can join.
     const wanted = port === 0 && processes > 1 ? await freePort(host) : port;
     this.#port = await this.#net.listen(host, wanted);
-    if (processes > 1) await this.#resizeTo(processes);
+    for (let n = 1; n < processes; n++) await this.#add();
     return this.#port;
   }
 
   /** One process more or one less; the last one is the server itself. Rejects with `config_invalid`. */
   async resize(by: 1 | -1): Promise<void> {
     const { port, processes } = this.#settings;
-    const wanted = this.#count + by;
-    if (wanted < 1 || wanted > LIMITS.maxProcesses) return;
+    if (by < 0) return this.#processes.remove();
     if (process.platform !== 'linux' || (port === 0 && processes === 1)) {
       throw new MillraceError(
         'config_invalid',
         'the port can be shared on Linux only, and needs a fixed number or MILLRACE_PROCESSES of 2 or more at the start',
       );
     }
-    await this.#resizeTo(wanted);
+    await this.#add();
   }
 
-  async #resizeTo(count: number): Promise<void> {
-    this.#count = count;
-    if (this.#ownPort === 0) this.#ownPort = await this.#net.join('127.0.0.1', 0);
-    await this.#processes.resize(count - 1, { shared: this.#port, own: this.#ownPort });
+  async #add(): Promise<void> {
+    await this.#processes.add(async () => {
+      if (this.#ownPort === 0) this.#ownPort = await this.#net.join('127.0.0.1', 0);
+      return { shared: this.#port, own: this.#ownPort };
+    });
   }
 }

@@ -1,9 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DeviceSocket } from '../fixtures/device-socket.ts';
+import { describeWith, findProgram } from '../fixtures/program.ts';
 import { until } from '../fixtures/until.ts';
 import { longCycles, PATIENCE_MS, seeded } from './harness/asked.ts';
 import type { Gateway } from './harness/gateway.ts';
 import { withScene, type SceneOptions } from './harness/scene.ts';
+import { limitFiles, limitFileSize } from './harness/small-disk.ts';
 import { judge } from './harness/verdict.ts';
 
 const random = seeded('processes');
@@ -31,6 +36,36 @@ function allRun(gateway: Gateway, before: readonly number[] = []): Promise<unkno
     },
     PATIENCE_MS,
   );
+}
+
+/** What `/readyz` says; nothing when the connection gets to a process that goes or hangs. */
+async function readinessOrNothing({ url }: Gateway): Promise<string> {
+  try {
+    const asked = { headers: { Connection: 'close' }, signal: AbortSignal.timeout(1_000) };
+    return await (await fetch(`${url}/readyz`, asked)).text();
+  } catch {
+    return '';
+  }
+}
+
+/** Waits until so many processes take devices, and there are to be no others. */
+function allOf(gateway: Gateway, running: number): Promise<unknown> {
+  return until(
+    `${running} processes`,
+    async () => {
+      const told = await readinessOrNothing(gateway);
+      return told.includes(`"wanted":${running}`) && told.includes(`"running":${running}`);
+    },
+    PATIENCE_MS,
+  );
+}
+
+/** Why the journal does not take frames: not what the writer says of it, which it may have heard before. */
+async function journalReason(gateway: Gateway): Promise<string> {
+  const { parts } = JSON.parse(await gateway.readiness()) as {
+    parts: { journal: { reason: string | null } };
+  };
+  return parts.journal.reason ?? '';
 }
 
 /** One of the ingest processes. */
@@ -98,20 +133,41 @@ describe('several processes', () => {
         ['SIGTTIN', 3],
       ] as const) {
         gateway.signal(signal);
-        await until(
-          `${running} processes`,
-          async () => {
-            // The process that goes may have the connection over which it was to be asked.
-            const told = await gateway.readiness().catch(() => '');
-            return told.includes(`"running":${running},"wanted":${running}`);
-          },
-          PATIENCE_MS,
-        );
+        await allOf(gateway, running);
         await fleet.progress(20);
       }
       fleet.pause();
       await fleet.acknowledged();
       await judge('processes', 'processes fewer and more', gateway, fleet);
+    }));
+
+  test('do nothing by themselves when all of them get the signals that are meant for the server', () =>
+    withScene(scene(), async ({ gateway, fleet }) => {
+      const pids = gateway.ingestPids;
+      for (const pid of pids) {
+        for (const signal of ['SIGINT', 'SIGTERM', 'SIGTTIN', 'SIGTTOU'] as const) process.kill(pid, signal);
+      }
+      await fleet.progress(20);
+      expect(gateway.ingestPids).toEqual(pids);
+      const states = pids.map((pid) => / (\w) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]);
+      expect(states).not.toContain('T');
+      fleet.pause();
+      await fleet.acknowledged();
+    }));
+
+  test('tell every device to come back when the server stops while one that is to go hangs', () =>
+    withScene({ ...scene(), devices: 0 }, async ({ gateway }) => {
+      const sockets = Array.from({ length: 24 }, (_, n) => new DeviceSocket(gateway.wsUrl, `device=d${n}`));
+      await Promise.all(sockets.map((socket) => socket.expect('welcome')));
+      const metrics = await gateway.text('/metrics');
+      const [hung = 0] = [/connections\{process="ingest-2"\} (\d+)/.exec(metrics)?.[1]].map(Number);
+      process.kill(gateway.ingestPids.at(-1) ?? 0, 'SIGSTOP');
+      gateway.signal('SIGTTOU');
+      const heard = async (): Promise<boolean> => (await readinessOrNothing(gateway)).includes('"wanted":2');
+      await until('the signal to be heard', heard);
+      expect(await gateway.stop()).toMatchObject({ code: 0 });
+      const codes = await Promise.all(sockets.map((socket) => socket.closed()));
+      expect(codes.filter((code) => code === 1012)).toHaveLength(24 - hung);
     }));
 
   test('of a server that is stopped acknowledge what came, and the next ones go on behind it', () =>
@@ -122,5 +178,43 @@ describe('several processes', () => {
       fleet.pause();
       await fleet.acknowledged();
       await judge('processes', 'server stopped', gateway, fleet);
+    }));
+});
+
+describeWith(findProgram('prlimit') !== null, 'prlimit', 'several processes', () => {
+  test('of a server whose journal fails go on with it, and lose and repeat nothing', () =>
+    withScene(scene(), async ({ gateway, fleet, dataDir }) => {
+      const pids = gateway.ingestPids;
+      // Once: a journal that fails again soon waits longer before it is opened anew.
+      const { size } = statSync(join(dataDir, 'journal', 'journal.lmdb'));
+      expect(limitFileSize(gateway.pid, size)).toBe(true);
+      const failed = async (): Promise<boolean> => /tried again/.test(await journalReason(gateway));
+      await until('a journal that failed', failed, PATIENCE_MS);
+      expect(limitFileSize(gateway.pid, 'unlimited')).toBe(true);
+      await fleet.progress(50);
+      fleet.pause();
+      await fleet.acknowledged();
+      await judge('processes', 'journal failed', gateway, fleet);
+      expect(gateway.ingestPids).toEqual(pids);
+    }));
+
+  test('go on when there are no files for another one, and start it when there are', () =>
+    withScene(scene(), async ({ gateway, fleet }) => {
+      const victim = anyOf(gateway);
+      expect(limitFiles(gateway.pid, 8)).toBe(true);
+      process.kill(victim, 'SIGKILL');
+      await until('a start in vain', () => gateway.log.includes('the ingest process does not start'));
+      gateway.signal('SIGTTIN');
+      await until('another one', () => /"signal":"SIGTTIN","msg":"[^"]*EMFILE"/.test(gateway.log));
+      expect(limitFiles(gateway.pid, 1_024)).toBe(true);
+      await allRun(gateway, [victim]);
+      gateway.signal('SIGTTIN');
+      await allOf(gateway, 2 + OTHERS);
+      gateway.signal('SIGTTOU');
+      await allOf(gateway, 1 + OTHERS);
+      await fleet.progress(20);
+      fleet.pause();
+      await fleet.acknowledged();
+      await judge('processes', 'no files', gateway, fleet);
     }));
 });

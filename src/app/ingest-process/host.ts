@@ -26,6 +26,8 @@ export interface Ports {
 export class IngestProcesses {
   readonly #options: IngestProcessesOptions;
   readonly #places: IngestProcess[] = [];
+  /** Those that end while the server goes on: until they have, they hear the news as the others do. */
+  readonly #leaving = new Set<IngestProcess>();
   #received = 0;
   #rejected = 0;
   /** Changes of their number go one after the other. */
@@ -38,7 +40,7 @@ export class IngestProcesses {
     const { journal, directory, registry } = options;
     // They end when the link does, but for one that hangs, which would keep the port.
     const kill = (): void => {
-      for (const place of this.#places) place.kill();
+      for (const place of this.#all()) place.kill();
     };
     process.once('exit', kill);
     this.#stops = [
@@ -49,7 +51,7 @@ export class IngestProcesses {
       registry.onChange((version) => {
         const text = registry.byId(version.id)?.text ?? '';
         return Promise.all(
-          this.#places.map((place) => place.tell((calls) => calls.registered(version, text))),
+          this.#all().map((place) => place.tell((calls) => calls.registered(version, text))),
         );
       }),
     ];
@@ -64,46 +66,65 @@ export class IngestProcesses {
     return { received: this.#received, rejected: this.#rejected };
   }
 
-  /**
-   * Starts or drains processes until there are so many; the others' connections stay. Rejects with the error of one
-   * that cannot begin.
-   */
-  resize(count: number, ports: Ports): Promise<void> {
-    const change = this.#changing.then(() => this.#resize(count, ports));
-    this.#changing = change.catch(() => undefined);
-    return change;
+  /** Starts one more, if that is not too many. Rejects with its error when it cannot begin. */
+  add(ports: () => Promise<Ports>): Promise<void> {
+    return this.#change(async () => {
+      const given = await ports();
+      // The server itself takes devices, too.
+      if (this.#stopping || this.#places.length + 1 >= LIMITS.maxProcesses) return;
+      await this.#add(given);
+    });
   }
 
+  /** Drains and ends one, if there is any; the others' connections stay. */
+  remove(): Promise<void> {
+    return this.#change(async () => {
+      const place = this.#places.pop();
+      if (place !== undefined) await this.#remove(place);
+    });
+  }
+
+  /** Of one that comes or goes just now, too: nobody waits for that. */
   async drain(reason: string): Promise<void> {
     this.#stopping = true;
-    await this.#changing;
-    await Promise.all(this.#places.map((place) => place.drain(reason)));
+    await Promise.all(this.#all().map((place) => place.drain(reason)));
   }
 
   async close(): Promise<void> {
     this.#stopping = true;
     for (const stop of this.#stops) stop();
-    await Promise.all(this.#places.map((place) => place.close()));
+    await Promise.all(this.#all().map((place) => place.close()));
+    await this.#changing;
   }
 
-  async #resize(count: number, ports: Ports): Promise<void> {
-    while (!this.#stopping && this.#places.length < count) {
-      const place = this.#newPlace(ports);
-      // At once, so that it misses no news.
-      this.#places.push(place);
-      try {
-        await place.start();
-      } catch (error) {
-        this.#places.splice(this.#places.indexOf(place), 1);
-        await place.close();
-        throw error;
-      }
+  #all(): IngestProcess[] {
+    return [...this.#places, ...this.#leaving];
+  }
+
+  #change(work: () => Promise<void>): Promise<void> {
+    const change = this.#changing.then(() => (this.#stopping ? undefined : work()));
+    this.#changing = change.catch(() => undefined);
+    return change;
+  }
+
+  async #add(ports: Ports): Promise<void> {
+    const place = this.#newPlace(ports);
+    // At once, so that it misses no news.
+    this.#places.push(place);
+    try {
+      await place.start();
+    } catch (error) {
+      this.#places.splice(this.#places.indexOf(place), 1);
+      await place.close();
+      throw error;
     }
-    while (!this.#stopping && this.#places.length > count) {
-      const place = this.#places.pop();
-      await place?.drain('there are to be fewer processes');
-      await place?.close(LIMITS.drainMs);
-    }
+  }
+
+  async #remove(place: IngestProcess): Promise<void> {
+    this.#leaving.add(place);
+    await place.drain('there are to be fewer processes');
+    await place.close(LIMITS.drainMs);
+    this.#leaving.delete(place);
   }
 
   #condition(): IngestCondition {
@@ -112,7 +133,7 @@ export class IngestProcesses {
   }
 
   #tellCondition(): void {
-    for (const place of this.#places) {
+    for (const place of this.#all()) {
       void place.tell((calls) => calls.condition.asEvent(this.#condition()));
     }
   }

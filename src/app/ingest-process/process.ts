@@ -28,6 +28,7 @@ export interface IngestProcessOptions extends ServedIngestOptions {
 
 interface Running {
   child: ChildProcess;
+  stream: Duplex;
   calls: Calls;
   served: ServedIngest;
   ended: Promise<string>;
@@ -41,6 +42,7 @@ export class IngestProcess {
   #ready = false;
   #stopping = false;
   #restart: NodeJS.Timeout | null = null;
+  #drained: Promise<void> | null = null;
 
   constructor(options: IngestProcessOptions) {
     this.#options = options;
@@ -66,20 +68,20 @@ export class IngestProcess {
   }
 
   /** Ends its devices' connections, after the acks of what they have sent; nothing is started again. */
-  async drain(reason: string): Promise<void> {
-    this.#stopping = true;
-    await this.tell((calls) => calls.drain(reason));
+  drain(reason: string): Promise<void> {
+    this.#stop();
+    this.#drained ??= this.tell((calls) => calls.drain(reason));
+    return this.#drained;
   }
 
   /** Ends the process, which may answer its requests for `graceMs` yet: by a word, and by force when it does not go. */
   async close(graceMs = 0): Promise<void> {
-    this.#stopping = true;
-    if (this.#restart !== null) clearTimeout(this.#restart);
+    this.#stop();
     const running = this.#running;
     if (running === null) return;
     const late = sleep(graceMs + LIMITS.processCloseMs, null, { ref: false });
     await Promise.race([this.tell((calls) => calls.close(graceMs)), late]);
-    linkOf(running.child).end();
+    running.stream.end();
     await Promise.race([running.ended, late]);
     running.child.kill('SIGKILL');
     await running.ended;
@@ -90,12 +92,21 @@ export class IngestProcess {
     this.#running?.child.kill('SIGKILL');
   }
 
+  #stop(): void {
+    this.#stopping = true;
+    if (this.#restart !== null) clearTimeout(this.#restart);
+  }
+
   async #launch(): Promise<void> {
     const { setup, logger } = this.#options;
     const child = spawn(process.execPath, [...process.execArgv, PROGRAM], {
       stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
     });
-    const link = new Link(linkOf(child));
+    const stream = linkOf(child);
+    const ended = endOf(child, stream);
+    // Without a file left for it there is not even a link.
+    if (stream === null) throw new MillraceError('internal', `the ingest process ended with ${await ended}`);
+    const link = new Link(stream);
     const served = new ServedIngest(this.#options, {
       replaced: (connection) => void calls.replaced.asEvent(connection).catch(() => {}),
       failed: (connection) => void calls.failed.asEvent(connection).catch(() => {}),
@@ -109,7 +120,7 @@ export class IngestProcess {
       acknowledged: (waits) => served.acknowledged(waits),
     });
     link.open({ frames: (payload) => served.frames(payload), durable: () => {} });
-    const running: Running = { child, calls, served, ended: endOf(child) };
+    const running: Running = { child, stream, calls, served, ended };
     this.#running = running;
     const watched = this.#watch(running);
     try {
@@ -165,13 +176,14 @@ export class IngestProcess {
   }
 }
 
-function linkOf(child: ChildProcess): Duplex {
-  return child.stdio[LINK_FD] as Duplex;
+/** Null when the process could not be made and has no streams, of which Node's types know nothing. */
+function linkOf(child: { stdio?: ChildProcess['stdio'] }): Duplex | null {
+  return (child.stdio?.[LINK_FD] ?? null) as Duplex | null;
 }
 
-/** How a process ended, in words, when all that it sent has been read. */
-async function endOf(child: ChildProcess): Promise<string> {
-  const closed = new Promise((resolve) => linkOf(child).once('close', resolve));
+/** How a process ended, in words, when all that it sent has been read. To be asked at once, so that no error is missed. */
+async function endOf(child: ChildProcess, stream: Duplex | null): Promise<string> {
+  const closed = stream === null ? null : new Promise((resolve) => stream.once('close', resolve));
   const how = await new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(messageOf(error)));
     child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`));

@@ -58,3 +58,8 @@ export function limitFileSize(pid: number, maxBytes: number | 'unlimited'): bool
   // Only the soft limit: the hard one could not be raised again.
   return spawnSync('prlimit', ['--pid', String(pid), `--fsize=${maxBytes}:`]).status === 0;
 }
+
+/** Lets a running process open no more files than these, as long as they are less than what it has. False where there is no `prlimit`. */
+export function limitFiles(pid: number, most: number): boolean {
+  return spawnSync('prlimit', ['--pid', String(pid), `--nofile=${most}:`]).status === 0;
+}
