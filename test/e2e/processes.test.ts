@@ -273,7 +273,7 @@ describe('several processes on one port', () => {
     process.kill(server.pid, 'SIGTTIN');
     await running(3);
     const found = await placeInEach(3);
-    const tails = await openTails(16);
+    const tails = await openTails(40);
     process.kill(server.pid, 'SIGTTOU');
     await running(2);
     const gone = found.get('ingest-2');
@@ -290,10 +290,10 @@ describe('several processes on one port', () => {
     await running(1);
     expect(await found.get('ingest-1')?.closed()).toBe(1012);
     expect(found.get('server')?.closeCode).toBeNull();
-    // Of 16 connections to three processes some are in each.
+    // Of 40 connections to three processes some are in each.
     const ended = tails.filter(({ closeCode }) => closeCode !== null);
     expect(ended.length).toBeGreaterThan(0);
-    expect(ended.length).toBeLessThan(16);
+    expect(ended.length).toBeLessThan(tails.length);
     expect(ended.map(({ closeCode, types }) => [closeCode, types.at(-1)])).toEqual(
       ended.map(() => [1012, 'goaway']),
     );
