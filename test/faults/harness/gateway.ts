@@ -225,7 +225,7 @@ export class Gateway {
 
   async isReady(): Promise<boolean> {
     try {
-      return (await fetch(`${this.url}/readyz`)).ok;
+      return (await this.#get('/readyz')).ok;
     } catch {
       return false;
     }
@@ -234,7 +234,7 @@ export class Gateway {
   /** What `/readyz` says, ready or not. */
   async readiness(): Promise<string> {
     try {
-      return await (await fetch(`${this.url}/readyz`)).text();
+      return await (await this.#get('/readyz')).text();
     } catch (error) {
       if (this.alive) throw error;
       const { code, signal, log } = await this.ended();
@@ -243,14 +243,14 @@ export class Gateway {
   }
 
   async json<T>(path: string): Promise<T> {
-    const response = await fetch(this.url + path);
+    const response = await this.#get(path);
     const text = await response.text();
     if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${text}`);
     return JSON.parse(text) as T;
   }
 
   async text(path: string): Promise<string> {
-    const response = await fetch(this.url + path);
+    const response = await this.#get(path);
     const text = await response.text();
     if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${text}`);
     return text;
@@ -258,6 +258,11 @@ export class Gateway {
 
   ledger(): Promise<Ledger> {
     return this.json('/v1/ledger?by=transport');
+  }
+
+  /** On a connection of its own: one from before may be to a process that has been killed. */
+  #get(path: string): Promise<Response> {
+    return fetch(this.url + path, { headers: { Connection: 'close' } });
   }
 }
 
