@@ -22,7 +22,7 @@ export async function startGateway(env, cwd = '.') {
   const child = spawn(process.execPath, [MAIN, 'serve'], {
     cwd,
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, MILLRACE_PORT: '0', MILLRACE_LOG_LEVEL: 'fatal', ...env },
+    env: { ...process.env, MILLRACE_PROCESSES: '1', MILLRACE_PORT: '0', MILLRACE_LOG_LEVEL: 'fatal', ...env },
   });
   const [ready] = await once(createInterface({ input: child.stdout }), 'line');
   const url = ready.split(' ').at(-1);

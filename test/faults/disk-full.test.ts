@@ -4,7 +4,7 @@ import { expect, test } from '@jest/globals';
 import { describeWith, findProgram } from '../fixtures/program.ts';
 import { until } from '../fixtures/until.ts';
 import { withScene, type Scene } from './harness/scene.ts';
-import { longCycles, seeded } from './harness/asked.ts';
+import { longCycles, PATIENCE_MS, seeded } from './harness/asked.ts';
 import { limitFileSize, mountSmallDisk } from './harness/small-disk.ts';
 import { judge } from './harness/verdict.ts';
 
@@ -33,7 +33,8 @@ async function outlast(scene: Scene, fault: string, begin: () => void, end: () =
     await refused(scene);
     expect(await gateway.isReady()).toBe(false);
     end();
-    await fleet.progress(100);
+    // The server's tries lie up to 15 s apart by now, and so do those of the devices.
+    await fleet.progress(100, 3 * PATIENCE_MS);
     fleet.pause();
     await fleet.acknowledged();
     expect(gateway.pid).toBe(pid);
