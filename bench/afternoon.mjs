@@ -17,6 +17,9 @@ const FIELDS = ['temperature', 'humidity', 'pressure', 'battery'];
 const HEADER_BYTES = 10;
 
 const type = avsc.parse(JSON.parse(schemaText));
+/** Many times what it takes, in milliseconds. */
+const GIVE_UP_MS = 60_000;
+
 const client = new InfluxDB({ url: influx.url, token: influx.token });
 const writer = client.getWriteApi(influx.org, influx.bucket, 'ms', {
   batchSize: 5_000,
@@ -28,6 +31,11 @@ const writer = client.getWriteApi(influx.org, influx.bucket, 'ms', {
 });
 let received = 0;
 let written = 0;
+// What its client gives up is never counted.
+setTimeout(() => {
+  process.stderr.write(`${kind}: ${written} of ${points} points written, ${received} received\n`);
+  process.exit(1);
+}, GIVE_UP_MS).unref();
 
 function write(device, bytes) {
   const { readings } = type.fromBuffer(bytes.subarray(HEADER_BYTES));

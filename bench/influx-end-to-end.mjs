@@ -91,7 +91,10 @@ async function afternoon(influx, kind) {
   const server = cpuSeconds(influx.process.pid);
   const cpu = cpuSeconds(child.pid);
   const from = performance.now();
-  const written = once(child, 'message');
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`the code of kind ${kind} ended before it had written all`);
+  });
+  const written = Promise.race([once(child, 'message'), ended]);
   const [fleet] = await Promise.all([stream.run(), written]);
   const elapsedS = (performance.now() - from) / 1_000;
   const result = {
