@@ -13,6 +13,7 @@ import { authorizer } from './authorize.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { logJournalState } from './journal-log.ts';
 import { IngestProcesses } from './ingest-process/host.ts';
+import { sessionLimits } from './session-limits.ts';
 import { SharedPort } from './shared-port.ts';
 import { devicesByProcess, readyReport, writerStats } from './report.ts';
 import { Rate } from './rate.ts';
@@ -134,11 +135,7 @@ async function startIn(
     journal,
     directory,
     registry,
-    limits: {
-      maxFrameBytes: settings['max-frame-bytes'],
-      maxUnacked: settings['max-unacked'],
-      maxUnackedBytes: settings['max-unacked-bytes'],
-    },
+    limits: sessionLimits(settings),
     authorize,
     clock,
     onAck,

@@ -58,11 +58,6 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
     this.#socket = socket;
   }
 
-  /** True while frames of this connection wait for the disk. */
-  get inFlight(): boolean {
-    return this.#assigned > this.#durable;
-  }
-
   /** Sends the welcome: from here on frames are numbered from `seq`, the device's last durable one. */
   welcome(seq: number): void {
     if (this.#early === null || this.#closed) return;

@@ -11,6 +11,7 @@ import { goawayMessage, TAIL_ROUTE } from '../../tail/index.ts';
 import { createLogger } from '../../telemetry/index.ts';
 import { authorizer } from '../authorize.ts';
 import { connect } from '../process-calls.ts';
+import { sessionLimits } from '../session-limits.ts';
 import type { IngestCalls, IngestSetup, ServerCalls } from './calls.ts';
 import { ForwardedSockets } from './forward-socket.ts';
 import { forwardTo } from './forward.ts';
@@ -78,11 +79,7 @@ class IngestProcess {
       journal: upstream,
       directory: upstream,
       registry,
-      limits: {
-        maxFrameBytes: settings['max-frame-bytes'],
-        maxUnacked: settings['max-unacked'],
-        maxUnackedBytes: settings['max-unacked-bytes'],
-      },
+      limits: sessionLimits(settings),
       authorize,
       clock: systemClock,
       onAck: (ms) => upstream.acknowledged(ms),
