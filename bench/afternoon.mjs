@@ -1,7 +1,7 @@
 /**
  * What an afternoon's code gives: receivers of the same frames that write into InfluxDB with the client's own means and
  * acknowledge without any disk. Each is a process of its own (fork; one JSON argument; tells its port, then that all
- * `points` are written):
+ * points that it has been told to expect, `{ points }`, are written):
  *
  *   ws    `ws`, avsc's decoder, a Point for each reading
  *   uws   uWebSockets.js, avsc's decoder, lines put together by hand, writeRecords
@@ -12,7 +12,7 @@ import * as uws from 'uWebSockets.js';
 import { WebSocketServer } from 'ws';
 import { schemaText } from './environment.mjs';
 
-const { kind, influx, points } = JSON.parse(process.argv[2]);
+const { kind, influx } = JSON.parse(process.argv[2]);
 const FIELDS = ['temperature', 'humidity', 'pressure', 'battery'];
 const HEADER_BYTES = 10;
 
@@ -29,8 +29,10 @@ const writer = client.getWriteApi(influx.org, influx.bucket, 'ms', {
     if (written >= points) process.send('written');
   },
 });
+let points = Infinity;
 let received = 0;
 let written = 0;
+process.on('message', (told) => (points = told.points));
 // What its client gives up is never counted.
 setTimeout(() => {
   process.stderr.write(`${kind}: ${written} of ${points} points written, ${received} received\n`);

@@ -46,6 +46,7 @@ export async function endToEnd(gateway, { devices, rounds, readings, startMs, bu
   if (answer.rows?.[0]?.[1] !== rows) throw new Error(`${rows} rows sent, ${JSON.stringify(answer)} found`);
   const fleet = await sent;
   return {
+    rows,
     rowsPerS: rows / elapsedS,
     ackedPerS: rows / fleet.elapsedS,
     cpuS: cpuS * (1e6 / rows),
