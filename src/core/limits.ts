@@ -99,7 +99,7 @@ export const LIMITS = {
   storeBatchStepRows: 50_000,
   storeBatchMinRows: 5_000,
   /** … so that one write takes about this long, in milliseconds. */
-  storeWriteMs: 400,
+  storeWriteMs: 1_000,
   /** Bytes of its frames: two batches are held, one under way and the next one decoded … */
   storeBatchBytes: 16 * 1024 ** 2,
   /** … and cells of its columns, 8 bytes each: up to twice as many are allocated. */

@@ -65,6 +65,11 @@ export class Encoder {
     return times;
   }
 
+  /** Rows to come. */
+  get left(): number {
+    return this.#series.order.length - this.#place;
+  }
+
   /** The next body, of at most `maxPoints` points and about `maxBytes`; null when all rows are done. */
   next(maxPoints: number, maxBytes: number): Body | null {
     const { prefixes, order } = this.#series;

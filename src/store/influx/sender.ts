@@ -1,4 +1,4 @@
-import { steadyClock } from '../../core/index.ts';
+import { LIMITS, steadyClock } from '../../core/index.ts';
 import type { RefusedPoint } from '../store.ts';
 import { BODY_BYTES, type Body, type BodyPool } from './body.ts';
 import type { Encoder } from './encoder.ts';
@@ -32,7 +32,10 @@ export class BodySender {
   }
 
   next(encoder: Encoder): Body | null {
-    return encoder.next(this.#rate.points, this.#maxBytes);
+    // The last bodies of a write share what is left, so that no connection waits long for another at its end.
+    const share = Math.ceil(encoder.left / this.#rate.connections);
+    const points = Math.min(this.#rate.points, Math.max(share, LIMITS.influxBodyPoints));
+    return encoder.next(points, this.#maxBytes);
   }
 
   /** Resolves with the points refused for good, rejects with `store_unavailable`: see InfluxTransport.write. */

@@ -106,22 +106,22 @@ class InfluxStore implements Store {
         done = body === null;
         if (body === null) return;
         sent = true;
-        for (const point of await this.#sender.send(encoder, body)) refused.push(point);
-        connect();
+        const reply = this.#sender.send(encoder, body);
+        // The server begins with this body while the next one is made.
+        setImmediate(connect);
+        for (const point of await reply) refused.push(point);
       }
     };
     const connect = (): void => {
-      if (done) return;
-      while (active < this.#sender.connections) {
-        active++;
-        const ended = send()
-          .catch((error: unknown) => {
-            failure ??= error;
-            done = true;
-          })
-          .finally(() => active--);
-        sending.push(ended);
-      }
+      if (done || active >= this.#sender.connections) return;
+      active++;
+      const ended = send()
+        .catch((error: unknown) => {
+          failure ??= error;
+          done = true;
+        })
+        .finally(() => active--);
+      sending.push(ended);
     };
     connect();
     // All connections come to rest before a failure is told: nothing of this write may land after the next one.
