@@ -81,5 +81,41 @@ export interface Clock {
 
 export const systemClock: Clock = { nowMs: () => Date.now() };
 
+/** Looks at a clock that a TurnClock takes at most without one of its own. */
+const LOOKS_APART = 64;
+
+/**
+ * A clock for what is asked once per frame: it looks at another one once in a turn of the event loop, and again after
+ * each 64 answers, since a look costs as much as finding a frame's schema.
+ */
+export class TurnClock implements Clock {
+  readonly #clock: Clock;
+  #nowMs = 0;
+  /** Answers left before the next look. */
+  #left = 0;
+  #turnEnds = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  nowMs(): number {
+    if (this.#left === 0) this.#look();
+    this.#left--;
+    return this.#nowMs;
+  }
+
+  #look(): void {
+    this.#nowMs = this.#clock.nowMs();
+    this.#left = LOOKS_APART;
+    if (this.#turnEnds) return;
+    this.#turnEnds = true;
+    setImmediate(() => {
+      this.#turnEnds = false;
+      this.#left = 0;
+    });
+  }
+}
+
 /** For durations: it never jumps, and its zero means nothing. */
 export const steadyClock: Clock = { nowMs: () => performance.now() };

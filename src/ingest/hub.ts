@@ -1,4 +1,4 @@
-import { LIMITS, MillraceError, isDeviceId, messageOf, type Clock } from '../core/index.ts';
+import { LIMITS, MillraceError, TurnClock, isDeviceId, messageOf, type Clock } from '../core/index.ts';
 import type { DeviceJournal } from './device-journal.ts';
 import type { Directory } from './directory.ts';
 import type { UpgradeAccepted, UpgradeRequest, WebSocketRoute } from '../net/index.ts';
@@ -38,7 +38,7 @@ export class IngestHub {
       journal,
       registry,
       limits,
-      clock,
+      clock: new TurnClock(clock),
       onFrame: (refused) => {
         this.#received++;
         if (refused) this.#rejected++;

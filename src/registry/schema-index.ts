@@ -23,6 +23,8 @@ export class SchemaIndex {
   readonly #byId = new Map<number, RegisteredSchema>();
   /** By the lower 30 bits of the fingerprint, which are a small integer for the engine. */
   readonly #byFingerprint = new Map<number, Entry[]>();
+  /** Found last: mostly it is what the next frame has, too. */
+  #last: Entry | null = null;
 
   get size(): number {
     return this.#byId.size;
@@ -76,9 +78,14 @@ export class SchemaIndex {
   }
 
   #find(low: number, high: number): RegisteredSchema | undefined {
+    if (this.#last?.low === low && this.#last.high === high) return this.#last.schema;
     const entries = this.#byFingerprint.get(low & 0x3fffffff);
     if (entries === undefined) return undefined;
-    for (const entry of entries) if (entry.low === low && entry.high === high) return entry.schema;
+    for (const entry of entries) {
+      if (entry.low !== low || entry.high !== high) continue;
+      this.#last = entry;
+      return entry.schema;
+    }
     return undefined;
   }
 }
