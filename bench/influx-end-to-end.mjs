@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { compileSchema, SINGLE_OBJECT_HEADER_BYTES } from '../dist/src/codec/index.js';
 import { ColumnBatch } from '../dist/src/core/index.js';
@@ -29,6 +30,9 @@ const WARM_UP_ROUNDS = { 100: 2, 1: 128 };
 const BURST = { 100: 1, 1: 128 };
 /** A packet for each frame costs sender, receiver and system far more than the frame: fewer of these. */
 const PACKET_ROUNDS = quick ? 40 : 100;
+
+/** The server is at rest when it takes less CPU time than this between looks, so many times in a row. */
+const QUIET = { everyMs: 100, cpuMs: 20, looks: 3, atMostMs: 20_000 };
 
 const schema = compileSchema(schemaText);
 let clockMs = Date.now() - 30 * 86_400_000;
@@ -109,6 +113,19 @@ async function afternoon(influx, kind) {
   return result;
 }
 
+/**
+ * Until the server is done with what it does behind its answers (snapshots, compactions), so that none pays for what was
+ * measured before it.
+ */
+async function quiet(influx) {
+  const deadline = performance.now() + QUIET.atMostMs;
+  for (let calm = 0; calm < QUIET.looks && performance.now() < deadline;) {
+    const before = cpuSeconds(influx.process.pid);
+    await sleep(QUIET.everyMs);
+    calm = (cpuSeconds(influx.process.pid) - before) * 1_000 < QUIET.cpuMs ? calm + 1 : 0;
+  }
+}
+
 const dir = mkdtempSync(join(tmpdir(), 'millrace-influx-end-'));
 const influx = await startInfluxd(join(dir, 'influx'));
 const gateway = await startGateway({
@@ -137,7 +154,10 @@ try {
   await loader(influx, 100);
   for (const readings of [100, 1]) await product(readings, { rounds: WARM_UP_ROUNDS[readings] });
   for (let run = 0; run < runs; run++) {
-    for (const [kind, { run: measure }] of Object.entries(kinds)) results[kind].push(await measure());
+    for (const [kind, { run: measure }] of Object.entries(kinds)) {
+      await quiet(influx);
+      results[kind].push(await measure());
+    }
   }
 } finally {
   await gateway.stop();

@@ -155,6 +155,8 @@ export const LIMITS = {
   processLookMs: 1_000,
   /** … and one that has not answered for so long is ended and started again: devices wait for this one … */
   ingestSilentMs: 10_000,
+  /** … after a start, in which it compiles the schemas, that may take so long, in milliseconds … */
+  ingestStartMs: 60_000,
   /** … and nobody for the writer … */
   writerSilentMs: 60_000,
   /** … or when one call of its store has taken so long, many times what the slowest batch takes, in milliseconds. */

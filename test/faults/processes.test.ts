@@ -1,12 +1,15 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeviceSocket } from '../fixtures/device-socket.ts';
+import { environmentFrame } from '../fixtures/environment-frames.ts';
+import { describeWithInflux, startInflux, type InfluxServer } from '../fixtures/influxd.ts';
 import { describeWith, findProgram } from '../fixtures/program.ts';
 import { until } from '../fixtures/until.ts';
 import { longCycles, PATIENCE_MS, seeded } from './harness/asked.ts';
 import type { Gateway } from './harness/gateway.ts';
+import { InfluxProxy } from './harness/influx-proxy.ts';
 import { withScene, type SceneOptions } from './harness/scene.ts';
 import { limitFiles, limitFileSize } from './harness/small-disk.ts';
 import { judge } from './harness/verdict.ts';
@@ -217,4 +220,78 @@ describeWith(findProgram('prlimit') !== null, 'prlimit', 'several processes', ()
       await fleet.acknowledged();
       await judge('processes', 'no files', gateway, fleet);
     }));
+});
+
+describeWithInflux('several processes', () => {
+  let influx: InfluxServer;
+  beforeAll(async () => {
+    influx = await startInflux();
+  });
+  afterAll(() => influx.stop());
+
+  const DEVICES = 24;
+  const READINGS = 1_000;
+  const bigFrame = (round: number): Buffer => {
+    const firstMs = Date.now() - 86_400_000 + round * READINGS;
+    return environmentFrame(Array.from({ length: READINGS }, (_, n) => ({ time: firstMs + n })));
+  };
+
+  test('all withhold acks and refuse devices while the journal is full, and go on when it has room', async () => {
+    const proxy = await InfluxProxy.start(influx.url);
+    proxy.set({ do: 'answer', status: 503 }, true);
+    const env = {
+      MILLRACE_PROCESSES: String(1 + OTHERS),
+      MILLRACE_JOURNAL_MAX_BYTES: '16MiB',
+      MILLRACE_STORE: 'influxdb',
+      INFLUX_URL: proxy.url,
+      INFLUX_TOKEN: influx.token,
+      INFLUX_ORG: influx.org,
+      INFLUX_BUCKET: await influx.newBucket(),
+    };
+    const sockets: DeviceSocket[] = [];
+    try {
+      await withScene({ random, devices: 0, env }, async ({ gateway }) => {
+        for (let n = 0; n < DEVICES; n++) sockets.push(new DeviceSocket(gateway.wsUrl, `device=d${n}`));
+        await Promise.all(sockets.map((socket) => socket.expect('welcome')));
+        const counts = (await gateway.text('/metrics')).matchAll(/connections\{process="[^"]+"\} (\d+)$/gm);
+        // Of 24 connections to three processes each has some.
+        expect([...counts].map(([, count]) => Number(count) > 0)).toEqual([true, true, true]);
+
+        const isFull = async (): Promise<boolean> =>
+          (JSON.parse(await gateway.readiness()) as { parts: { journal: { state: string } } }).parts.journal
+            .state === 'full';
+        let sent = 0;
+        do {
+          for (const { socket } of sockets) socket.send(bigFrame(sent));
+          sent++;
+          const received = sent * DEVICES * READINGS;
+          await until('the round to be on disk', async () => (await gateway.ledger()).received === received);
+        } while (!(await isFull()));
+        for (const { socket } of sockets) socket.send(bigFrame(sent));
+        sent++;
+        const received = sent * DEVICES * READINGS;
+        await until('one more to be on disk', async () => (await gateway.ledger()).received === received);
+        for (let n = 0; n < DEVICES; n++) {
+          const late = new DeviceSocket(gateway.wsUrl, `device=late${n}`);
+          sockets.push(late);
+          const { status, body } = await late.rejected();
+          expect([status, body['code']]).toEqual([503, 'journal_full']);
+        }
+        const acked = ({ messages }: DeviceSocket): number =>
+          messages.findLast(({ type }) => type === 'ack')?.seq ?? 0;
+        for (const socket of sockets.slice(0, DEVICES)) expect(acked(socket)).toBeLessThan(sent);
+
+        proxy.set(null);
+        await Promise.all(sockets.slice(0, DEVICES).map((socket) => socket.acked(sent)));
+        await until(
+          'all to be stored',
+          async () => (await gateway.ledger()).stored === received,
+          PATIENCE_MS,
+        );
+      });
+    } finally {
+      await Promise.all(sockets.map((socket) => socket.end()));
+      await proxy.close();
+    }
+  });
 });

@@ -123,28 +123,39 @@ export class IngestProcess {
     const running: Running = { child, stream, calls, served, ended };
     this.#running = running;
     const watched = this.#watch(running);
+    const started = calls.start(setup());
+    const starting = this.#guard(child, () => started, LIMITS.ingestStartMs);
     try {
-      await calls.start(setup());
+      await started;
     } catch (error) {
       child.kill('SIGKILL');
       await watched;
       throw error;
+    } finally {
+      starting.stop();
     }
     this.#ready = true;
-    // Not before: while it starts it may be busy for as long as its schemas take.
-    const watchdog = new Watchdog({
+    const living = this.#guard(child, () => calls.ping(), LIMITS.ingestSilentMs);
+    void watched.finally(() => living.stop());
+    logger.info({ ingestPid: child.pid }, 'an ingest process runs');
+  }
+
+  /** Ends the process when `ask` stays without an answer for so long. */
+  #guard(child: ChildProcess, ask: () => Promise<unknown>, silentMs: number): Watchdog {
+    return new Watchdog({
       ask: async () => {
-        await calls.ping();
+        await ask();
         return null;
       },
-      silentMs: LIMITS.ingestSilentMs,
+      silentMs,
       onHang: (reason) => {
-        logger.error({ ingestPid: child.pid }, `the ingest process hangs and is ended: ${reason}`);
+        this.#options.logger.error(
+          { ingestPid: child.pid },
+          `the ingest process hangs and is ended: ${reason}`,
+        );
         child.kill('SIGKILL');
       },
     });
-    void watched.finally(() => watchdog.stop());
-    logger.info({ ingestPid: child.pid }, 'an ingest process runs');
   }
 
   /** Resolves when the process has ended, and its calls are answered. */
