@@ -155,8 +155,9 @@ export const LIMITS = {
   processLookMs: 1_000,
   /** … and one that has not answered for so long is ended and started again: devices wait for this one … */
   ingestSilentMs: 10_000,
-  /** … after a start, in which it compiles the schemas, that may take so long, in milliseconds … */
-  ingestStartMs: 60_000,
+  /** … after a start that may take so long, in milliseconds, and so much longer for each schema, as it compiles all … */
+  ingestStartMs: 30_000,
+  ingestStartSchemaMs: 50,
   /** … and nobody for the writer … */
   writerSilentMs: 60_000,
   /** … or when one call of its store has taken so long, many times what the slowest batch takes, in milliseconds. */

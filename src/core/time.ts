@@ -81,8 +81,8 @@ export interface Clock {
 
 export const systemClock: Clock = { nowMs: () => Date.now() };
 
-/** Looks at a clock that a TurnClock takes at most without one of its own. */
-const LOOKS_APART = 64;
+/** Answers of a TurnClock for one look at its clock, at most. */
+const ANSWERS_PER_LOOK = 64;
 
 /**
  * A clock for what is asked once per frame: it looks at another one once in a turn of the event loop, and again after
@@ -107,7 +107,7 @@ export class TurnClock implements Clock {
 
   #look(): void {
     this.#nowMs = this.#clock.nowMs();
-    this.#left = LOOKS_APART;
+    this.#left = ANSWERS_PER_LOOK;
     if (this.#turnEnds) return;
     this.#turnEnds = true;
     setImmediate(() => {

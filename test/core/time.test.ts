@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
   formatTimeNs,
@@ -7,6 +7,7 @@ import {
   parseDurationNs,
   parseRfc3339Ns,
   parseTimeNs,
+  TurnClock,
 } from '../../src/core/index.ts';
 
 const NOW_NS = 1_700_000_000_000_000_000n;
@@ -66,5 +67,35 @@ describe('times', () => {
 
   test.each(['', '5', 's', '-5s', '1.5h', '5 s', '5y'])('takes "%s" for no duration', (text) => {
     expect(parseDurationNs(text)).toBeNull();
+  });
+});
+
+describe('a clock that is asked for every frame', () => {
+  /** Says how often it was looked at. */
+  const counting = { looks: 0, nowMs: () => ++counting.looks };
+  beforeEach(() => {
+    counting.looks = 0;
+  });
+
+  test('looks once for many answers of a turn, but not for all of a long one', () => {
+    const clock = new TurnClock(counting);
+    const answers = Array.from({ length: 200 }, () => clock.nowMs());
+    expect(answers[0]).toBe(1);
+    expect(answers.filter((answer) => answer === 1)).toHaveLength(64);
+    expect(counting.looks).toBe(4);
+  });
+
+  test('looks anew in the next turn', async () => {
+    const clock = new TurnClock(counting);
+    expect(clock.nowMs()).toBe(1);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(clock.nowMs()).toBe(2);
+    expect(clock.nowMs()).toBe(2);
+  });
+
+  test('asks nothing while it is not asked', async () => {
+    new TurnClock(counting).nowMs();
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(counting.looks).toBe(1);
   });
 });

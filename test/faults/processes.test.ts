@@ -3,12 +3,14 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeviceSocket } from '../fixtures/device-socket.ts';
+import { LIMITS } from '../../src/core/index.ts';
+import { temporaryFolder } from '../fixtures/folder.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { describeWithInflux, startInflux, type InfluxServer } from '../fixtures/influxd.ts';
 import { describeWith, findProgram } from '../fixtures/program.ts';
 import { until } from '../fixtures/until.ts';
 import { longCycles, PATIENCE_MS, seeded } from './harness/asked.ts';
-import type { Gateway } from './harness/gateway.ts';
+import { Gateway } from './harness/gateway.ts';
 import { InfluxProxy } from './harness/influx-proxy.ts';
 import { withScene, type SceneOptions } from './harness/scene.ts';
 import { limitFiles, limitFileSize } from './harness/small-disk.ts';
@@ -173,6 +175,22 @@ describe('several processes', () => {
       expect(codes.filter((code) => code === 1012)).toHaveLength(24 - hung);
     }));
 
+  test('end with the server where one hangs while it starts', async () => {
+    const folder = temporaryFolder();
+    const gateway = await Gateway.create(folder.path, scene().env, [
+      { in: 'core/limits.js', find: 'ingestStartMs: 30_000', replace: 'ingestStartMs: 2_000' },
+      { in: 'app/ingest-process/main.js', find: 'const tails =', replace: 'for (;;); const tails =' },
+    ]);
+    try {
+      const { code, log } = await gateway.launch();
+      expect(code).toBe(1);
+      expect(log).toContain('the ingest process hangs and is ended: it has not answered for');
+    } finally {
+      await gateway.dispose();
+      folder.remove();
+    }
+  });
+
   test('of a server that is stopped acknowledge what came, and the next ones go on behind it', () =>
     withScene(scene(), async ({ gateway, fleet }) => {
       expect(await gateway.stop()).toMatchObject({ code: 0 });
@@ -282,12 +300,10 @@ describeWithInflux('several processes', () => {
         for (const socket of sockets.slice(0, DEVICES)) expect(acked(socket)).toBeLessThan(sent);
 
         proxy.set(null);
+        // The writer may have just begun its longest wait.
+        const patienceMs = LIMITS.storeRetryMaxMs + PATIENCE_MS;
+        await until('all to be stored', async () => (await gateway.ledger()).stored === received, patienceMs);
         await Promise.all(sockets.slice(0, DEVICES).map((socket) => socket.acked(sent)));
-        await until(
-          'all to be stored',
-          async () => (await gateway.ledger()).stored === received,
-          PATIENCE_MS,
-        );
       });
     } finally {
       await Promise.all(sockets.map((socket) => socket.end()));

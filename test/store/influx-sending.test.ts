@@ -69,6 +69,21 @@ describe('bodies on their way to InfluxDB', () => {
     expect(new Set(lines).size).toBe(150_000);
   });
 
+  test('share what is left at the end of a large write, and keep their size in a small one', async () => {
+    await write(250_000);
+    await write(250_000);
+    bodies = [];
+    await write(250_000);
+    const sizes = bodies.map((lines) => lines.length);
+    expect(sizes[0]).toBe(LIMITS.influxBodyMaxPoints);
+    // Full bodies first, then smaller ones, down to what a body begins with; the last has what is left.
+    expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
+    expect(sizes.slice(0, -1).at(-1)).toBe(LIMITS.influxBodyPoints);
+    bodies = [];
+    await write(LIMITS.influxBodyMaxPoints + 1_000);
+    expect(bodies.map((lines) => lines.length)).toEqual([LIMITS.influxBodyMaxPoints, 1_000]);
+  });
+
   test('are smaller and fewer at once after the server was overloaded, and none is under way when that is told', async () => {
     answer = (response) => response.writeHead(503).end();
     await expect(write(50_000)).rejects.toMatchObject({ code: 'store_unavailable' });

@@ -123,8 +123,10 @@ export class IngestProcess {
     const running: Running = { child, stream, calls, served, ended };
     this.#running = running;
     const watched = this.#watch(running);
-    const started = calls.start(setup());
-    const starting = this.#guard(child, () => started, LIMITS.ingestStartMs);
+    const told = setup();
+    const startMs = LIMITS.ingestStartMs + LIMITS.ingestStartSchemaMs * told.schemas.schemas.length;
+    const started = calls.start(told);
+    const starting = this.#guard(child, () => started, startMs);
     try {
       await started;
     } catch (error) {

@@ -65,9 +65,14 @@ export class Encoder {
     return times;
   }
 
-  /** Rows to come. */
+  /** Rows that have a series. */
+  get rows(): number {
+    return this.#series.order.length;
+  }
+
+  /** Those to come. */
   get left(): number {
-    return this.#series.order.length - this.#place;
+    return this.rows - this.#place;
   }
 
   /** The next body, of at most `maxPoints` points and about `maxBytes`; null when all rows are done. */

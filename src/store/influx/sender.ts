@@ -32,10 +32,12 @@ export class BodySender {
   }
 
   next(encoder: Encoder): Body | null {
-    // The last bodies of a write share what is left, so that no connection waits long for another at its end.
-    const share = Math.ceil(encoder.left / this.#rate.connections);
-    const points = Math.min(this.#rate.points, Math.max(share, LIMITS.influxBodyPoints));
-    return encoder.next(points, this.#maxBytes);
+    const { points, connections } = this.#rate;
+    // A write that keeps all connections busy ends with bodies that share what is left, so that none of them waits long
+    // for another. Of a smaller one they would only get smaller, and tell the rate nothing.
+    const shared = encoder.rows >= points * connections;
+    const share = Math.max(Math.ceil(encoder.left / connections), LIMITS.influxBodyPoints);
+    return encoder.next(shared ? Math.min(points, share) : points, this.#maxBytes);
   }
 
   /** Resolves with the points refused for good, rejects with `store_unavailable`: see InfluxTransport.write. */

@@ -101,27 +101,28 @@ class InfluxStore implements Store {
     let done = false;
     let failure: unknown = null;
     const send = async (): Promise<void> => {
-      while (!done && active <= this.#sender.connections) {
-        const body = this.#sender.next(encoder);
-        done = body === null;
-        if (body === null) return;
-        sent = true;
-        const reply = this.#sender.send(encoder, body);
-        // The server begins with this body while the next one is made.
-        setImmediate(connect);
-        for (const point of await reply) refused.push(point);
+      active++;
+      try {
+        // The last connection stays until all is sent: each that leaves is counted at once.
+        while (!done && active <= this.#sender.connections) {
+          const body = this.#sender.next(encoder);
+          done = body === null;
+          if (body === null) return;
+          sent = true;
+          const reply = this.#sender.send(encoder, body);
+          // The server begins with this body while the next one is made.
+          setImmediate(connect);
+          for (const point of await reply) refused.push(point);
+        }
+      } catch (error) {
+        failure ??= error;
+        done = true;
+      } finally {
+        active--;
       }
     };
     const connect = (): void => {
-      if (done || active >= this.#sender.connections) return;
-      active++;
-      const ended = send()
-        .catch((error: unknown) => {
-          failure ??= error;
-          done = true;
-        })
-        .finally(() => active--);
-      sending.push(ended);
+      if (!done && active < this.#sender.connections) sending.push(send());
     };
     connect();
     // All connections come to rest before a failure is told: nothing of this write may land after the next one.
