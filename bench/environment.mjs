@@ -24,6 +24,21 @@ export class Environment {
     return Array.from({ length: rounds }, () => this.#round(readings)).flat();
   }
 
+  /**
+   * The same in the order in which devices send that write `burst` frames at a time: maps of each device's next burst,
+   * one map after the other.
+   */
+  *bursts(rounds, readings, burst) {
+    for (let round = 0; round < rounds; round += burst) {
+      const ofDevices = new Map();
+      for (const { device, bytes } of this.frames(Math.min(burst, rounds - round), readings)) {
+        if (!ofDevices.has(device)) ofDevices.set(device, []);
+        ofDevices.get(device).push(bytes);
+      }
+      yield ofDevices;
+    }
+  }
+
   #round(readings) {
     const span = { fromMs: this.#clockMs, untilMs: this.#clockMs + readings * 1_000, count: readings };
     this.#clockMs = span.untilMs;

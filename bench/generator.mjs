@@ -3,21 +3,21 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-/** Runs it with these options; `onReady` is called when it is connected, before the first frame. Resolves with its counts. */
-export async function load(options, onReady = () => {}) {
+/** Runs it with these options; `onReady` is called and awaited when it is connected, before the first frame. Resolves with its counts. */
+export async function load(options, onReady = () => Promise.resolve()) {
   const child = fork(fileURLToPath(new URL('load.mjs', import.meta.url)), [JSON.stringify(options)]);
   await told(child);
-  onReady();
+  await onReady();
   child.send('go');
   const counts = await told(child);
   if (child.exitCode === null) await once(child, 'exit');
   return counts;
 }
 
-/** Its next message; rejects where it ends without one. */
-function told(child) {
+/** The next message of a process; rejects where it ends without one. */
+export function told(child) {
   return new Promise((resolve, reject) => {
-    const onEnd = (code, signal) => reject(new Error(`the load generator ended with ${signal ?? code}`));
+    const onEnd = (code, signal) => reject(new Error(`a generator ended with ${signal ?? code}`));
     child.once('exit', onEnd);
     child.once('message', (message) => {
       child.off('exit', onEnd);

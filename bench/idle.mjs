@@ -1,7 +1,6 @@
 /**
- * What a device connection that does nothing costs in memory, beside a bare uWebSockets.js receiver; and what many
- * devices cost in time compared with few at the same total rate.
- * `npm run build`, then `node bench/idle.mjs [--quick] [--write]`.
+ * What a device connection that does nothing costs in memory, beside a bare uWebSockets.js receiver.
+ * `npm run build`, then `node bench/idle.mjs [--connections 20000] [--write]`: half of them first, then all.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,23 +9,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rssBytes, startGateway } from './gateway.mjs';
-import { load } from './generator.mjs';
-import { atMost, count, flag, ratio, report, spread } from './report.mjs';
+import { atMost, count, flag, report } from './report.mjs';
 
-const quick = process.argv.includes('--quick');
-const TARGETS = { bytesPerConnection: 10 * 1024, cpuRatio: 1.3 };
+const MAX_BYTES_PER_CONNECTION = 10 * 1024;
 /** Descriptors that a server needs beside its connections. */
 const OTHER_DESCRIPTORS = 100;
 const CONNECTIONS_PER_PROCESS = 5_000;
 /** Before the first look at the memory: code is compiled, buffers are there. */
 const WARM_UP = 500;
-const FEW = Number(flag('few', 500));
-const MANY = 10 * FEW;
 /** Looks at the memory, four a second, without a new lowest or highest value: then it has come to rest. */
 const STILL_LOOKS = Number(flag('still', 8));
-const framesPerS = Number(flag('rate', 5_000));
-const seconds = Number(flag('seconds', quick ? 5 : 15));
-const rounds = Number(flag('rounds', quick ? 1 : 3));
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -118,44 +110,20 @@ async function bareMemory() {
   }
 }
 
-async function withGateway(use) {
+async function ownMemory() {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
   const gateway = await startGateway({ MILLRACE_DATA_DIR: dir });
   try {
-    return await use(gateway, Number(new URL(gateway.url).port));
+    const port = Number(new URL(gateway.url).port);
+    return await memory(port, gateway.pid, '/v1/ingest?device={device}', true);
   } finally {
     await gateway.stop();
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-const PATH = '/v1/ingest?device={device}';
-const ownMemory = () => withGateway((gateway, port) => memory(port, gateway.pid, PATH, true));
-
-/** CPU seconds of the gateway for the same frames from so many devices. */
-function cpuSeconds(connections) {
-  return withGateway(async (gateway, port) => {
-    const options = { port, path: PATH, connections, readings: 10, windowFrames: 64, framesPerS, seconds };
-    let before;
-    const result = await load(options, () => {
-      before = gateway.cpuSeconds();
-    });
-    return { cpuS: gateway.cpuSeconds() - before, frames: result.acked };
-  });
-}
-
 const bare = await bareMemory();
 const own = await ownMemory();
-const few = [];
-const many = [];
-for (let round = 0; round < rounds; round++) {
-  few.push(await cpuSeconds(FEW));
-  many.push(await cpuSeconds(MANY));
-}
-const perFrame = (runs) => spread(runs.map(({ cpuS, frames }) => (cpuS / frames) * 1e6));
-const cpuRatio = spread(
-  many.map(({ cpuS, frames }, i) => cpuS / frames / (few[i].cpuS / few[i].frames)),
-).median;
 
 const memoryRow = (name, { connections, connected, afterFrame }) => [
   `${name}, ${count(connections)} connections, bytes each`,
@@ -165,18 +133,14 @@ const memoryRow = (name, { connections, connected, afterFrame }) => [
 report({
   name: 'idle',
   title: 'What a device connection costs',
-  command: `node bench/idle.mjs --rate ${framesPerS} --seconds ${seconds} --rounds ${rounds}`,
+  command: 'node bench/idle.mjs',
   columns: ['measured', 'connected', 'after a frame each'],
   rows: [
     ...bare.map((step) => memoryRow('bare uWebSockets.js receiver', step)),
     ...own.map((step) => memoryRow('Millrace', step)),
-    [`CPU µs per frame, ${count(FEW)} devices`, '', perFrame(few).median.toFixed(1)],
-    [`CPU µs per frame, ${count(MANY)} devices`, '', perFrame(many).median.toFixed(1)],
-    ['their ratio', '', ratio(cpuRatio)],
   ],
   notes: [
     `Resident memory of the server's process beyond that with ${WARM_UP} connections; the kernel's own is not in it.`,
-    `CPU: ${count(framesPerS)} frames of 10 Environment readings a second in total, ${rounds} runs of ${seconds} s, the whole way into DuckDB included.`,
     ...(hardLimit >= 20_000 + OTHER_DESCRIPTORS
       ? []
       : [`A process may open ${count(hardLimit)} files here, so the larger step is smaller than 20,000.`]),
@@ -185,9 +149,8 @@ report({
     atMost(
       `bytes of an idle connection, of ${count(own[0].connections)}`,
       Math.max(own[0].connected, own[0].afterFrame),
-      TARGETS.bytesPerConnection,
+      MAX_BYTES_PER_CONNECTION,
     ),
-    atMost(`CPU of ${count(MANY)} devices by that of ${count(FEW)}, same rate`, cpuRatio, TARGETS.cpuRatio),
   ],
-  data: { bare, own, few, many, cpuRatio },
+  data: { bare, own },
 });

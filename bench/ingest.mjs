@@ -1,8 +1,8 @@
 /**
  * Frames received, checked, made durable and acknowledged per second, beside a bare receiver of the same messages, what
  * the disk takes of the same bytes, and the least program that acknowledges durably. `npm run build`, then
- * `node bench/ingest.mjs [--quick] [--runs 5] [--seconds 5] [--connections 1000] [--against FOLDER] [--write]`, where the
- * folder has another version, built: it takes its turn in each round.
+ * `node bench/ingest.mjs [--quick] [--runs 5] [--seconds 5] [--connections 1000] [--against FOLDER] [--env JSON] [--write]`,
+ * where the folder has another version, built, which takes its turn in each round, and JSON has settings of the gateway.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,6 +21,7 @@ const runs = Number(flag('runs', quick ? 1 : 5));
 const seconds = Number(flag('seconds', quick ? 2 : 5));
 const connections = Number(flag('connections', 1_000));
 const against = flag('against', null);
+const env = JSON.parse(flag('env', '{}'));
 /** Frames in flight per connection: enough to keep the disk busy, few enough to fit memory. */
 const WINDOWS = { 1: 256, 100: 16 };
 const TARGETS = { 1: 0.7, 100: 0.8 };
@@ -28,8 +29,8 @@ const MAX_LOOP_DELAY_MS = 10;
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-const loaded = (port, path, readings, windowFrames) =>
-  load({ port, path, connections, readings, windowFrames, framesPerS: 0, seconds });
+const loaded = (port, path, readings, windowFrames, onReady) =>
+  load({ port, path, connections, readings, windowFrames, framesPerS: 0, seconds }, onReady);
 
 async function reference(kind, readings) {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
@@ -61,17 +62,16 @@ async function disk(append, readings) {
 
 async function product(readings, folder) {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
-  const env = {
-    MILLRACE_DATA_DIR: dir,
-    MILLRACE_JOURNAL_MAX_BYTES: '64GiB',
-    ...JSON.parse(flag('env', '{}')),
-  };
-  const gateway = await startGateway(env, folder);
+  const gateway = await startGateway(
+    { MILLRACE_DATA_DIR: dir, MILLRACE_JOURNAL_MAX_BYTES: '64GiB', ...env },
+    folder,
+  );
   try {
     const port = Number(new URL(gateway.url).port);
-    // What it told was since the look before.
-    await loopDelayMs(gateway.url);
-    const result = await loaded(port, '/v1/ingest?device={device}', readings, WINDOWS[readings]);
+    // What it tells is since the look before: this one is when all devices are connected.
+    const result = await loaded(port, '/v1/ingest?device={device}', readings, WINDOWS[readings], () =>
+      loopDelayMs(gateway.url),
+    );
     if (result.acked !== result.sent)
       throw new Error(`${result.sent - result.acked} frames were not acknowledged`);
     const { received, rejected, duplicates } = await gateway.json('/v1/ledger');
@@ -158,7 +158,7 @@ for (const readings of [100, 1]) {
 report({
   name: 'ingest',
   title: 'Readings acknowledged per second',
-  command: `node bench/ingest.mjs --runs ${runs} --seconds ${seconds} --connections ${connections}`,
+  command: `node bench/ingest.mjs --runs ${runs} --seconds ${seconds} --connections ${connections}${Object.keys(env).length === 0 ? '' : ` --env '${JSON.stringify(env)}'`}`,
   columns: ['readings per second', 'min', 'median', 'max', 'of the prototype', 'loop delay p99, ms'],
   rows,
   notes: [

@@ -35,21 +35,7 @@ const BENCHMARKS = {
   'influx-write': { quick: ['--quick'], tiny: ['--quick', '--devices', '20', '--ms', '20'] },
   'influx-end-to-end': { quick: ['--quick'], tiny: ['--quick', '--devices', '20'] },
   durability: { tiny: ['--seconds', '0.1', '--rounds', '1'] },
-  idle: {
-    tiny: [
-      '--quick',
-      '--seconds',
-      '0.5',
-      '--connections',
-      '600',
-      '--few',
-      '10',
-      '--rate',
-      '500',
-      '--still',
-      '1',
-    ],
-  },
+  idle: { tiny: ['--connections', '600', '--still', '1'] },
   outage: { alone: true, tiny: ['--minutes', '0.05', '--rate', '2000', '--warm-up', '1'] },
   soak: {
     alone: true,

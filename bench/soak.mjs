@@ -31,11 +31,14 @@ const dir = mkdtempSync(join(tmpdir(), 'millrace-soak-'));
 const gateway = await startGateway({ MILLRACE_DATA_DIR: dir, MILLRACE_JOURNAL_MAX_BYTES: '64GiB' });
 
 /** Devices at so many frames a second in all; 0: as many as go. */
-const loaded = (framesPerS, seconds, startMs) =>
-  load({
-    ...{ port: Number(new URL(gateway.url).port), path: '/v1/ingest?device={device}', connections },
-    ...{ readings: READINGS, windowFrames: 16, framesPerS, seconds, startMs },
-  });
+const loaded = (framesPerS, seconds, startMs, onReady) =>
+  load(
+    {
+      ...{ port: Number(new URL(gateway.url).port), path: '/v1/ingest?device={device}', connections },
+      ...{ readings: READINGS, windowFrames: 16, framesPerS, seconds, startMs },
+    },
+    onReady,
+  );
 
 async function stored() {
   for (;;) {
@@ -65,14 +68,18 @@ function look(beginMs) {
 try {
   // What it takes: acknowledged as fast as goes, until the store has all of it.
   const dayMs = 86_400_000;
-  const beginMs = performance.now();
-  const full = await loaded(0, fullS, Date.now() - 2 * dayMs);
+  let beginMs = 0;
+  const full = await loaded(0, fullS, Date.now() - 2 * dayMs, () => {
+    beginMs = performance.now();
+  });
   await stored();
   const fullPerS = (full.acked * READINGS) / ((performance.now() - beginMs) / 1_000);
   const framesPerS = Math.max(1, Math.round((PART * fullPerS) / READINGS));
 
   // Later than all that is stored: readings that come again would be another load for the store.
   const running = loaded(framesPerS, warmUpS + minutes * 60, Date.now() - dayMs);
+  // Its end is awaited below; before that, one without an end must not pass over what has to be cleared away.
+  running.catch(() => {});
   await sleep(warmUpS);
   const before = {
     atMs: performance.now(),

@@ -17,15 +17,13 @@ for (let i = 0; i < devices; i++) sockets.set(Environment.device(i), await open(
 /** Writes in their order: each device's first burst, then each one's second. */
 const writes = [];
 let frames = 0;
-for (let round = 0; round < rounds; round += burst) {
-  const messages = new Map();
-  for (const { device, bytes } of environment.frames(Math.min(burst, rounds - round), readings)) {
-    messages.set(device, [...(messages.get(device) ?? []), masked(bytes)]);
-    sockets.get(device).sent++;
-    frames++;
+for (const ofDevices of environment.bursts(rounds, readings, burst)) {
+  for (const [device, ofDevice] of ofDevices) {
+    const state = sockets.get(device);
+    state.sent += ofDevice.length;
+    frames += ofDevice.length;
+    writes.push([state.socket, Buffer.concat(ofDevice.map(masked))]);
   }
-  for (const [device, ofDevice] of messages)
-    writes.push([sockets.get(device).socket, Buffer.concat(ofDevice)]);
 }
 process.send({ ready: true, frames });
 await new Promise((resolve) => process.once('message', resolve));
