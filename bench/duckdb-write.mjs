@@ -178,7 +178,7 @@ try {
     startMs += endRounds * READINGS * 1_000 + 3_600_000;
   }
 } finally {
-  await gateway.stop();
+  await gateway.kill();
   rmSync(dir, { recursive: true, force: true });
 }
 
