@@ -146,26 +146,28 @@ const path = (name) => {
   return join(dir, name);
 };
 const again = new ColumnBatch(schema.mapping);
-const results = { bare: [], columns: [], frames: [], server: [] };
+/** `pair`: the bare appender just before each run end to end. */
+const results = { bare: [], columns: [], frames: [], pair: [], server: [] };
 const environment = new Environment(DEVICES);
 const bare = await BareAppender.open(path('bare'));
 const points = await openDuckDbStore({ path: join(path('store'), 'points.duckdb') });
+let chunks = [];
 for (let run = -1; run < runs; run++) {
   const note = (kind, result) => run >= 0 && results[kind].push(result);
   const columns = [...batchesOf(environment.frames(rounds, READINGS))];
-  const chunks = columns.map(chunksOf);
+  chunks = columns.map(chunksOf);
   note('bare', await measured(() => bare.write(chunks)));
   note('columns', await measured(() => store(points, columns)));
   const frames = environment.frames(rounds, READINGS);
   note('frames', await measured(() => store(points, batchesOf(frames, again))));
 }
 await closeStore(points);
-bare.close();
 
 const gateway = await startGateway({ MILLRACE_DATA_DIR: path('server'), ...JSON.parse(flag('env', '{}')) });
 try {
   let startMs = Date.now() - 30 * 86_400_000;
   for (let run = -1; run < runs; run++) {
+    const pair = await measured(() => bare.write(chunks));
     const result = await endToEnd(gateway, {
       devices: DEVICES,
       // The first run warms up.
@@ -173,19 +175,26 @@ try {
       readings: READINGS,
       startMs,
     });
+    if (run >= 0) results.pair.push(pair);
     if (run >= 0) results.server.push(result);
     // A gap, so that the count of one run meets no row of another.
     startMs += endRounds * READINGS * 1_000 + 3_600_000;
   }
 } finally {
   await gateway.kill();
+  bare.close();
   rmSync(dir, { recursive: true, force: true });
 }
 
 const of = (kind, key) => spread(results[kind].map((result) => result[key]));
-const median = of('bare', 'rowsPerS').median;
 const cells = ({ min, median: middle, max }, form) => [min, middle, max].map(form);
-const ratioOf = (kind) => of(kind, 'rowsPerS').median / median;
+/** End to end by the bare run just before it; the others by their turn. */
+const ratioOf = (kind) =>
+  spread(
+    results[kind].map(
+      ({ rowsPerS }, i) => rowsPerS / results[kind === 'server' ? 'pair' : 'bare'][i].rowsPerS,
+    ),
+  ).median;
 const line = (title, kind) => [
   title,
   ...cells(of(kind, 'rowsPerS'), count),
@@ -215,6 +224,12 @@ report({
     line('bare appender, chunks filled beforehand', 'bare'),
     line('store, decoded columns', 'columns'),
     line('decode and store', 'frames'),
+    [
+      'bare appender, before each of the next',
+      ...cells(of('pair', 'rowsPerS'), count),
+      ratio(1),
+      ratio(of('pair', 'cpuS').median),
+    ],
     line('end to end, until a count query sees all', 'server'),
   ],
   notes: [

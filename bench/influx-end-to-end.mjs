@@ -15,6 +15,7 @@ import { ColumnBatch } from '../dist/src/core/index.js';
 import { endToEnd, startStream } from './end-to-end.mjs';
 import { Environment, schemaText } from './environment.mjs';
 import { startGateway } from './gateway.mjs';
+import { told } from './generator.mjs';
 import { cpuSeconds, load, LOADER, loaderBodies, unsortedBodies } from './influx-loader.mjs';
 import { startInfluxd } from './influxd.mjs';
 import { atLeast, atMost, count, flag, ratio, report, spread } from './report.mjs';
@@ -87,7 +88,7 @@ async function afternoon(influx, kind) {
   const file = fileURLToPath(new URL('afternoon.mjs', import.meta.url));
   const { url, token, org, bucket } = influx;
   const child = fork(file, [JSON.stringify({ kind, influx: { url, token, org, bucket } })]);
-  const [{ port }] = await once(child, 'message');
+  const { port } = await told(child);
   const startMs = begin(100);
   const stream = await startStream({
     port,

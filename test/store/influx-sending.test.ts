@@ -3,13 +3,55 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { LIMITS } from '../../src/core/index.ts';
+import { LIMITS, type ColumnBatch } from '../../src/core/index.ts';
 import { openInfluxStore, type RefusedPoint, type Store } from '../../src/store/index.ts';
+import { BodyPool } from '../../src/store/influx/body.ts';
+import { Encoder } from '../../src/store/influx/encoder.ts';
+import { SendRate } from '../../src/store/influx/send-rate.ts';
+import { BodySender } from '../../src/store/influx/sender.ts';
+import { InfluxTransport } from '../../src/store/influx/transport.ts';
 import { BASE_NS, batchOf, shape } from './points.ts';
 
 const room = shape('room', { x: 'float' });
 /** How far away the server is. */
 const AWAY_MS = 20;
+
+const batchOfRows = (count: number): ColumnBatch =>
+  batchOf(
+    room,
+    Array.from({ length: count }, (_, i) => ({
+      timeNs: BASE_NS + BigInt(i),
+      device: 'a',
+      fields: { x: i },
+    })),
+  );
+
+test('bodies share what is left at the end of a large write, and keep their size in a small one', () => {
+  const rate = new SendRate();
+  // Larger bodies that take as long make both grow.
+  for (let n = 0; n < 200; n++) rate.took(rate.points, AWAY_MS);
+  expect([rate.points, rate.connections]).toEqual([LIMITS.influxBodyMaxPoints, LIMITS.influxMaxConnections]);
+  const pool = new BodyPool();
+  const transport = new InfluxTransport({ url: 'http://127.0.0.1:9', token: 't', org: 'o', bucket: 'b' });
+  const sender = new BodySender(transport, pool, rate);
+  const sizesOf = (rows: number): number[] => {
+    const encoder = new Encoder([batchOfRows(rows)], pool);
+    const sizes: number[] = [];
+    for (let body = sender.next(encoder); body !== null; body = sender.next(encoder)) {
+      sizes.push(body.count);
+      pool.give(body);
+    }
+    return sizes;
+  };
+  const sizes = sizesOf(250_000);
+  expect(sizes[0]).toBe(LIMITS.influxBodyMaxPoints);
+  // Full ones first, then smaller ones, down to what a body begins with; the last has what is left.
+  expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
+  expect(sizes.at(-2)).toBe(LIMITS.influxBodyPoints);
+  expect(sizes.reduce((sum, size) => sum + size)).toBe(250_000);
+  expect(sizesOf(LIMITS.influxBodyMaxPoints + 1_000)).toEqual([LIMITS.influxBodyMaxPoints, 1_000]);
+  transport.close();
+});
 
 describe('bodies on their way to InfluxDB', () => {
   let server: Server;
@@ -49,14 +91,8 @@ describe('bodies on their way to InfluxDB', () => {
     server.close();
   });
 
-  const write = (count: number): Promise<RefusedPoint[]> => {
-    const points = Array.from({ length: count }, (_, i) => ({
-      timeNs: BASE_NS + BigInt(i),
-      device: 'a',
-      fields: { x: i },
-    }));
-    return store.write([batchOf(room, points)], { epoch: 'e', position: 1, refused: [] });
-  };
+  const write = (count: number): Promise<RefusedPoint[]> =>
+    store.write([batchOfRows(count)], { epoch: 'e', position: 1, refused: [] });
 
   test('grow, and more go at once, to a server that is far away; each point goes once', async () => {
     expect(await write(150_000)).toEqual([]);
@@ -67,21 +103,6 @@ describe('bodies on their way to InfluxDB', () => {
     const lines = bodies.flat();
     expect(lines).toHaveLength(150_000);
     expect(new Set(lines).size).toBe(150_000);
-  });
-
-  test('share what is left at the end of a large write, and keep their size in a small one', async () => {
-    await write(250_000);
-    await write(250_000);
-    bodies = [];
-    await write(250_000);
-    const sizes = bodies.map((lines) => lines.length);
-    expect(sizes[0]).toBe(LIMITS.influxBodyMaxPoints);
-    // Full bodies first, then smaller ones, down to what a body begins with; the last has what is left.
-    expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
-    expect(sizes.slice(0, -1).at(-1)).toBe(LIMITS.influxBodyPoints);
-    bodies = [];
-    await write(LIMITS.influxBodyMaxPoints + 1_000);
-    expect(bodies.map((lines) => lines.length)).toEqual([LIMITS.influxBodyMaxPoints, 1_000]);
   });
 
   test('are smaller and fewer at once after the server was overloaded, and none is under way when that is told', async () => {

@@ -123,18 +123,19 @@ export class IngestProcess {
     const running: Running = { child, stream, calls, served, ended };
     this.#running = running;
     const watched = this.#watch(running);
-    const told = setup();
-    const startMs = LIMITS.ingestStartMs + LIMITS.ingestStartSchemaMs * told.schemas.schemas.length;
-    const started = calls.start(told);
-    const starting = this.#guard(child, () => started, startMs);
+    let starting: Watchdog | null = null;
     try {
+      const told = setup();
+      const startMs = LIMITS.ingestStartMs + LIMITS.ingestStartSchemaMs * told.schemas.schemas.length;
+      const started = calls.start(told);
+      starting = this.#guard(child, () => started, startMs);
       await started;
     } catch (error) {
       child.kill('SIGKILL');
       await watched;
       throw error;
     } finally {
-      starting.stop();
+      starting?.stop();
     }
     this.#ready = true;
     const living = this.#guard(child, () => calls.ping(), LIMITS.ingestSilentMs);

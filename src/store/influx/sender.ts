@@ -18,12 +18,13 @@ const BODY_GROWTH = 1 / 64;
 export class BodySender {
   readonly #transport: InfluxTransport;
   readonly #pool: BodyPool;
-  readonly #rate = new SendRate();
+  readonly #rate: SendRate;
   #maxBytes = BODY_BYTES;
 
-  constructor(transport: InfluxTransport, pool: BodyPool) {
+  constructor(transport: InfluxTransport, pool: BodyPool, rate = new SendRate()) {
     this.#transport = transport;
     this.#pool = pool;
+    this.#rate = rate;
   }
 
   /** Over how many connections bodies are to go by now. */
