@@ -118,10 +118,11 @@ describe('without traffic', () => {
     await journal.flush();
     expect(journal.deadLetters(10)).toHaveLength(3);
     nowMs += 30_001;
-    await until('two to go', () => journal.deadLetters(10).length === 1);
+    // Not what the files say, which is there a moment before the ledger has it.
+    await until('two to go', () => journal.stats().lettersDropped === 2);
+    expect(journal.deadLetters(10)).toHaveLength(1);
     const counts = { received: 7, stored: 2, rejected: 2, deadLettered: 0, expired: 3, pending: 0 };
     expect(journal.ledger()).toMatchObject(counts);
-    expect(journal.stats().lettersDropped).toBe(2);
     await journal.close();
     const again = await open(dir, options);
     expect(again.ledger()).toMatchObject(counts);
