@@ -212,7 +212,8 @@ describeWith(findProgram('prlimit') !== null, 'prlimit', 'several processes', ()
       const failed = async (): Promise<boolean> => /tried again/.test(await journalReason(gateway));
       await until('a journal that failed', failed, PATIENCE_MS);
       expect(limitFileSize(gateway.pid, 'unlimited')).toBe(true);
-      await fleet.progress(50);
+      // It may have failed several times, and just have begun its longest wait.
+      await fleet.progress(50, LIMITS.journalRecoveryMaxMs + PATIENCE_MS);
       fleet.pause();
       await fleet.acknowledged();
       await judge('processes', 'journal failed', gateway, fleet);
