@@ -63,8 +63,6 @@ async function fifthOfFull() {
 async function underLoad(framesPerS) {
   // Later than all that is stored: readings that come again would be another load for the store.
   const loading = loaded(gateway, framesPerS, seconds, Date.now() - 1_800_000);
-  // Its end is awaited below; before that, one without an end must not pass over what has to be cleared away.
-  loading.catch(() => {});
   await new Promise((resolve) => setTimeout(resolve, seconds * 500));
   const syncs = bareSyncs();
   const { ackMsP50, ackMsP99 } = await loading;

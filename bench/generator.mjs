@@ -4,7 +4,14 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 /** Runs it with these options; `onReady` is called and awaited when it is connected, before the first frame. Resolves with its counts. */
-export async function load(options, onReady = () => Promise.resolve()) {
+export function load(options, onReady = () => Promise.resolve()) {
+  const counts = run(options, onReady);
+  // It may be awaited late: an early end must not pass over what its caller has to clear away.
+  counts.catch(() => {});
+  return counts;
+}
+
+async function run(options, onReady) {
   const child = fork(fileURLToPath(new URL('load.mjs', import.meta.url)), [JSON.stringify(options)]);
   await told(child);
   await onReady();

@@ -78,8 +78,6 @@ try {
 
   // Later than all that is stored: readings that come again would be another load for the store.
   const running = loaded(framesPerS, warmUpS + minutes * 60, Date.now() - dayMs);
-  // Its end is awaited below; before that, one without an end must not pass over what has to be cleared away.
-  running.catch(() => {});
   await sleep(warmUpS);
   const before = {
     atMs: performance.now(),

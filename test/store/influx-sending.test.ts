@@ -3,28 +3,18 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { LIMITS, type ColumnBatch } from '../../src/core/index.ts';
+import { LIMITS } from '../../src/core/index.ts';
 import { openInfluxStore, type RefusedPoint, type Store } from '../../src/store/index.ts';
 import { BodyPool } from '../../src/store/influx/body.ts';
 import { Encoder } from '../../src/store/influx/encoder.ts';
 import { SendRate } from '../../src/store/influx/send-rate.ts';
 import { BodySender } from '../../src/store/influx/sender.ts';
 import { InfluxTransport } from '../../src/store/influx/transport.ts';
-import { BASE_NS, batchOf, shape } from './points.ts';
+import { countedBatch, shape } from './points.ts';
 
 const room = shape('room', { x: 'float' });
 /** How far away the server is. */
 const AWAY_MS = 20;
-
-const batchOfRows = (count: number): ColumnBatch =>
-  batchOf(
-    room,
-    Array.from({ length: count }, (_, i) => ({
-      timeNs: BASE_NS + BigInt(i),
-      device: 'a',
-      fields: { x: i },
-    })),
-  );
 
 test('bodies share what is left at the end of a large write, and keep their size in a small one', () => {
   const rate = new SendRate();
@@ -35,7 +25,7 @@ test('bodies share what is left at the end of a large write, and keep their size
   const transport = new InfluxTransport({ url: 'http://127.0.0.1:9', token: 't', org: 'o', bucket: 'b' });
   const sender = new BodySender(transport, pool, rate);
   const sizesOf = (rows: number): number[] => {
-    const encoder = new Encoder([batchOfRows(rows)], pool);
+    const encoder = new Encoder([countedBatch(room, rows)], pool);
     const sizes: number[] = [];
     for (let body = sender.next(encoder); body !== null; body = sender.next(encoder)) {
       sizes.push(body.count);
@@ -92,7 +82,7 @@ describe('bodies on their way to InfluxDB', () => {
   });
 
   const write = (count: number): Promise<RefusedPoint[]> =>
-    store.write([batchOfRows(count)], { epoch: 'e', position: 1, refused: [] });
+    store.write([countedBatch(room, count)], { epoch: 'e', position: 1, refused: [] });
 
   test('grow, and more go at once, to a server that is far away; each point goes once', async () => {
     expect(await write(150_000)).toEqual([]);

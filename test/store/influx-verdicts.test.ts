@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { openInfluxStore, type RefusedPoint, type Store } from '../../src/store/index.ts';
 import { until } from '../fixtures/until.ts';
-import { BASE_NS, batchOf, shape } from './points.ts';
+import { countedBatch, shape } from './points.ts';
 import { cellsOf, neverAborted, rowsQuery } from './subject.ts';
 
 const room = shape('room', { x: 'float' });
@@ -53,19 +53,7 @@ describe('what InfluxDB answers', () => {
   });
 
   const write = (count: number): Promise<RefusedPoint[]> =>
-    store.write(
-      [
-        batchOf(
-          room,
-          Array.from({ length: count }, (_, i) => ({
-            timeNs: BASE_NS + BigInt(i),
-            device: 'a',
-            fields: { x: i },
-          })),
-        ),
-      ],
-      { epoch: 'e', position: 1, refused: [] },
-    );
+    store.write([countedBatch(room, count)], { epoch: 'e', position: 1, refused: [] });
   const json = (response: ServerResponse, status: number, message: string): void => {
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ code: 'invalid', message }));

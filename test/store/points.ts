@@ -36,6 +36,16 @@ function columnDef(name: string, role: 'tag' | 'field', type: StoredType): Colum
   return { name, role, type, float32: false, unit: null, doc: null };
 }
 
+/** So many points of one device with `x` as their field, a nanosecond apart. */
+export function countedBatch(of: Shape, count: number): ColumnBatch {
+  const points = Array.from({ length: count }, (_, i) => ({
+    timeNs: BASE_NS + BigInt(i),
+    device: 'a',
+    fields: { x: i },
+  }));
+  return batchOf(of, points);
+}
+
 /** The points in columns, in the order given. */
 export function batchOf({ mapping }: Shape, points: readonly Point[]): ColumnBatch {
   const batch = new ColumnBatch(mapping, 1);
