@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { confluentIdAt, framingOf } from '../codec/index.ts';
 import type { Registry } from '../registry/index.ts';
 
-type Schemas = Pick<Registry, 'resolve' | 'subjects' | 'versions'>;
+type LetterRegistry = Pick<Registry, 'resolve' | 'subjects' | 'versions'>;
 
 export const letterSchemaOutput = z.object({
   fingerprint: z.string().nullable().describe('16 hex digits'),
@@ -14,10 +14,10 @@ type LetterSchema = z.infer<typeof letterSchemaOutput>;
 
 /** The writer's schema of refused frames: what the frame itself says, and what the registry knows of it by now. */
 export class LetterSchemas {
-  readonly #registry: Schemas;
+  readonly #registry: LetterRegistry;
   #versions: Map<number, { subject: string; version: number }> | null = null;
 
-  constructor(registry: Schemas) {
+  constructor(registry: LetterRegistry) {
     this.#registry = registry;
   }
 

@@ -45,7 +45,7 @@ export type QueryInput = z.infer<typeof queryInput>;
 export type OutputColumn = Pick<ColumnDef, 'name' | 'float32'>;
 
 /** A checked query. `columns` are those behind `time`. */
-export type Plan =
+export type QueryPlan =
   | { kind: 'rows'; query: Omit<RowsQuery, 'limit' | 'after'>; columns: readonly OutputColumn[] }
   | { kind: 'aggregate'; query: Omit<AggregateQuery, 'limit'>; columns: readonly OutputColumn[] };
 
@@ -54,7 +54,7 @@ export function planQuery(
   registry: Pick<Registry, 'measurement'>,
   input: QueryInput,
   { fromNs, toNs }: TimeRange,
-): Plan {
+): QueryPlan {
   const chosen = choose(registry, input);
   const selected = selectColumns(chosen.measurement, input.field ?? []);
   const selection = { ...chosen, fields: selected.fields.map((field) => field.name), fromNs, toNs };

@@ -7,8 +7,7 @@ import { openLocalJournal } from '../journal/index.ts';
 import { NetServer } from '../net/index.ts';
 import { loadSchemaFolder, openRegistry } from '../registry/index.ts';
 import { createTail } from '../tail/index.ts';
-import { Metrics, type Logger } from '../telemetry/index.ts';
-import { AckLatency } from './ack-latency.ts';
+import { AckLatency, Metrics, Rate, type Logger } from '../telemetry/index.ts';
 import { authorizer } from './authorize.ts';
 import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { logJournalState } from './journal-log.ts';
@@ -16,7 +15,6 @@ import { IngestProcesses } from './ingest-process/host.ts';
 import { sessionLimits } from './session-limits.ts';
 import { SharedPort } from './shared-port.ts';
 import { devicesByProcess, readyReport, writerStats } from './report.ts';
-import { Rate } from './rate.ts';
 import { WriterProcess } from './writer-process/host.ts';
 
 /** How long a connection may take to close by itself after its close frame, in milliseconds. */

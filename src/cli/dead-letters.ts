@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { printTable } from './print.ts';
-import { DEFAULT_URL, get, post } from './server-api.ts';
+import { DEFAULT_URL, get, postJson } from './server-api.ts';
 import { WholeFile } from './whole-file.ts';
 
 const letterSchema = z.looseObject({
@@ -177,7 +177,7 @@ async function replay(
     throw new InvalidArgumentError(`--${filters[0]?.[0]}: goes with --all, not with ids`);
   }
   const request = options.all === true ? Object.fromEntries(filters) : { ids };
-  const body = await post(options.url, '/v1/dead-letters/replay', request);
+  const body = await postJson(options.url, '/v1/dead-letters/replay', request);
   const { replayed, pending, refused, refusedTotal } = replaySchema.parse(JSON.parse(body));
   if (options.json === true) {
     process.stdout.write(`${body}\n`);

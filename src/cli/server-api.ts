@@ -23,7 +23,7 @@ export function get(url: string, path: string, params: readonly [string, string]
 }
 
 /** POSTs a JSON body, with the same errors. */
-export function post(url: string, path: string, body: object): Promise<string> {
+export function postJson(url: string, path: string, body: object): Promise<string> {
   const headers = { 'content-type': 'application/json' };
   return send(url, path, [], { method: 'POST', headers, body: JSON.stringify(body) });
 }

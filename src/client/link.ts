@@ -1,4 +1,4 @@
-import { RECONNECT, backoffMs, verdictOfClose, verdictOfStatus } from './reconnect.ts';
+import { RECONNECT, reconnectDelayMs, verdictOfClose, verdictOfStatus } from './reconnect.ts';
 import { openSocket } from './socket.ts';
 import type { OpenSocket, SocketEnd, WebSocketConstructor } from './socket.ts';
 import { systemTimers } from './timers.ts';
@@ -124,7 +124,7 @@ export class Link {
     }
     if (verdict === 'return' || this.#wasStable()) this.#attempt = 0;
     this.#greetedAtMs = null;
-    const delayMs = backoffMs(this.#attempt, this.#random);
+    const delayMs = reconnectDelayMs(this.#attempt, this.#random);
     this.#attempt += 1;
     this.#cancelTimer = this.timers.after(delayMs, () => this.connect());
     this.#events.onState({ name: 'waiting', delayMs, end });

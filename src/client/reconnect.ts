@@ -27,7 +27,7 @@ export function verdictOfStatus(status: number): Verdict {
  * Exponential backoff with full jitter: uniform in [0, base × 2^attempt), so that a fleet which lost its
  * server together does not come back together. `random` gives [0, 1).
  */
-export function backoffMs(attempt: number, random: () => number): number {
+export function reconnectDelayMs(attempt: number, random: () => number): number {
   const ceiling = Math.min(RECONNECT.maxDelayMs, RECONNECT.baseDelayMs * 2 ** Math.min(attempt, 20));
   return random() * ceiling;
 }

@@ -12,7 +12,7 @@ import type {
  * One subscription's place in the stream, as a value: where to go on after the connection was lost, and
  * whether a message is missing.
  */
-export class Subscription {
+export class SubscriptionPlace {
   readonly id: string;
   readonly #request: TailRequest;
   #cursor: string | null = null;

@@ -2,7 +2,7 @@ import { Link } from './link.ts';
 import type { LinkState, Surroundings } from './link.ts';
 import { parseTailMessage } from './protocol.ts';
 import type { TailError, TailGap, TailRequest, TailRow, TailServerMessage } from './protocol.ts';
-import { Subscription } from './subscription.ts';
+import { SubscriptionPlace } from './subscription.ts';
 
 export interface TailOptions extends Surroundings {
   /** `ws://HOST:PORT` or `wss://…`; the route `/v1/tail` is added where there is no path. */
@@ -33,8 +33,8 @@ export interface TailSubscription {
   unsubscribe(): void;
 }
 
-interface Entry {
-  subscription: Subscription;
+interface OpenTail {
+  subscription: SubscriptionPlace;
   handlers: TailHandlers;
   cancelRetry: () => void;
 }
@@ -47,7 +47,7 @@ const RETRY_DELAY_MS = 2_000;
 export class TailClient {
   readonly #options: TailOptions;
   readonly #link: Link;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, OpenTail>();
   #nextId = 1;
   #open = false;
   #greeted = false;
@@ -70,8 +70,8 @@ export class TailClient {
   /** Begins a tail now, or as soon as there is a connection. */
   subscribe(request: TailRequest, handlers: TailHandlers): TailSubscription {
     const id = String(this.#nextId++);
-    const subscription = new Subscription(id, request);
-    const entry: Entry = { subscription, handlers, cancelRetry: () => {} };
+    const subscription = new SubscriptionPlace(id, request);
+    const entry: OpenTail = { subscription, handlers, cancelRetry: () => {} };
     this.#entries.set(id, entry);
     if (this.#open) this.#send(entry);
     return {
@@ -98,7 +98,7 @@ export class TailClient {
     for (const entry of this.#entries.values()) this.#send(entry);
   }
 
-  #send(entry: Entry): void {
+  #send(entry: OpenTail): void {
     entry.cancelRetry();
     this.#link.send(JSON.stringify(entry.subscription.resume()));
   }
@@ -120,7 +120,7 @@ export class TailClient {
     else if (message.type === 'error') this.#options.onError?.(message);
   }
 
-  #apply(message: Exclude<TailServerMessage, { type: 'hello' | 'goaway' }>, entry: Entry): void {
+  #apply(message: Exclude<TailServerMessage, { type: 'hello' | 'goaway' }>, entry: OpenTail): void {
     const { subscription, handlers } = entry;
     switch (message.type) {
       case 'subscribed':
@@ -152,7 +152,7 @@ export class TailClient {
     }
   }
 
-  #failed(error: TailError, entry: Entry): void {
+  #failed(error: TailError, entry: OpenTail): void {
     const willRetry = PASSING.has(error.code);
     if (willRetry) {
       entry.cancelRetry();

@@ -36,7 +36,7 @@ export function parseAvroSchema(text: string, options: { defaults: boolean }): A
 }
 
 /** Where the parser is: the path of fields for messages, and how deep. */
-interface Place {
+interface ParserPlace {
   path: string;
   depth: number;
 }
@@ -49,7 +49,7 @@ class SchemaParser {
     this.#checkDefaults = checkDefaults;
   }
 
-  type(json: unknown, namespace: string, place: Place): AvroType {
+  type(json: unknown, namespace: string, place: ParserPlace): AvroType {
     if (place.depth > MAX_NESTING) throw invalid(place.path, 'the schema is nested too deeply');
     const inner = { path: place.path, depth: place.depth + 1 };
     if (typeof json === 'string') return this.#reference(json, namespace, place.path);
@@ -96,7 +96,7 @@ class SchemaParser {
     return type;
   }
 
-  #union(branches: readonly unknown[], namespace: string, place: Place): AvroType {
+  #union(branches: readonly unknown[], namespace: string, place: ParserPlace): AvroType {
     const types = branches.map((branch) => this.type(branch, namespace, place));
     const seen = new Set<string>();
     for (const type of types) {
@@ -115,7 +115,7 @@ class SchemaParser {
     return type;
   }
 
-  #record(json: JsonObject, namespace: string, place: Place): RecordType {
+  #record(json: JsonObject, namespace: string, place: ParserPlace): RecordType {
     const name = this.#fullName(json, namespace, place.path);
     const fields: AvroField[] = [];
     const record: RecordType = { kind: 'record', name, fields, attributes: json };

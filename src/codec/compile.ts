@@ -2,7 +2,7 @@ import { LIMITS, MillraceError, type ColumnBatch } from '../core/index.ts';
 import { parseAvroSchema } from './avro-schema.ts';
 import type { CompiledSchema } from './compiled.ts';
 import { canonicalFormOf, crc64Avro } from './fingerprint.ts';
-import { generateCheck, generateSurvey, type Survey } from './generate-check.ts';
+import { generateCheck, generateSurvey, type FrameSurvey } from './generate-check.ts';
 import { generateDecode } from './generate-decode.ts';
 import { mapSchema } from './mapping.ts';
 import { shapeOf } from './plan.ts';
@@ -25,7 +25,7 @@ export function compileSchema(text: string, options: CompileOptions = {}): Compi
   const canonicalForm = canonicalFormOf(type);
   const maxTimeAheadMs = options.maxTimeAheadMs ?? LIMITS.maxTimeAheadMs;
   let checkRecord = (...args: Parameters<typeof checkFirst>): number => checkFirst(...args);
-  let surveyRecord = (...args: Parameters<typeof surveyFirst>): Survey => surveyFirst(...args);
+  let surveyRecord = (...args: Parameters<typeof surveyFirst>): FrameSurvey => surveyFirst(...args);
   let decodeRecord = (...args: Parameters<typeof decodeFirst>): void => decodeFirst(...args);
 
   function checkFirst(
@@ -39,7 +39,7 @@ export function compileSchema(text: string, options: CompileOptions = {}): Compi
     return checkRecord(bytes, start, end, device, latestMs);
   }
 
-  function surveyFirst(bytes: Uint8Array, start: number, end: number): Survey {
+  function surveyFirst(bytes: Uint8Array, start: number, end: number): FrameSurvey {
     surveyRecord = generateSurvey(plan);
     return surveyRecord(bytes, start, end);
   }

@@ -33,13 +33,13 @@ return readings;
 }
 
 /** What bytes that form a record say of it, whatever the worth of its values. */
-export interface Survey {
+export interface FrameSurvey {
   readings: number;
   /** Whether every point has its time from the record. */
   timed: boolean;
 }
 
-export type SurveyFunction = (bytes: Uint8Array, start: number, end: number) => Survey;
+export type SurveyFunction = (bytes: Uint8Array, start: number, end: number) => FrameSurvey;
 
 /** The same walk without judging values: throws only where the bytes are no record of the schema. */
 export function generateSurvey(plan: Plan): SurveyFunction {

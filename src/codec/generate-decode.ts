@@ -1,5 +1,5 @@
 import type { ColumnBatch } from '../core/index.ts';
-import type { Plan, PlanNode, Target } from './plan.ts';
+import type { ColumnTarget, Plan, PlanNode, Target } from './plan.ts';
 import * as values from './read-values.ts';
 import { NS_PER_UNIT } from './time-units.ts';
 
@@ -14,7 +14,6 @@ export type DecodeFunction = (
 ) => void;
 
 type Leaf = Extract<PlanNode, { kind: 'leaf' }>;
-type ColumnTarget = Extract<Target, { to: 'column' }>;
 
 /**
  * Writes the decoder of one schema. The frame's values go to the first row of the frame and are repeated

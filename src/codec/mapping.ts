@@ -1,7 +1,7 @@
 import { LIMITS, MillraceError, type ColumnDef, type StoredType } from '../core/index.ts';
 import type { AvroField, AvroType, JsonObject, RecordType } from './avro-types.ts';
 import { shortened, snakeCase } from './names.ts';
-import type { LeafType, Level, Plan, PlanNode, Target, TimeUnit } from './plan.ts';
+import type { ColumnTarget, LeafType, Level, Plan, PlanNode, Target, TimeUnit } from './plan.ts';
 
 type Role = 'tag' | 'field' | 'time' | 'ignore';
 
@@ -26,8 +26,6 @@ interface Found {
   path: string;
   target: ColumnTarget;
 }
-
-type ColumnTarget = Extract<Target, { to: 'column' }>;
 
 /** Where the walk is: the path for messages, the prefix of flattened names, and the level. */
 interface Place {

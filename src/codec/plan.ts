@@ -7,6 +7,8 @@ export type Target =
   | { to: 'time'; unit: TimeUnit; level: Level }
   | { to: 'column'; index: number; role: 'tag' | 'field'; level: Level };
 
+export type ColumnTarget = Extract<Target, { to: 'column' }>;
+
 export type TimeUnit = 'ms' | 'us' | 'ns';
 
 /**

@@ -27,7 +27,7 @@ import {
   toFragment,
   toggleDevice,
 } from './selection.ts';
-import type { Catalogue, Selection } from './selection.ts';
+import type { Catalogue, PageSelection } from './selection.ts';
 import { statusOf } from './status.ts';
 import { LatestTable } from './table.ts';
 import { startTheme } from './theme.ts';
@@ -38,7 +38,7 @@ const CATALOGUE_INTERVAL_MS = 3_000;
 /** Pages of devices that are read; beyond them a device is found by its address only. */
 const MAX_DEVICE_PAGES = 10;
 
-let selection: Selection = fromFragment(location.hash);
+let selection: PageSelection = fromFragment(location.hash);
 let catalogue: Catalogue = { measurements: [], devices: [] };
 let link: LinkState = { name: 'connecting' };
 let stats: Stats | null = null;
@@ -146,7 +146,7 @@ async function pollLatest(): Promise<void> {
 }
 
 /** Takes on a selection: the views follow, and the feed when what it brings is another. */
-function select(next: Selection): void {
+function select(next: PageSelection): void {
   const moved = next.measurement !== selection.measurement;
   selection = next;
   controls.show(selection, catalogue);
@@ -165,12 +165,12 @@ function select(next: Selection): void {
 }
 
 /** A selection that somebody made: the address keeps it. What the page picks by itself leaves no trace. */
-function choose(next: Selection): void {
+function choose(next: PageSelection): void {
   select(next);
   history.replaceState(null, '', toFragment(selection));
 }
 
-function requestOf(selection: Selection): FeedRequest | null {
+function requestOf(selection: PageSelection): FeedRequest | null {
   const { measurement, field, window } = selection;
   if (measurement === null || field === null) return null;
   const devices = drawn(selection).map(({ device }) => device);

@@ -6,7 +6,7 @@ import type { Feed } from './feed.ts';
 import { formatClock } from './format.ts';
 import type { FieldInfo } from './payloads.ts';
 import { EMPTY, WINDOWS, drawn } from './selection.ts';
-import type { Selection } from './selection.ts';
+import type { PageSelection } from './selection.ts';
 
 /** Redraws at most; a chart in motion looks steady at this rate and costs little. */
 const REDRAW_MS = 250;
@@ -25,7 +25,7 @@ export class ChartPanel {
   readonly #readOut = byId('chart-readout', HTMLOutputElement);
   readonly #empty = byId('chart-empty', HTMLElement);
   readonly #chart: Chart;
-  #selection: Selection = EMPTY;
+  #selection: PageSelection = EMPTY;
   #field: FieldInfo | null = null;
   #lines: readonly ChartLine[] = [];
   #cursor: ChartCursor | null = null;
@@ -45,7 +45,7 @@ export class ChartPanel {
     this.#host.addEventListener('pointermove', () => this.#announce(false));
   }
 
-  show(selection: Selection, field: FieldInfo | null): void {
+  show(selection: PageSelection, field: FieldInfo | null): void {
     this.#selection = selection;
     this.#field = field;
     this.#describedAtMs = -Infinity;

@@ -1,13 +1,13 @@
 import uPlot from 'uplot';
 import { align } from './align.ts';
 import { formatTick } from './format.ts';
-import type { Series } from './series.ts';
+import type { PointSeries } from './series.ts';
 
 export interface ChartLine {
   device: string;
   /** Which of the eight colours. */
   slot: number;
-  points: Series;
+  points: PointSeries;
 }
 
 export interface ChartView {

@@ -1,6 +1,6 @@
 import { byId, setOptions, setText } from './dom.ts';
 import { drawableFields, isWindow } from './selection.ts';
-import type { Catalogue, Selection, WindowName } from './selection.ts';
+import type { Catalogue, PageSelection, WindowName } from './selection.ts';
 
 export interface ControlEvents {
   onMeasurement(name: string): void;
@@ -27,7 +27,7 @@ export class Controls {
     }
   }
 
-  show(selection: Selection, catalogue: Catalogue): void {
+  show(selection: PageSelection, catalogue: Catalogue): void {
     const { measurements } = catalogue;
     const names = measurements.map(({ name }) => ({ value: name, label: spaced(name) }));
     setOptions(this.#measurement, names, selection.measurement ?? '');

@@ -1,6 +1,6 @@
 import type { TailClient, TailError, TailGap, TailRow, TailSubscription } from '../client/index.ts';
 import { parseTimeMs } from './format.ts';
-import { Series } from './series.ts';
+import { PointSeries } from './series.ts';
 
 /** What is drawn: one field of some devices over a window of time. */
 export interface FeedRequest {
@@ -23,7 +23,7 @@ export type FeedPhase =
 
 export interface Line {
   device: string;
-  points: Series;
+  points: PointSeries;
 }
 
 /** Between two re-reads after gaps, so that a page too slow for its stream does not make it worse. */
@@ -38,7 +38,7 @@ export class Feed {
   readonly #nowMs: () => number;
   #request: FeedRequest | null = null;
   #subscription: TailSubscription | null = null;
-  #series = new Map<string, Series>();
+  #series = new Map<string, PointSeries>();
   #phase: FeedPhase = { name: 'idle' };
   #liveSinceMs: number | null = null;
   #rows = 0;
@@ -161,10 +161,10 @@ export class Feed {
     else if (!willRetry) this.#phase = { name: 'failed', message: error.message };
   }
 
-  #of(device: string): Series {
+  #of(device: string): PointSeries {
     let series = this.#series.get(device);
     if (series === undefined) {
-      series = new Series();
+      series = new PointSeries();
       this.#series.set(device, series);
     }
     return series;

@@ -1,9 +1,9 @@
 import { byId, create, setText } from './dom.ts';
 import { formatCount } from './format.ts';
 import { LEDGER_KEYS } from './payloads.ts';
-import type { Ledger } from './payloads.ts';
+import type { LedgerTotals } from './payloads.ts';
 
-const LABELS: Record<keyof Ledger, string> = {
+const LABELS: Record<keyof LedgerTotals, string> = {
   received: 'received',
   stored: 'stored',
   duplicates: 'duplicates',
@@ -12,7 +12,7 @@ const LABELS: Record<keyof Ledger, string> = {
   expired: 'expired',
   pending: 'pending',
 };
-const MEANINGS: Record<keyof Ledger, string> = {
+const MEANINGS: Record<keyof LedgerTotals, string> = {
   received: 'readings that came: the sum of the others',
   stored: 'in the store',
   duplicates: 'came again and are not stored twice',
@@ -22,7 +22,7 @@ const MEANINGS: Record<keyof Ledger, string> = {
   pending: 'acknowledged, on their way to the store',
 };
 /** Readings that did not get where they should. */
-const ALARMING: ReadonlySet<keyof Ledger> = new Set(['rejected', 'deadLettered', 'expired']);
+const ALARMING: ReadonlySet<keyof LedgerTotals> = new Set(['rejected', 'deadLettered', 'expired']);
 
 /** What became of every reading received, in one line. */
 export class LedgerLine {
@@ -37,7 +37,7 @@ export class LedgerLine {
     byId('ledger', HTMLDListElement).replaceChildren(...this.#entries.map(({ entry }) => entry));
   }
 
-  show(ledger: Ledger): void {
+  show(ledger: LedgerTotals): void {
     for (const { key, value, entry } of this.#entries) {
       setText(value, formatCount(ledger[key]));
       entry.dataset['alarm'] = String(ALARMING.has(key) && ledger[key] > 0);

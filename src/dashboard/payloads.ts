@@ -47,11 +47,11 @@ export interface DevicesPage {
   cursor: string | null;
 }
 
-export type Cell = string | number | boolean | null;
+export type JsonCell = string | number | boolean | null;
 
 export interface Latest {
   columns: readonly string[];
-  rows: readonly (readonly Cell[])[];
+  rows: readonly (readonly JsonCell[])[];
 }
 
 /** Readings by what became of them; `received` is the sum of the others. */
@@ -64,9 +64,9 @@ export const LEDGER_KEYS = [
   'expired',
   'pending',
 ] as const;
-export type Ledger = Readonly<Record<(typeof LEDGER_KEYS)[number], number>>;
+export type LedgerTotals = Readonly<Record<(typeof LEDGER_KEYS)[number], number>>;
 
-type Members = Readonly<Record<string, unknown>>;
+type PayloadMembers = Readonly<Record<string, unknown>>;
 
 export function parseStats(body: unknown): Stats | null {
   const stats = members(body);
@@ -139,22 +139,24 @@ export function parseDevices(body: unknown): DevicesPage | null {
 export function parseLatest(body: unknown): Latest | null {
   const latest = members(body);
   if (latest === null || !Array.isArray(latest['columns']) || !Array.isArray(latest['rows'])) return null;
-  const rows = latest['rows'].filter((row: unknown): row is Cell[] => Array.isArray(row));
+  const rows = latest['rows'].filter((row: unknown): row is JsonCell[] => Array.isArray(row));
   return { columns: names(latest['columns']), rows };
 }
 
-export function parseLedger(body: unknown): Ledger | null {
+export function parseLedger(body: unknown): LedgerTotals | null {
   const ledger = members(body);
   if (ledger === null) return null;
   const counts = LEDGER_KEYS.map((key) => [key, number(ledger[key])] as const);
-  return Object.fromEntries(counts) as Ledger;
+  return Object.fromEntries(counts) as LedgerTotals;
 }
 
-function members(value: unknown): Members | null {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : null;
+function members(value: unknown): PayloadMembers | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as PayloadMembers)
+    : null;
 }
 
-function objects(value: unknown): Members[] {
+function objects(value: unknown): PayloadMembers[] {
   return Array.isArray(value) ? value.map(members).filter((item) => item !== null) : [];
 }
 

@@ -2,7 +2,7 @@ import { byId, create, setText } from './dom.ts';
 import { NOTHING, formatCount } from './format.ts';
 import type { DeviceInfo } from './payloads.ts';
 import { MAX_DRAWN, drawn, isFull } from './selection.ts';
-import type { Selection } from './selection.ts';
+import type { PageSelection } from './selection.ts';
 
 /** Devices offered at once; the search reaches the others. */
 const MAX_LISTED = 100;
@@ -22,7 +22,7 @@ export class Picker {
   readonly #onPoint: (device: string | null) => void;
   #items = new Map<string, Item>();
   #devices: readonly DeviceInfo[] = [];
-  #selection: Selection | null = null;
+  #selection: PageSelection | null = null;
 
   /** `onPoint` tells the device under the pointer or the focus, null without one. */
   constructor(onToggle: (device: string) => void, onPoint: (device: string | null) => void) {
@@ -33,7 +33,7 @@ export class Picker {
     this.#list.addEventListener('focusout', () => onPoint(null));
   }
 
-  show(devices: readonly DeviceInfo[], selection: Selection): void {
+  show(devices: readonly DeviceInfo[], selection: PageSelection): void {
     this.#devices = devices;
     this.#selection = selection;
     this.#render();

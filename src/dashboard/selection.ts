@@ -5,7 +5,7 @@ import type { DeviceInfo, FieldInfo, MeasurementInfo } from './payloads.ts';
  * What the chart shows, as a value with pure transitions. A device holds a slot, and with it a colour, for
  * as long as it is drawn, whatever happens to the others.
  */
-export interface Selection {
+export interface PageSelection {
   readonly measurement: string | null;
   readonly field: string | null;
   readonly window: WindowName;
@@ -28,7 +28,7 @@ export const MAX_DRAWN = 8;
 const DRAWN_BY_DEFAULT = 5;
 const NO_SLOTS: readonly null[] = Array.from({ length: MAX_DRAWN }, () => null);
 
-export const EMPTY: Selection = {
+export const EMPTY: PageSelection = {
   measurement: null,
   field: null,
   window: '15m',
@@ -37,7 +37,7 @@ export const EMPTY: Selection = {
 };
 
 /** The devices that are drawn, with their slots. */
-export function drawn(selection: Selection): { device: string; slot: number }[] {
+export function drawn(selection: PageSelection): { device: string; slot: number }[] {
   return selection.slots.flatMap((device, slot) => (device === null ? [] : [{ device, slot }]));
 }
 
@@ -55,14 +55,14 @@ export function devicesOf(catalogue: Catalogue, measurement: string | null): Dev
 }
 
 /** Fills what is open or no longer exists from what the server knows; keeps everything else. */
-export function settle(selection: Selection, catalogue: Catalogue): Selection {
+export function settle(selection: PageSelection, catalogue: Catalogue): PageSelection {
   const known = catalogue.measurements.find((item) => item.name === selection.measurement);
   const measurement = known ?? busiest(catalogue);
   if (measurement === undefined) return selection;
   const fields = drawableFields(measurement);
   const field = fields.find((item) => item.name === selection.field) ?? fields[0];
   const moved = measurement.name !== selection.measurement;
-  const base: Selection = moved
+  const base: PageSelection = moved
     ? { ...selection, slots: selection.auto ? NO_SLOTS : selection.slots }
     : selection;
   const slots = base.auto ? filled(base.slots, devicesOf(catalogue, measurement.name)) : base.slots;
@@ -72,15 +72,15 @@ export function settle(selection: Selection, catalogue: Catalogue): Selection {
 
 /** Another measurement: its own devices, chosen anew. */
 export function chooseMeasurement(
-  selection: Selection,
+  selection: PageSelection,
   measurement: string,
   catalogue: Catalogue,
-): Selection {
+): PageSelection {
   return settle({ ...selection, measurement, field: null, slots: NO_SLOTS, auto: true }, catalogue);
 }
 
 /** Draws a device or stops drawing it. Unchanged when every slot is taken. */
-export function toggleDevice(selection: Selection, device: string): Selection {
+export function toggleDevice(selection: PageSelection, device: string): PageSelection {
   const held = selection.slots.indexOf(device);
   const slot = held === -1 ? selection.slots.indexOf(null) : held;
   if (slot === -1) return selection;
@@ -88,12 +88,12 @@ export function toggleDevice(selection: Selection, device: string): Selection {
   return { ...selection, slots, auto: false };
 }
 
-export function isFull(selection: Selection): boolean {
+export function isFull(selection: PageSelection): boolean {
   return !selection.slots.includes(null);
 }
 
 /** The selection as a URL fragment, so that a view can be linked to and survives a reload. */
-export function toFragment(selection: Selection): string {
+export function toFragment(selection: PageSelection): string {
   const parameters = new URLSearchParams();
   if (selection.measurement !== null) parameters.set('measurement', selection.measurement);
   if (selection.field !== null) parameters.set('field', selection.field);
@@ -102,7 +102,7 @@ export function toFragment(selection: Selection): string {
   return `#${parameters.toString()}`;
 }
 
-export function fromFragment(fragment: string): Selection {
+export function fromFragment(fragment: string): PageSelection {
   const parameters = new URLSearchParams(fragment.replace(/^#/, ''));
   const devices = [...new Set(parameters.getAll('device'))].slice(0, MAX_DRAWN);
   const window = parameters.get('window');
@@ -126,7 +126,7 @@ function busiest({ measurements, devices }: Catalogue): MeasurementInfo | undefi
 }
 
 /** Adds devices to free slots until the default number is drawn; connected ones first. */
-function filled(slots: Selection['slots'], devices: readonly DeviceInfo[]): Selection['slots'] {
+function filled(slots: PageSelection['slots'], devices: readonly DeviceInfo[]): PageSelection['slots'] {
   const next = [...slots];
   let count = next.filter((slot) => slot !== null).length;
   const candidates = [...devices.filter((d) => d.connected), ...devices.filter((d) => !d.connected)];
@@ -139,7 +139,7 @@ function filled(slots: Selection['slots'], devices: readonly DeviceInfo[]): Sele
   return next;
 }
 
-function same(a: Selection, b: Selection): boolean {
+function same(a: PageSelection, b: PageSelection): boolean {
   return (
     a.measurement === b.measurement &&
     a.field === b.field &&

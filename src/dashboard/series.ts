@@ -14,7 +14,7 @@ const SLICES = 1_500;
 /** Late points that may wait to be sorted in. */
 const MAX_LATE = 2_000;
 
-export class Series implements Points {
+export class PointSeries implements Points {
   #times: number[] = [];
   #values: number[] = [];
   #late: { timeMs: number; value: number }[] = [];

@@ -9,7 +9,7 @@ import {
   formatDigits,
   parseTimeMs,
 } from './format.ts';
-import type { Cell, Latest, MeasurementInfo } from './payloads.ts';
+import type { JsonCell, Latest, MeasurementInfo } from './payloads.ts';
 
 const MAX_ROWS = 50;
 /** A device not heard of for this long is shown as old. */
@@ -128,7 +128,7 @@ function newRow(cellCount: number): Row {
 
 function fill(
   { element, cells }: Row,
-  row: readonly Cell[],
+  row: readonly JsonCell[],
   order: readonly number[],
   columns: readonly string[],
   digits: readonly (number | null)[],
@@ -152,7 +152,7 @@ function fill(
   }
 }
 
-function plain(value: Cell): string {
+function plain(value: JsonCell): string {
   if (value === null) return NOTHING;
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   return typeof value === 'number' ? formatCount(value) : value;

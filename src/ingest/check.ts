@@ -4,7 +4,7 @@ import { asMillraceError } from '../net/index.ts';
 import type { Registry, ResolvedFrame } from '../registry/index.ts';
 
 /** A frame whose check threw: why, and for how many readings it stands in the ledger. */
-export interface RefusedFrame {
+export interface FrameRefusal {
   error: MillraceError;
   readings: number;
 }
@@ -42,7 +42,7 @@ function contentOf({ schema, bodyStart }: ResolvedFrame, bytes: Uint8Array): str
 }
 
 /** What to count and tell of a frame whose check threw. */
-export function refusedFrame(registry: Schemas, bytes: Uint8Array, thrown: unknown): RefusedFrame {
+export function refusedFrame(registry: Schemas, bytes: Uint8Array, thrown: unknown): FrameRefusal {
   return { error: asMillraceError(thrown), readings: readingsOf(registry, bytes) };
 }
 

@@ -7,7 +7,7 @@ import { DeviceSession, type SessionContext, type SessionLimits } from './sessio
 
 const SUBPROTOCOL = 'millrace.v1';
 
-export interface IngestOptions {
+export interface IngestHubOptions {
   journal: DeviceJournal;
   directory: Directory;
   registry: Pick<Registry, 'resolve'>;
@@ -21,7 +21,7 @@ export interface IngestOptions {
 
 /** All device connections of this process: how they begin, what was counted, how they are drained. */
 export class IngestHub {
-  readonly #options: IngestOptions;
+  readonly #options: IngestHubOptions;
   readonly #sessions = new Set<DeviceSession>();
   /** Sessions whose acks wait until the journal takes frames again. */
   readonly #withheld = new Set<DeviceSession>();
@@ -31,7 +31,7 @@ export class IngestHub {
   #draining = false;
   readonly #unsubscribe: () => void;
 
-  constructor(options: IngestOptions) {
+  constructor(options: IngestHubOptions) {
     this.#options = options;
     const { journal, registry, limits, clock } = options;
     this.#context = {

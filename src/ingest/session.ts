@@ -2,7 +2,7 @@ import { LIMITS, MillraceError, type Clock } from '../core/index.ts';
 import type { Origin, Transport } from '../journal/index.ts';
 import type { Socket, SocketHandler } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
-import { checkFrame, refusedFrame, type RefusedFrame } from './check.ts';
+import { checkFrame, refusedFrame, type FrameRefusal } from './check.ts';
 import { closing } from './closing.ts';
 import type { DeviceJournal } from './device-journal.ts';
 import type { Holder } from './directory.ts';
@@ -115,7 +115,7 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
     journal.append(this, seq, bytes, readings, nowMs);
   }
 
-  #refuse(seq: number, bytes: Uint8Array, { error, readings }: RefusedFrame, atMs: number): void {
+  #refuse(seq: number, bytes: Uint8Array, { error, readings }: FrameRefusal, atMs: number): void {
     const { code, message } = error;
     this.#context.onFrame(true);
     this.#send({ type: 'reject', seq, code, message });

@@ -6,7 +6,7 @@ import { LIMITS, MillraceError, type ColumnDef, type Mapping, type Measurement }
  */
 export class MergedMeasurements {
   /** By the name in lower case: DuckDB does not tell upper from lower. */
-  readonly #byName = new Map<string, Merged>();
+  readonly #byName = new Map<string, MergedMeasurement>();
   #sorted: Measurement[] | null = null;
 
   /** Throws `schema_conflict` when a schema cannot join its measurement. Changes nothing. */
@@ -87,14 +87,14 @@ export class MergedMeasurements {
   }
 }
 
-interface Merged {
+interface MergedMeasurement {
   name: string;
   doc: string | null;
   columns: Map<string, ColumnDef>;
   subjects: Set<string>;
 }
 
-function frozen({ name, doc, columns, subjects }: Merged): Measurement {
+function frozen({ name, doc, columns, subjects }: MergedMeasurement): Measurement {
   const defs = [...columns.values()];
   return {
     name,

@@ -9,7 +9,7 @@ import {
 import { MillraceError } from '../core/index.ts';
 import type { RegisteredSchema, ResolvedFrame } from './registry.ts';
 
-interface Entry {
+interface FingerprintEntry {
   low: number;
   high: number;
   schema: RegisteredSchema;
@@ -22,9 +22,9 @@ interface Entry {
 export class SchemaIndex {
   readonly #byId = new Map<number, RegisteredSchema>();
   /** By the lower 30 bits of the fingerprint, which are a small integer for the engine. */
-  readonly #byFingerprint = new Map<number, Entry[]>();
+  readonly #byFingerprint = new Map<number, FingerprintEntry[]>();
   /** Found last: mostly it is what the next frame has, too. */
-  #last: Entry | null = null;
+  #last: FingerprintEntry | null = null;
 
   get size(): number {
     return this.#byId.size;

@@ -36,7 +36,7 @@ export interface SubscriptionHost extends HistorySources {
 }
 
 /** How far a block was sent: whole, until the reader lagged, or not because the place is inside a chunk. */
-type SendOutcome = 'done' | 'lagging' | 'split';
+type BlockOutcome = 'done' | 'lagging' | 'split';
 
 /**
  * One reader's way through the rows of a filter. It has no buffer, only a place:
@@ -269,7 +269,7 @@ export class Subscription implements LiveMember {
     const block = this.#host.blocks.read(position, group.filter.measurement);
     if (block === undefined) return;
     const minTimeNs = position < this.#joinedAt ? this.#fromNs : null;
-    let outcome: SendOutcome = 'split';
+    let outcome: BlockOutcome = 'split';
     if (minTimeNs === null) outcome = this.#sendBlock(await group.encode(block));
     if (outcome === 'split') {
       outcome = this.#sendBlock(await group.encodeFrom(block, position, minTimeNs), true);
@@ -278,7 +278,7 @@ export class Subscription implements LiveMember {
   }
 
   /** Sends the chunks that are still to come; `own` says that they were encoded from this place on. */
-  #sendBlock(block: EncodedBlock, own = false): SendOutcome {
+  #sendBlock(block: EncodedBlock, own = false): BlockOutcome {
     for (const chunk of block.chunks) {
       const { position } = this;
       if (chunk.next <= position) continue;

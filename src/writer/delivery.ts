@@ -1,12 +1,12 @@
 import { LIMITS, MillraceError, messageOf, steadyClock, type Clock } from '../core/index.ts';
-import type { ByTransport, FollowedJournal } from '../journal/index.ts';
+import { NO_READINGS, type ByTransport, type FollowedJournal } from '../journal/index.ts';
 import { refusedFrames, type Store, type StorePosition } from '../store/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { WriteBatch } from './batch.ts';
 import { Circuit } from './circuit.ts';
 import { dueExpiry, type Expiry, type ExpiryLimits } from './expiry.ts';
 import { Pace } from './pace.ts';
-import { NO_READINGS, settlementOf } from './settlement.ts';
+import { settlementOf } from './settlement.ts';
 
 const RETRY_BASE_MS = 100;
 /** Between two lines of the log about expired frames, in milliseconds. */

@@ -1,6 +1,5 @@
 import { LIMITS, Slice } from '../core/index.ts';
-import type { ByTransport, FollowedJournal } from '../journal/index.ts';
-import { NO_READINGS } from './settlement.ts';
+import { NO_READINGS, type ByTransport, type FollowedJournal } from '../journal/index.ts';
 
 /** What the operator chose to lose when the store stays away for too long. */
 export interface ExpiryLimits {

@@ -1,8 +1,12 @@
 import { Slice } from '../core/index.ts';
-import type { ByTransport, DeadLetterInput, FollowedJournal, Settlement } from '../journal/index.ts';
+import {
+  NO_READINGS,
+  type ByTransport,
+  type DeadLetterInput,
+  type FollowedJournal,
+  type Settlement,
+} from '../journal/index.ts';
 import type { RefusedFrame } from '../store/index.ts';
-
-export const NO_READINGS: Readonly<ByTransport> = { ws: 0, http: 0, mqtt: 0 };
 
 /**
  * What the journal is told once the store has the frames at [from, position): of the readings `received` with them,

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { parseIngestMessage, parseTailMessage } from '../../src/client/protocol.ts';
-import { RECONNECT, backoffMs, verdictOfClose, verdictOfStatus } from '../../src/client/reconnect.ts';
+import { RECONNECT, reconnectDelayMs, verdictOfClose, verdictOfStatus } from '../../src/client/reconnect.ts';
 
 test('whatever a server sends, reading it never throws and gives a message of a known type or null', () => {
   const members = fc.record(
@@ -37,7 +37,7 @@ test('backoff is uniform below a ceiling that doubles up to half a minute', () =
   fc.assert(
     fc.property(fc.nat(100), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (attempt, r) => {
       const ceiling = Math.min(RECONNECT.maxDelayMs, RECONNECT.baseDelayMs * 2 ** attempt);
-      expect(backoffMs(attempt, () => r)).toBeCloseTo(r * ceiling, 6);
+      expect(reconnectDelayMs(attempt, () => r)).toBeCloseTo(r * ceiling, 6);
     }),
   );
 });

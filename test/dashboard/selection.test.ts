@@ -10,7 +10,7 @@ import {
   toFragment,
   toggleDevice,
 } from '../../src/dashboard/selection.ts';
-import type { Catalogue, Selection } from '../../src/dashboard/selection.ts';
+import type { Catalogue, PageSelection } from '../../src/dashboard/selection.ts';
 
 const number = (name: string, type = 'float') => ({ name, type, unit: null, doc: null });
 
@@ -37,7 +37,7 @@ function many(count: number): Catalogue {
   return catalogueOf(Object.fromEntries(Array.from({ length: count }, (_, i) => [`env-${i + 1}`, {}])));
 }
 
-function names(selection: Selection): string[] {
+function names(selection: PageSelection): string[] {
   return drawn(selection).map(({ device }) => device);
 }
 

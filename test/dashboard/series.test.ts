@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { MAX_POINTS, Series } from '../../src/dashboard/series.ts';
+import { MAX_POINTS, PointSeries } from '../../src/dashboard/series.ts';
 
 const WINDOW_MS = 15 * 60_000;
 
-function seriesOf(points: readonly (readonly [number, number])[]): Series {
-  const series = new Series();
+function seriesOf(points: readonly (readonly [number, number])[]): PointSeries {
+  const series = new PointSeries();
   for (const [timeMs, value] of points) series.add(timeMs, value);
   return series;
 }
@@ -47,7 +47,7 @@ describe('a line of the chart', () => {
   });
 
   test('is bounded, and keeps every peak and the newest point when it is down-sampled', () => {
-    const series = new Series();
+    const series = new PointSeries();
     const start = 1_000_000;
     const count = MAX_POINTS * 3;
     const stepMs = WINDOW_MS / count;
@@ -65,7 +65,7 @@ describe('a line of the chart', () => {
   });
 
   test('is bounded even when a clock that runs ahead spreads its points over a day', () => {
-    const series = new Series();
+    const series = new PointSeries();
     for (let i = 0; i < MAX_POINTS * 4; i++) series.add(i * 3_000, i);
     series.settle(0, WINDOW_MS);
     expect(series.times).toHaveLength(MAX_POINTS);

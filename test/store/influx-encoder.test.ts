@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { LIMITS, type Cell, type ColumnBatch } from '../../src/core/index.ts';
-import { BODY_BYTES, BodyPool, type Point as SentPoint } from '../../src/store/influx/body.ts';
+import { BODY_BYTES, BodyPool, type BodyPoint } from '../../src/store/influx/body.ts';
 import { Encoder } from '../../src/store/influx/encoder.ts';
 import { BASE_NS, batchOf, shape, type Point } from './points.ts';
 
@@ -12,7 +12,7 @@ interface Encoded {
   bodies: string[][];
   lines: string[];
   refused: [ColumnBatch, number][];
-  points: SentPoint[];
+  points: BodyPoint[];
 }
 
 function encode(
@@ -23,7 +23,7 @@ function encode(
   const pool = new BodyPool();
   const encoder = new Encoder(batches, pool);
   const bodies: string[][] = [];
-  const points: SentPoint[] = [];
+  const points: BodyPoint[] = [];
   for (
     let body = encoder.next(maxPoints, maxBytes);
     body !== null;
@@ -147,7 +147,7 @@ describe('batches as line protocol', () => {
     const batch = batchOf(room, points);
     const sent = encode([batch]).points;
     expect(sent.map(({ refs }) => refs.map(({ row }) => row))).toEqual([[0], [1, 3, 4], [2]]);
-    const line = (of: SentPoint | null | undefined): string => Buffer.from(of?.bytes ?? []).toString();
+    const line = (of: BodyPoint | null | undefined): string => Buffer.from(of?.bytes ?? []).toString();
     expect(line(sent[1])).toBe(`room,device=a t=3,n=2i,note="x" ${BASE_NS + 1n}\n`);
     const without = sent[1]?.without([false, true, false]);
     expect(line(without)).toBe(`room,device=a t=2,n=2i,note="x" ${BASE_NS + 1n}\n`);

@@ -5,7 +5,7 @@ import type { ApiContext } from '../context.ts';
 import { negotiate } from '../negotiate.ts';
 import { bindingOf, decodeRowsPage, encodeRowsPage, type RowsPage } from '../page-cursor.ts';
 import { readPage, type Page } from '../page.ts';
-import { planQuery, queryInput, timeRange, type Plan, type QueryInput } from '../plan.ts';
+import { planQuery, queryInput, timeRange, type QueryPlan, type QueryInput } from '../plan.ts';
 import { Reading } from '../reading.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { csvAnswer, csvStream, jsonAnswer, rowsOutputs } from '../rows-answer.ts';
@@ -73,7 +73,7 @@ async function answerQuery(
 /** One row more than the page has tells whether there are more. */
 function ask(
   { store }: ApiContext,
-  plan: Plan,
+  plan: QueryPlan,
   page: RowsPage | null,
   limit: number | null,
   signal: AbortSignal,
@@ -94,7 +94,12 @@ function ask(
   );
 }
 
-function nextPage(plan: Plan, page: RowsPage | null, end: NonNullable<Page['end']>, tail: string): RowsPage {
+function nextPage(
+  plan: QueryPlan,
+  page: RowsPage | null,
+  end: NonNullable<Page['end']>,
+  tail: string,
+): RowsPage {
   const before = page !== null && page.timeNs === end.timeNs ? page.skip : 0;
   const { fromNs, toNs } = plan.query;
   const key = plan.kind === 'rows' ? keyOf(plan.query.measurement.tags, end.row) : null;

@@ -44,7 +44,7 @@ export interface IngestCalls {
 }
 
 /** What the server answers to an ingest process. */
-export interface ServerCalls {
+export interface IngestHostCalls {
   claim(connection: number, device: string): Promise<number | null>;
   release(connection: number): void;
   reject(connection: number, seq: number, letter: DeadLetterInput): void;

@@ -52,7 +52,7 @@ function* pairs(raw: readonly string[]): Generator<readonly [string, string]> {
   for (let i = 0; i + 1 < raw.length; i += 2) yield [raw[i] ?? '', raw[i + 1] ?? ''];
 }
 
-interface Target {
+interface ForwardTarget {
   port: number;
   method: string;
   path: string;
@@ -60,7 +60,7 @@ interface Target {
   signal: AbortSignal;
 }
 
-function send(target: Target, body: Buffer): Promise<IncomingMessage> {
+function send(target: ForwardTarget, body: Buffer): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     // A connection each: one that idles may be closed by the server just when it is used again.
     const request = httpRequest({ host: '127.0.0.1', agent: false, setHost: false, ...target }, resolve);

@@ -22,7 +22,7 @@ export interface LinkListener {
   durable(payload: Buffer): void;
 }
 
-export class Link implements Channel {
+export class ProcessLink implements Channel {
   readonly #stream: Duplex;
   #onCall: (message: unknown) => void = () => {};
   #listener: LinkListener | null = null;

@@ -12,17 +12,17 @@ import { createLogger } from '../../telemetry/index.ts';
 import { authorizer } from '../authorize.ts';
 import { connect } from '../process-calls.ts';
 import { sessionLimits } from '../session-limits.ts';
-import type { IngestCalls, IngestSetup, ServerCalls } from './calls.ts';
+import type { IngestCalls, IngestSetup, IngestHostCalls } from './calls.ts';
 import { ForwardedSockets } from './forward-socket.ts';
 import { forwardTo } from './forward.ts';
-import { Link } from './link.ts';
+import { ProcessLink } from './link.ts';
 import { Upstream } from './upstream.ts';
 
 /** The stream to the server, as the server has opened it for us. */
 const SERVER_FD = 3;
 
 /** The parts, once the server has told what is to be known. */
-interface Parts {
+interface IngestParts {
   upstream: Upstream;
   registry: RegistryCopy;
   hub: IngestHub;
@@ -30,14 +30,14 @@ interface Parts {
   net: NetServer;
 }
 
-class IngestProcess {
-  readonly #link: Link;
+class IngestProgram {
+  readonly #link: ProcessLink;
   readonly #server;
-  #parts: Parts | null = null;
+  #parts: IngestParts | null = null;
 
-  constructor(link: Link) {
+  constructor(link: ProcessLink) {
     this.#link = link;
-    this.#server = connect<ServerCalls, IngestCalls>(link, {
+    this.#server = connect<IngestHostCalls, IngestCalls>(link, {
       start: (setup) => this.#start(setup),
       condition: (condition) => this.#parts?.upstream.update(condition),
       registered: (version, text) => this.#parts?.registry.add(version, text),
@@ -99,4 +99,4 @@ class IngestProcess {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGTTIN', 'SIGTTOU'] as const) process.on(signal, () => {});
 const stream = new Socket({ fd: SERVER_FD });
 stream.on('close', () => process.exit(0));
-void new IngestProcess(new Link(stream));
+void new IngestProgram(new ProcessLink(stream));

@@ -8,15 +8,15 @@ import type { Logger } from '../../telemetry/index.ts';
 import { connect } from '../process-calls.ts';
 import type { RestartDelay } from '../restart-delay.ts';
 import { Watchdog } from '../watchdog.ts';
-import type { IngestCalls, IngestSetup, ServerCalls } from './calls.ts';
-import { KIND, Link } from './link.ts';
+import type { IngestCalls, IngestSetup, IngestHostCalls } from './calls.ts';
+import { KIND, ProcessLink } from './link.ts';
 import { ServedIngest, type ServedIngestOptions } from './served-ingest.ts';
 
 const PROGRAM = fileURLToPath(new URL('main.js', import.meta.url));
 /** Where the link is among the child's files. */
 const LINK_FD = 3;
 
-type Calls = BirpcReturn<IngestCalls, ServerCalls>;
+type RemoteIngest = BirpcReturn<IngestCalls, IngestHostCalls>;
 
 export interface IngestProcessOptions extends ServedIngestOptions {
   /** What a process that starts now has to know. */
@@ -26,10 +26,10 @@ export interface IngestProcessOptions extends ServedIngestOptions {
   logger: Logger;
 }
 
-interface Running {
+interface RunningIngest {
   child: ChildProcess;
   stream: Duplex;
-  calls: Calls;
+  calls: RemoteIngest;
   served: ServedIngest;
   ended: Promise<string>;
 }
@@ -37,7 +37,7 @@ interface Running {
 /** One place for an ingest process: starts it, watches it, and starts another when it ends. */
 export class IngestProcess {
   readonly #options: IngestProcessOptions;
-  #running: Running | null = null;
+  #running: RunningIngest | null = null;
   /** Its port is open. */
   #ready = false;
   #stopping = false;
@@ -62,7 +62,7 @@ export class IngestProcess {
   }
 
   /** Tells something of the server, when there is somebody to tell; resolves when that is known there. */
-  async tell(what: (calls: Calls) => Promise<unknown>): Promise<void> {
+  async tell(what: (calls: RemoteIngest) => Promise<unknown>): Promise<void> {
     if (this.#running === null) return;
     await what(this.#running.calls).catch(() => undefined);
   }
@@ -106,13 +106,13 @@ export class IngestProcess {
     const ended = endOf(child, stream);
     // Without a file left for it there is not even a link.
     if (stream === null) throw new MillraceError('internal', `the ingest process ended with ${await ended}`);
-    const link = new Link(stream);
+    const link = new ProcessLink(stream);
     const served = new ServedIngest(this.#options, {
       replaced: (connection) => void calls.replaced.asEvent(connection).catch(() => {}),
       failed: (connection) => void calls.failed.asEvent(connection).catch(() => {}),
       durable: (payload) => link.send(KIND.durable, payload),
     });
-    const calls: Calls = connect<IngestCalls, ServerCalls>(link, {
+    const calls: RemoteIngest = connect<IngestCalls, IngestHostCalls>(link, {
       claim: (connection, device) => served.claim(connection, device),
       release: (connection) => served.release(connection),
       reject: (connection, seq, letter) => served.reject(connection, seq, letter),
@@ -120,7 +120,7 @@ export class IngestProcess {
       acknowledged: (waits) => served.acknowledged(waits),
     });
     link.open({ frames: (payload) => served.frames(payload), durable: () => {} });
-    const running: Running = { child, stream, calls, served, ended };
+    const running: RunningIngest = { child, stream, calls, served, ended };
     this.#running = running;
     const watched = this.#watch(running);
     let starting: Watchdog | null = null;
@@ -162,7 +162,7 @@ export class IngestProcess {
   }
 
   /** Resolves when the process has ended, and its calls are answered. */
-  async #watch(running: Running): Promise<void> {
+  async #watch(running: RunningIngest): Promise<void> {
     const { clock, logger, restarts } = this.#options;
     const startedMs = clock.nowMs();
     const how = await running.ended;

@@ -1,7 +1,7 @@
 import { messageOf, MillraceError } from '../../core/index.ts';
 import type { DeviceDirectory, Holder } from '../../ingest/index.ts';
 import type { DeadLetterInput, Journal, Origin } from '../../journal/index.ts';
-import type { AckWaits, IngestCalls, ServerCalls } from './calls.ts';
+import type { AckWaits, IngestCalls, IngestHostCalls } from './calls.ts';
 import { DurableBatch } from './durable.ts';
 import { readFrames } from './frames.ts';
 
@@ -52,7 +52,7 @@ class RemoteConnection implements Origin, Holder {
 }
 
 /** What one ingest process asks of the server's journal and directory, and what it is told. */
-export class ServedIngest implements ServerCalls {
+export class ServedIngest implements IngestHostCalls {
   readonly #options: ServedIngestOptions;
   readonly #peer: IngestPeer;
   readonly #connections = new Map<number, RemoteConnection>();

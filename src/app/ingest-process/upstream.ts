@@ -8,10 +8,10 @@ import {
   type Holder,
 } from '../../ingest/index.ts';
 import type { DeadLetterInput, JournalStats, Origin } from '../../journal/index.ts';
-import type { AckWaits, IngestCalls, IngestCondition, ServerCalls } from './calls.ts';
+import type { AckWaits, IngestCalls, IngestCondition, IngestHostCalls } from './calls.ts';
 import { readDurable } from './durable.ts';
 import { FrameBatches } from './frames.ts';
-import { KIND, type Link } from './link.ts';
+import { KIND, type ProcessLink } from './link.ts';
 
 type Connection = Holder & Origin;
 type ConditionListener = (state: JournalStats['state'], accepting: boolean) => void;
@@ -22,7 +22,7 @@ type ConditionListener = (state: JournalStats['state'], accepting: boolean) => v
  */
 export class Upstream implements DeviceJournal, Directory {
   readonly epoch: string;
-  readonly #server: BirpcReturn<ServerCalls, IngestCalls>;
+  readonly #server: BirpcReturn<IngestHostCalls, IngestCalls>;
   readonly #frames: FrameBatches;
   readonly #numbers = new Map<Origin, number>();
   readonly #connections = new Map<number, Connection>();
@@ -37,8 +37,8 @@ export class Upstream implements DeviceJournal, Directory {
   readonly #waits = new Map<number, number>();
 
   constructor(
-    link: Link,
-    server: BirpcReturn<ServerCalls, IngestCalls>,
+    link: ProcessLink,
+    server: BirpcReturn<IngestHostCalls, IngestCalls>,
     epoch: string,
     condition: IngestCondition,
   ) {

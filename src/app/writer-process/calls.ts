@@ -68,7 +68,7 @@ export interface WriterCalls {
 }
 
 /** What the server answers to its writer process. */
-export interface ServerCalls {
+export interface WriterHostCalls {
   settle(settlement: Settlement): Promise<JournalState>;
   report(report: WriterReport): void;
   wrote(ms: number): void;

@@ -10,12 +10,15 @@ import { type AuditStatus, backlogOf, type WriterStatus } from '../../writer/ind
 import { connect, nodeChannel } from '../process-calls.ts';
 import { RestartDelay } from '../restart-delay.ts';
 import { seconds, Watchdog } from '../watchdog.ts';
-import type { ServerCalls, WriterCalls, WriterReport } from './calls.ts';
-import { type Calls, RemoteStore } from './remote-store.ts';
+import type { WriterHostCalls, WriterCalls, WriterReport } from './calls.ts';
+import { type RemoteWriter, RemoteStore } from './remote-store.ts';
 
 const PROGRAM = fileURLToPath(new URL('main.js', import.meta.url));
 
-export interface WriterProcessOptions extends Pick<ServerCalls, 'wrote' | 'failed' | 'retried' | 'expired'> {
+export interface WriterProcessOptions extends Pick<
+  WriterHostCalls,
+  'wrote' | 'failed' | 'retried' | 'expired'
+> {
   settings: Settings;
   /** Of the data folder. */
   dir: string;
@@ -27,9 +30,9 @@ export interface WriterProcessOptions extends Pick<ServerCalls, 'wrote' | 'faile
 }
 
 /** A writer process, and what it told last. */
-interface Running {
+interface RunningWriter {
   child: ChildProcess;
-  calls: Calls;
+  calls: RemoteWriter;
   report: WriterReport | null;
   /** When its writer ran; null before. */
   startedMs: number | null;
@@ -49,7 +52,7 @@ interface Down {
 export class WriterProcess {
   readonly store: RemoteStore;
   readonly #options: WriterProcessOptions;
-  #running: Running | null = null;
+  #running: RunningWriter | null = null;
   #down: Down;
   readonly #restarts: RestartDelay;
   #audit: AuditStatus = { state: 'ok', checked: 0, missing: 0, lastRunMs: null };
@@ -132,7 +135,7 @@ export class WriterProcess {
     this.#options.logger.warn({ err: error }, `the writer did not end as it should: ${messageOf(error)}`);
   }
 
-  #calls(): Calls {
+  #calls(): RemoteWriter {
     if (this.#running === null) throw new MillraceError('store_unavailable', this.#down.reason);
     return this.#running.calls;
   }
@@ -146,7 +149,7 @@ export class WriterProcess {
     const kill = (): boolean => child.kill('SIGKILL');
     process.once('exit', kill);
     const { wrote, failed, retried, expired } = this.#options;
-    const calls = connect<WriterCalls, ServerCalls>(nodeChannel(child), {
+    const calls = connect<WriterCalls, WriterHostCalls>(nodeChannel(child), {
       settle: (settlement) => this.#settle(settlement),
       report: (report) => {
         if (this.#running?.child === child) this.#reported(this.#running, report);
@@ -156,7 +159,7 @@ export class WriterProcess {
       retried,
       expired,
     });
-    const running: Running = { child, calls, report: null, startedMs: null };
+    const running: RunningWriter = { child, calls, report: null, startedMs: null };
     this.#running = running;
     const watchdog = new Watchdog({
       ask: async () => {
@@ -185,7 +188,7 @@ export class WriterProcess {
   }
 
   /** Resolves when the process has ended, and its calls are answered. */
-  async #watch(running: Running, kill: () => void): Promise<void> {
+  async #watch(running: RunningWriter, kill: () => void): Promise<void> {
     const how = await endOf(running.child);
     process.off('exit', kill);
     const reason = `the writer process ended with ${how}`;
@@ -201,7 +204,7 @@ export class WriterProcess {
     this.#again(reason);
   }
 
-  #reported(running: Running, report: WriterReport): void {
+  #reported(running: RunningWriter, report: WriterReport): void {
     running.report = report;
     this.#audit = report.audit;
     this.#alarm = report.writer.alarm;

@@ -15,7 +15,7 @@ import { Audit, Writer } from '../../writer/index.ts';
 import { waitForLock } from '../file-lock.ts';
 import { openStore } from '../open-store.ts';
 import { connect, nodeChannel } from '../process-calls.ts';
-import type { ServerCalls, WriterCalls, WriterReport, WriterSetup } from './calls.ts';
+import type { WriterHostCalls, WriterCalls, WriterReport, WriterSetup } from './calls.ts';
 import { ServedReads } from './served-reads.ts';
 
 /**
@@ -26,34 +26,34 @@ const NICENESS = 10;
 
 const ignore = (): void => {};
 
-type Server = BirpcReturn<ServerCalls, WriterCalls>;
+type RemoteHost = BirpcReturn<WriterHostCalls, WriterCalls>;
 
 /** The parts, once the store is open. */
-interface Parts {
+interface WriterParts {
   store: Store;
   writer: Writer;
   audit: Audit;
 }
 
-class WriterProcess {
+class WriterProgram {
   /** Set with the first calls. */
-  #server: Server | null = null;
+  #server: RemoteHost | null = null;
   #journal: JournalFollower | null = null;
   #registry: RegistryCopy | null = null;
-  #parts: Parts | null = null;
+  #parts: WriterParts | null = null;
   #reported = '';
   /** The store is closed, and nothing is left to do. */
   closed = false;
   readonly #reads = new ServedReads(() => this.#opened.store);
 
-  get #opened(): Parts {
+  get #opened(): WriterParts {
     if (this.#parts === null) throw new MillraceError('store_unavailable', 'the store is being opened');
     return this.#parts;
   }
 
   run(): void {
     const reads = this.#reads;
-    this.#server = connect<ServerCalls, WriterCalls>(nodeChannel(process), {
+    this.#server = connect<WriterHostCalls, WriterCalls>(nodeChannel(process), {
       start: (setup) => this.#start(setup),
       committed: (state) => this.#journal?.update(state),
       registered: (version, text) => this.#registry?.add(version, text),
@@ -105,7 +105,7 @@ class WriterProcess {
   }
 
   /** Tells how it is, when that has changed. */
-  #report(server: Server): void {
+  #report(server: RemoteHost): void {
     const { store, writer, audit } = this.#opened;
     const report: WriterReport = {
       writer: writer.status(),
@@ -135,7 +135,7 @@ class WriterProcess {
   }
 }
 
-const writer = new WriterProcess();
+const writer = new WriterProgram();
 // The parent gets the same signal, and tells what to do; without it there is nothing to do.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});

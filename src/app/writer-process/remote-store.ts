@@ -2,9 +2,9 @@ import type { BirpcReturn } from 'birpc';
 import { MillraceError, type Cell } from '../../core/index.ts';
 import type { AggregateQuery, Answer, RowsQuery, Selection, Store, StoredDevice } from '../../store/index.ts';
 import { plain } from '../process-calls.ts';
-import type { OpenedRead, ReadRequest, ServerCalls, WriterCalls } from './calls.ts';
+import type { OpenedRead, ReadRequest, WriterHostCalls, WriterCalls } from './calls.ts';
 
-export type Calls = BirpcReturn<WriterCalls, ServerCalls>;
+export type RemoteWriter = BirpcReturn<WriterCalls, WriterHostCalls>;
 
 /** The reading half of the store that the writer process has open. */
 export class RemoteStore implements Pick<
@@ -12,11 +12,11 @@ export class RemoteStore implements Pick<
   'kind' | 'rows' | 'aggregate' | 'latest' | 'devices' | 'device'
 > {
   readonly kind: Store['kind'];
-  readonly #calls: () => Calls;
+  readonly #calls: () => RemoteWriter;
   #lastId = 0;
 
   /** `calls` throws `store_unavailable` while no writer process runs. */
-  constructor(kind: Store['kind'], calls: () => Calls) {
+  constructor(kind: Store['kind'], calls: () => RemoteWriter) {
     this.kind = kind;
     this.#calls = calls;
   }
@@ -84,7 +84,7 @@ async function* pages(
 
 /** One read in the writer process. It ends when its signal says so, whether or not that process answers. */
 class RemoteRead {
-  readonly #calls: Calls;
+  readonly #calls: RemoteWriter;
   readonly #id: number;
   readonly #signal: AbortSignal;
   #ended = false;
@@ -95,7 +95,7 @@ class RemoteRead {
     this.#stop(error);
   };
 
-  constructor(calls: Calls, id: number, signal: AbortSignal) {
+  constructor(calls: RemoteWriter, id: number, signal: AbortSignal) {
     this.#calls = calls;
     this.#id = id;
     this.#signal = signal;
@@ -103,7 +103,7 @@ class RemoteRead {
   }
 
   /** One call of it. After a failure the read has ended. */
-  async step<T>(call: (calls: Calls, id: number) => Promise<T>): Promise<T> {
+  async step<T>(call: (calls: RemoteWriter, id: number) => Promise<T>): Promise<T> {
     try {
       if (this.#signal.aborted) throw stopped(this.#signal.reason);
       return await new Promise<T>((resolve, reject) => {

@@ -6,7 +6,7 @@ import type { JournalState } from './state.ts';
 import type { Storage } from './storage.ts';
 
 /** As `Journal.read`, with the state as it is on disk. */
-export function readBlock(
+export function committedBlock(
   position: number,
   { head, tail }: JournalState,
   storage: Pick<Storage, 'blockAt'>,

@@ -7,7 +7,7 @@ import type {
   Ledger,
   Settlement,
 } from '../journal.ts';
-import { readBlock } from './block-reader.ts';
+import { committedBlock } from './block-reader.ts';
 import { listLetters } from './dead-letters.ts';
 import { openReads, type LmdbReads } from './lmdb-reads.ts';
 import { OldestPending } from './oldest-pending.ts';
@@ -90,7 +90,7 @@ export class JournalFollower implements FollowedJournal {
   }
 
   read(position: number, memory?: BlockMemory): JournalBlock | undefined {
-    return readBlock(position, this.#state, this.#reads, memory);
+    return committedBlock(position, this.#state, this.#reads, memory);
   }
 
   deadLetters(limit: number, before?: string): DeadLetter[] {

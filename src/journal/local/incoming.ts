@@ -6,7 +6,7 @@ import type { Flushes } from './flushes.ts';
 import type { JournalSettings } from './settings.ts';
 import type { SealedBatch } from './transaction.ts';
 
-interface Surroundings {
+interface IncomingSurroundings {
   cursors: DeviceCursors;
   window: DedupeWindow;
   flushes: Flushes;
@@ -17,7 +17,7 @@ interface Surroundings {
 
 /** What was taken and is not yet part of a transaction: the open batch, and the sealed ones in their order. */
 export class Incoming {
-  readonly #around: Surroundings;
+  readonly #around: IncomingSurroundings;
   readonly #buffers: BlockBuffers;
   #batch: Batch | null = null;
   #sealed: SealedBatch[] = [];
@@ -28,7 +28,7 @@ export class Incoming {
   #sealedBytes = 0;
 
   /** `next` is the position of the next frame. */
-  constructor(next: number, around: Surroundings) {
+  constructor(next: number, around: IncomingSurroundings) {
     this.#next = next;
     this.#around = around;
     this.#buffers = new BlockBuffers(around.settings.blockBytes);

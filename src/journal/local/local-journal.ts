@@ -12,7 +12,7 @@ import type {
   Settlement,
 } from '../journal.ts';
 import { Admission, guard } from './admission.ts';
-import { readBlock } from './block-reader.ts';
+import { committedBlock } from './block-reader.ts';
 import { findLetter, listLetters } from './dead-letters.ts';
 import type { OpenEntry } from './dedupe-log.ts';
 import { Flushes } from './flushes.ts';
@@ -149,7 +149,7 @@ export class LmdbJournal implements Journal, Leader {
   }
 
   read(position: number, memory?: BlockMemory): JournalBlock | undefined {
-    return readBlock(position, this.#state, this.#storage, memory);
+    return committedBlock(position, this.#state, this.#storage, memory);
   }
 
   onCommit(listener: (head: number) => void): () => void {

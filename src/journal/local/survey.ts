@@ -1,171 +1,194 @@
-import { messageOf } from '../../core/index.ts';
+import type { ByTransport, Ledger } from '../journal.ts';
 import { type CommittedBlock, openBlock } from './block.ts';
-import { DeviceCursors } from './device-cursors.ts';
-import { type LmdbFile, type LmdbTree } from './lmdb-file.ts';
-import { namedTrees, type TreeEntry, walkTree } from './lmdb-tree.ts';
-import type { JournalState } from './state.ts';
-import { FORMAT, type FormatEntry, unsealState } from './format.ts';
-import { decodeLetter, type FoundLetter, letterId } from './stored-letter.ts';
+import type { LmdbFile } from './lmdb-file.ts';
+import { type FoundBlock, newestBlocks, scanBlocks } from './raw-scan.ts';
+import { readRecords, type Records, treeBlocks } from './records.ts';
+import { ledgerOf } from './state.ts';
+import { expectedBytes } from './verify-file.ts';
 
-/** Everything of a journal's file but the blocks, read without lmdb; and what is wrong with it. */
-export interface Records {
-  format: FormatEntry | null;
-  state: JournalState | null;
-  blocks: LmdbTree | null;
-  letters: LmdbTree | null;
-  deviceNumbers: { snapshot: 'none' | 'readable' | 'damaged'; devices: number };
+/** Positions [from, to). */
+export interface Span {
+  from: number;
+  to: number;
+}
+
+/** What a journal's files hold and what is wrong with them. Positions count frames. */
+export interface JournalReport {
+  file: string;
+  sound: boolean;
+  sizeBytes: number;
+  /** What the meta page asks for; a sound file may be shorter when its last pages are free. */
+  expectedBytes: number | null;
+  format: number | null;
+  epoch: string | null;
+  head: number | null;
+  tail: number | null;
+  settled: number | null;
+  /** Blocks that are in their place and whole, and what is in them. */
+  blocks: number;
+  frames: number;
+  readings: number;
+  ledger: Ledger | null;
   deadLetters: number;
+  deviceNumbers: { snapshot: 'none' | 'readable' | 'damaged'; devices: number };
+  /** Everything wrong but blocks, in words. */
   problems: string[];
+  /** Blocks that cannot be read where they should be. */
+  damaged: { position: number | null; fault: string }[];
+  /** Positions in their place; found elsewhere in the file; and nowhere. */
+  readable: Span[];
+  salvaged: Span[];
+  missing: Span[];
 }
 
-/** Reads the records that the newest readable meta page leads to. Throws nothing: `problems` says it. */
-export function readRecords(file: LmdbFile): Records {
-  const records: Records = {
-    format: null,
-    state: null,
-    blocks: null,
-    letters: null,
-    deviceNumbers: { snapshot: 'none', devices: 0 },
-    deadLetters: 0,
-    problems: [...file.metaFaults],
-  };
-  const { problems } = records;
-  const meta = file.metas[0];
-  if (meta === undefined) return records;
-  for (const entry of walkTree(file, meta.free))
-    if (entry.fault !== null) problems.push(`free pages: ${entry.fault}`);
-  let stateText: string | null = null;
-  const cursors = new DeviceCursors();
-  for (const found of namedTrees(file, meta.main)) {
-    if (!('name' in found)) {
-      problems.push(`list of databases: ${found.fault}`);
-      continue;
-    }
-    if (found.name === 'blocks') {
-      records.blocks = found.tree;
-      continue;
-    }
-    if (found.name === 'letters') {
-      records.letters = found.tree;
-      for (const letter of treeLetters(file, found.tree)) {
-        if ('fault' in letter) problems.push(`letters: ${letter.fault}`);
-        else records.deadLetters++;
-      }
-      continue;
-    }
-    for (const entry of walkTree(file, found.tree, { checkOverflow: true })) {
-      if (entry.fault !== null) problems.push(`${found.name}: ${entry.fault}`);
-      if (!('key' in entry)) continue;
-      const key = textKey(entry.key);
-      if (found.name === 'meta' && key === 'format') records.format = readFormat(file, entry, problems);
-      if (found.name === 'meta' && key === 'state') stateText = versionedText(file, entry);
-      if (found.name === 'devices' && key === 'snapshot') {
-        records.deviceNumbers.snapshot = readSnapshot(file, entry, cursors, problems);
-      }
-    }
-  }
-  records.deviceNumbers.devices = cursors.size;
-  records.state = readState(stateText, records.format, problems);
-  if (records.blocks === null && records.state !== null && records.state.head > records.state.tail) {
-    problems.push('the database of blocks is missing');
-  }
-  return records;
-}
+/** Faults told one by one at most; the spans tell all. */
+const MAX_TOLD = 1_000;
 
-/** A block that the tree leads to, or what is wrong where one should be; `position` null when that is unknown. */
-export type TreeBlock =
-  { position: number; block: CommittedBlock } | { position: number | null; fault: string };
+/** Walks a whole journal's file, and knows then what is in its place, what lies elsewhere and what is nowhere. */
+export class Survey {
+  readonly #file: LmdbFile;
+  readonly #records: Records;
+  readonly #damaged: { position: number | null; fault: string }[] = [];
+  readonly #readable: Span[] = [];
+  readonly #salvaged: Span[] = [];
+  readonly #missing: Span[] = [];
+  readonly #found: FoundBlock[];
+  #blocks = 0;
+  #frames = 0;
+  #readings = 0;
+  /** Of frames in their place that are not settled. */
+  readonly #pending: ByTransport = { ws: 0, http: 0, mqtt: 0 };
 
-/** The blocks in the order of their positions, each checked. */
-export function* treeBlocks(file: LmdbFile, tree: LmdbTree | null): Generator<TreeBlock, void, undefined> {
-  if (tree === null) return;
-  for (const entry of walkTree(file, tree, { checkOverflow: true })) {
-    if (!('key' in entry)) {
-      yield { position: null, fault: entry.fault };
-      continue;
-    }
-    const position = numberKey(entry.key);
-    try {
-      if (entry.fault !== null) yield { position, fault: entry.fault };
-      else yield { position, block: openBlock(valueOf(file, entry), position) };
-    } catch (error) {
-      yield { position, fault: messageOf(error) };
-    }
+  constructor(file: LmdbFile) {
+    this.#file = file;
+    this.#records = readRecords(file);
+    for (const found of treeBlocks(file, this.#records.blocks)) this.#note(found);
+    const gaps = this.#gaps();
+    this.#found = gaps.length === 0 ? [] : newestBlocks(scanBlocks(file), gaps);
+    for (const gap of gaps) this.#fillGap(gap);
   }
-}
 
-/** The dead letters in the order of their ids, each checked; or what is wrong where one should be. */
-export function* treeLetters(
-  file: LmdbFile,
-  tree: LmdbTree | null,
-): Generator<FoundLetter | { fault: string }, void, undefined> {
-  if (tree === null) return;
-  for (const entry of walkTree(file, tree, { checkOverflow: true })) {
-    if (entry.fault !== null || !('key' in entry)) {
-      yield { fault: entry.fault ?? 'a record without a key' };
-      continue;
+  #note(found: { position: number | null } & ({ fault: string } | { block: CommittedBlock })): void {
+    const last = this.#readable.at(-1)?.to ?? 0;
+    const fault =
+      'fault' in found ? found.fault : found.block.first < last ? 'it overlaps the block before it' : null;
+    if (fault !== null || 'fault' in found) {
+      if (this.#damaged.length < MAX_TOLD)
+        this.#damaged.push({ position: found.position, fault: fault ?? '' });
+      return;
     }
-    const id = numberKey(entry.key);
-    const letter = decodeLetter(valueOf(file, entry));
-    yield letter === null
-      ? { fault: `the record of dead letter ${letterId(id)} is damaged` }
-      : { id, letter };
+    add(this.#readable, found.block.first, found.block.next);
+    this.#blocks++;
+    this.#frames += found.block.next - found.block.first;
+    this.#readings += found.block.readings;
+    this.#countPending(found.block);
   }
-}
 
-function readFormat(file: LmdbFile, entry: TreeEntry, problems: string[]): FormatEntry | null {
-  try {
-    const format = JSON.parse(versionedText(file, entry)) as FormatEntry;
-    if (format.version > FORMAT) problems.push(`format ${format.version} is newer than this version knows`);
-    return format;
-  } catch {
-    problems.push('the format record is damaged');
+  #countPending(block: CommittedBlock): void {
+    const { state } = this.#records;
+    if (state === null || block.next <= state.settled) return;
+    for (const { transport, readings } of block.frames(Math.max(block.first, state.settled)))
+      this.#pending[transport] += readings;
+  }
+
+  /** The ledger gets what is pending as a remainder; here it is compared with the frames themselves. */
+  #ledgerFault(ledger: Ledger): string | null {
+    for (const transport of ['ws', 'http', 'mqtt'] as const) {
+      const said = ledger.byTransport[transport].pending;
+      const found = this.#pending[transport];
+      if (said !== found)
+        return `the ledger says ${said} readings are pending by ${transport}, the frames hold ${found}`;
+    }
     return null;
   }
-}
 
-function readState(text: string | null, format: FormatEntry | null, problems: string[]): JournalState | null {
-  try {
-    return unsealState(text === null ? null : JSON.parse(text), format?.version ?? FORMAT);
-  } catch (error) {
-    problems.push(error instanceof SyntaxError ? 'the state record is damaged' : messageOf(error));
-    return null;
+  /** Positions that should be there and are not in their place; without a state record, all others. */
+  #gaps(): Span[] {
+    const { state } = this.#records;
+    const gaps: Span[] = [];
+    let at = state?.tail ?? 0;
+    const end = state?.head ?? Infinity;
+    for (const { from, to } of this.#readable) {
+      if (from > at) gaps.push({ from: at, to: Math.min(from, end) });
+      at = Math.max(at, to);
+    }
+    if (at < end) gaps.push({ from: at, to: end });
+    return gaps;
+  }
+
+  #fillGap(gap: Span): void {
+    let at = gap.from;
+    for (const { first, next } of this.#found) {
+      if (first < gap.from || next > gap.to) continue;
+      if (first > at) add(this.#missing, at, first);
+      add(this.#salvaged, first, next);
+      at = next;
+    }
+    // Without a state record nobody knows where the journal began and ended.
+    const { state } = this.#records;
+    const known = state !== null || at > gap.from;
+    if (known && at < gap.to && gap.to !== Infinity) add(this.#missing, at, gap.to);
+  }
+
+  /** The blocks of `readable` and `salvaged`, in order. */
+  *blocks(): Generator<CommittedBlock, void, undefined> {
+    let next = 0;
+    let at = 0;
+    for (const found of treeBlocks(this.#file, this.#records.blocks)) {
+      if (!('block' in found) || found.block.first < at) continue;
+      for (; (this.#found[next]?.first ?? Infinity) < found.block.first; next++)
+        yield* this.#foundBlock(next);
+      yield found.block;
+      at = found.block.next;
+    }
+    for (; next < this.#found.length; next++) yield* this.#foundBlock(next);
+  }
+
+  *#foundBlock(index: number): Generator<CommittedBlock, void, undefined> {
+    const found = this.#found[index];
+    if (found !== undefined) yield openBlock(this.#file.read(found.offset, found.length), found.first);
+  }
+
+  report(): JournalReport {
+    const { format, state, deadLetters, deviceNumbers, problems } = this.#records;
+    const all = [...problems];
+    if (state !== null && deadLetters < state.letters.count) {
+      all.push(`${state.letters.count - deadLetters} dead letters are missing`);
+    }
+    const damaged = this.#damaged;
+    const ledger = state === null ? null : ledgerOf(state);
+    const isWhole = damaged.length === 0 && this.#missing.length === 0 && this.#salvaged.length === 0;
+    const fault = ledger !== null && isWhole ? this.#ledgerFault(ledger) : null;
+    if (fault !== null) all.push(fault);
+    const sound = all.length === 0 && isWhole;
+    return {
+      file: this.#file.path,
+      sound,
+      sizeBytes: this.#file.sizeBytes,
+      expectedBytes: expectedBytes(this.#file),
+      format: format?.version ?? null,
+      epoch: format?.epoch ?? null,
+      head: state?.head ?? null,
+      tail: state?.tail ?? null,
+      settled: state?.settled ?? null,
+      blocks: this.#blocks,
+      frames: this.#frames,
+      readings: this.#readings,
+      ledger,
+      deadLetters,
+      deviceNumbers,
+      problems: all,
+      damaged,
+      readable: this.#readable,
+      salvaged: this.#salvaged,
+      missing: this.#missing,
+    };
   }
 }
 
-function readSnapshot(
-  file: LmdbFile,
-  entry: TreeEntry,
-  cursors: DeviceCursors,
-  problems: string[],
-): 'readable' | 'damaged' {
-  try {
-    cursors.restoreSnapshot(valueOf(file, entry));
-    return 'readable';
-  } catch (error) {
-    problems.push(messageOf(error));
-    return 'damaged';
-  }
-}
-
-function valueOf(file: LmdbFile, entry: TreeEntry): Buffer {
-  return entry.bytes ?? file.read(entry.offset, entry.length);
-}
-
-/** lmdb-js puts eight bytes of version before the value. */
-function versionedText(file: LmdbFile, entry: TreeEntry): string {
-  return valueOf(file, entry).toString('utf8', 8);
-}
-
-function textKey(key: Buffer): string {
-  return key.toString('latin1');
-}
-
-/** lmdb-js's form of a number not below 0: four bits 0001, then the float64 big-endian, without zeros at the end. */
-function numberKey(key: Buffer): number {
-  const padded = Buffer.alloc(9);
-  key.copy(padded, 0, 0, 9);
-  const float = Buffer.alloc(8);
-  for (let i = 0; i < 8; i++) float[i] = ((padded[i] ?? 0) << 4) | ((padded[i + 1] ?? 0) >> 4);
-  return float.readDoubleBE(0);
+/** Adds a span behind the others, joined to the last where they touch. */
+function add(spans: Span[], from: number, to: number): void {
+  const last = spans.at(-1);
+  if (last?.to === from) last.to = to;
+  else spans.push({ from, to });
 }

@@ -38,7 +38,7 @@ export interface Transaction {
   more: boolean;
 }
 
-interface Surroundings {
+interface TransactionSurroundings {
   storage: Pick<Storage, 'infos' | 'lettersFrom' | 'contents'>;
   cursors: DeviceCursors;
   /** Position of a replayed frame → the id that it had as a dead letter. */
@@ -54,7 +54,7 @@ export function buildTransaction(
   before: JournalState,
   batches: readonly SealedBatch[],
   settlements: readonly Settlement[],
-  { storage, cursors, replayedIds, openEntry, dropTo, settings }: Surroundings,
+  { storage, cursors, replayedIds, openEntry, dropTo, settings }: TransactionSurroundings,
 ): Transaction {
   const origins = new Map<Origin, Durable>();
   const moved = new Set<DeviceCursor>();

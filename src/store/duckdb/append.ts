@@ -61,7 +61,7 @@ export async function appendBatchRows(
 }
 
 /** One point as cells: `values` in the order of the table's columns. */
-export interface Point {
+export interface TablePoint {
   timeNs: bigint;
   device: string;
   values: Cell[];
@@ -71,7 +71,7 @@ export interface Point {
 export async function appendPoints(
   appender: DuckDBAppender,
   table: Table,
-  points: readonly Point[],
+  points: readonly TablePoint[],
   slice: Slice,
 ): Promise<void> {
   for (let start = 0; start < points.length; start += CHUNK_ROWS) {

@@ -33,7 +33,7 @@ export interface Source {
   column: Column | undefined;
 }
 
-interface Target {
+interface ChunkTarget {
   chunk: DuckDBDataChunk;
   /** Time, device, then the table's columns. */
   vectors: duckdb.Vector[];
@@ -44,7 +44,7 @@ interface Target {
  * One per database; it keeps what it needs for the next chunk.
  */
 export class ChunkFiller {
-  readonly #targets = new Map<string, Target>();
+  readonly #targets = new Map<string, ChunkTarget>();
   readonly #cells = new StringCells();
   readonly #words = new Int32Array(CHUNK_ROWS * 2);
   readonly #floats = new Float64Array(CHUNK_ROWS);
@@ -71,7 +71,7 @@ export class ChunkFiller {
     return chunk;
   }
 
-  #target(sources: readonly Source[]): Target {
+  #target(sources: readonly Source[]): ChunkTarget {
     const key = sources.map(({ type }) => type.charAt(0)).join('');
     let target = this.#targets.get(key);
     if (target === undefined) {

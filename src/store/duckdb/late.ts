@@ -1,7 +1,7 @@
 import { INTEGER, TIMESTAMP_NS, VARCHAR, DuckDBTimestampNanosecondsValue } from '@duckdb/node-api';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { ColumnBatch, Slice } from '../../core/index.ts';
-import { appending, appendPoints, appendRows, sourceOf, type Point } from './append.ts';
+import { appending, appendPoints, appendRows, sourceOf, type TablePoint } from './append.ts';
 import { readRows } from './cells.ts';
 import { timeLiteral } from './sql.ts';
 import type { Table } from './tables.ts';
@@ -12,7 +12,7 @@ import type { Table } from './tables.ts';
  */
 export type Meets = 'stored' | 'appended' | 'none';
 
-interface LatePoint extends Point {
+interface LatePoint extends TablePoint {
   meets: Meets;
 }
 
@@ -25,7 +25,7 @@ export class LatePoints {
   readonly #points = new Map<string, LatePoint>();
 
   /** Takes a row of a batch. `key` is its series', `sources` what sourcesOf() says of the batch. */
-  add(sources: readonly Source[], key: string, batch: ColumnBatch, row: number, meets: Meets): void {
+  add(sources: readonly ColumnSource[], key: string, batch: ColumnBatch, row: number, meets: Meets): void {
     const timeNs = batch.timeNs[row] ?? 0n;
     const id = `${timeNs} ${key}`;
     const known = this.#points.get(id);
@@ -47,10 +47,10 @@ export class LatePoints {
     connection: DuckDBConnection,
     table: Table,
     slice: Slice,
-  ): Promise<{ alone: Point[]; meeting: Point[] }> {
+  ): Promise<{ alone: TablePoint[]; meeting: TablePoint[] }> {
     const all = [...this.#points.values()];
     const behind = all.filter(({ meets }) => meets === 'stored');
-    const met = new Set<Point>();
+    const met = new Set<TablePoint>();
     if (behind.length > 0) {
       for (const n of await storedAlready(connection, table, behind, slice)) {
         const point = behind[n];
@@ -66,7 +66,7 @@ export class LatePoints {
 async function storedAlready(
   connection: DuckDBConnection,
   table: Table,
-  points: readonly Point[],
+  points: readonly TablePoint[],
   slice: Slice,
 ): Promise<number[]> {
   const tags = table.columns.flatMap(({ role, sql }, index) => (role === 'tag' ? [{ sql, index }] : []));
@@ -102,7 +102,7 @@ async function storedAlready(
 export async function mergePoints(
   connection: DuckDBConnection,
   table: Table,
-  points: readonly Point[],
+  points: readonly TablePoint[],
   slice: Slice,
 ): Promise<void> {
   await connection.run(`CREATE OR REPLACE TEMP TABLE late AS SELECT * FROM ${table.sql} LIMIT 0`);
@@ -124,7 +124,7 @@ export async function mergePoints(
 }
 
 /** The bounds let the scan skip row groups; equality alone would not. */
-function between(points: readonly Point[]): string {
+function between(points: readonly TablePoint[]): string {
   let oldestNs = points[0]?.timeNs ?? 0n;
   let newestNs = oldestNs;
   for (const { timeNs } of points) {
@@ -135,13 +135,13 @@ function between(points: readonly Point[]): string {
 }
 
 /** Where a column of the table finds its values: an index into the batch's columns, -1 for none. */
-interface Source {
+interface ColumnSource {
   index: number;
   tag: boolean;
 }
 
 /** The sources of a table's columns in a batch. */
-export function sourcesOf(table: Table, batch: ColumnBatch): Source[] {
+export function sourcesOf(table: Table, batch: ColumnBatch): ColumnSource[] {
   return table.columns.map((column) => {
     const source = sourceOf(batch, column);
     return { index: source === undefined ? -1 : batch.columns.indexOf(source), tag: column.role === 'tag' };

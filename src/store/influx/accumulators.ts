@@ -43,7 +43,7 @@ export function accumulator(fn: AggregateFunction, type: StoredType, budget: Val
     case 'delta':
       return new Increase(integer ? new IntegerSum() : new FloatSum());
     case 'rate':
-      return new Rate(integer ? new IntegerSum() : new FloatSum());
+      return new IncreaseRate(integer ? new IntegerSum() : new FloatSum());
   }
 }
 
@@ -238,7 +238,7 @@ function increase(previous: Value, value: Value): Value {
 const NS_PER_S = 1e9;
 
 /** The increase by the seconds from the first to the last value; null where no time passed. */
-class Rate implements Accumulator {
+class IncreaseRate implements Accumulator {
   readonly #increase: Increase;
   #firstNs: bigint | null = null;
   #lastNs = 0n;

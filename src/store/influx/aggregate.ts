@@ -3,7 +3,7 @@ import type { AggregateQuery } from '../store.ts';
 import { accumulator, type Accumulator, type ValueBudget } from './accumulators.ts';
 import { Buckets, bucketStart, tooManyBuckets } from './buckets.ts';
 import type { RunStatements } from './reader.ts';
-import { readRows } from './rows.ts';
+import { streamRows } from './rows.ts';
 import { aggregateOnServer } from './server-aggregate.ts';
 
 /**
@@ -77,7 +77,7 @@ async function* aggregateRaw(
     limit: null,
     after: null,
   } as const;
-  for await (const rows of readRows(rowsQuery, run)) {
+  for await (const rows of streamRows(rowsQuery, run)) {
     for (const row of rows) {
       const timeNs = BigInt(row[0] ?? 0);
       if (timeNs >= endNs) {

@@ -13,14 +13,14 @@ export interface RowRef {
 }
 
 /** One line of a body, made an object of its own only when the server does not take the body whole. */
-export interface Point {
+export interface BodyPoint {
   /** Its line with the newline; valid for as long as its body is. */
   bytes: Uint8Array;
   /** The rows in it, in the order in which they were written: several where they share series and time. */
   refs: readonly RowRef[];
   timeNs: bigint;
   /** The point without those rows that `bad` marks by their place in `refs`; null where none is left. */
-  without(bad: readonly boolean[]): Point | null;
+  without(bad: readonly boolean[]): BodyPoint | null;
 }
 
 /** Lines in one piece of memory, with the row that each came from. */

@@ -1,8 +1,8 @@
 import { MAX_TIME_NS, type ColumnBatch } from '../../core/index.ts';
 import type { RefusedPoint } from '../store.ts';
-import type { Body, BodyPool, Point } from './body.ts';
+import type { Body, BodyPool, BodyPoint } from './body.ts';
 import { lineBytes, LineWriter } from './line-writer.ts';
-import { isPresent, planOf, type FieldPlan, type Plan, type Words } from './plan.ts';
+import { isPresent, planOf, type FieldPlan, type BatchPlan, type Words } from './plan.ts';
 import { seriesOf, type SeriesRows } from './series.ts';
 import { sameTimeEnd, sortByTime } from './time-order.ts';
 
@@ -19,14 +19,14 @@ const LAST_HIGH = 0x7fff_ffff;
 export class Encoder {
   /** Rows that have no faithful form: complete when next() has given null. */
   readonly refused: RefusedPoint[] = [];
-  readonly #plans: Plan[] = [];
+  readonly #plans: BatchPlan[] = [];
   /** The number of each plan's first row, and behind the last one's rows. */
   readonly #firstRows: number[] = [0];
   readonly #times: Int32Array;
   readonly #series: SeriesRows;
   readonly #pool: BodyPool;
   /** The plan of the row last looked at, and its rows. */
-  #plan: Plan | null = null;
+  #plan: BatchPlan | null = null;
   #planStart = 0;
   #planEnd = 0;
   /** How far it has come: a series, the place in its order, and where that ends. */
@@ -119,8 +119,8 @@ export class Encoder {
   }
 
   /** The points of a body, each with its own bytes, for a server that did not take the body whole. */
-  points(body: Body): Point[] {
-    const points: Point[] = [];
+  points(body: Body): BodyPoint[] {
+    const points: BodyPoint[] = [];
     for (let i = 0; i < body.count; i++) {
       const rows = body.merged.get(i) ?? [body.rows[i] ?? 0];
       points.push(this.#point(body.line(i), rows));
@@ -129,7 +129,7 @@ export class Encoder {
   }
 
   /** The point of rows of one series and time. They have forms, as they were in a point before. */
-  #pointOf(rows: readonly number[]): Point {
+  #pointOf(rows: readonly number[]): BodyPoint {
     const [row] = rows;
     const prefix = row === undefined ? undefined : this.#prefixOf(row);
     if (row === undefined || prefix === undefined) throw new TypeError('a point has a row');
@@ -138,7 +138,7 @@ export class Encoder {
     return this.#point(lines.bytes.subarray(0, lines.at), rows);
   }
 
-  #point(bytes: Uint8Array, rows: readonly number[]): Point {
+  #point(bytes: Uint8Array, rows: readonly number[]): BodyPoint {
     const refs = rows.map((row) => {
       const { batch } = this.#planOf(row);
       return { batch, row: row - this.#planStart };
@@ -171,7 +171,7 @@ export class Encoder {
   }
 
   /** The plan of a row; the row's number in its batch is then `row - #planStart`. */
-  #planOf(row: number): Plan {
+  #planOf(row: number): BatchPlan {
     if (this.#plan !== null && row >= this.#planStart && row < this.#planEnd) return this.#plan;
     const index = this.#firstRows.findLastIndex((first) => first <= row);
     const plan = this.#plans[index];
@@ -183,7 +183,7 @@ export class Encoder {
   }
 
   /** False where the row has no form, which is refused, or no field. */
-  #writeRow(lines: LineWriter, prefix: Words, plan: Plan, row: number): boolean {
+  #writeRow(lines: LineWriter, prefix: Words, plan: BatchPlan, row: number): boolean {
     const local = row - this.#planStart;
     const start = lines.begin(prefix);
     const end = lines.fields(start, plan.fields, local);
@@ -198,7 +198,7 @@ export class Encoder {
     return true;
   }
 
-  #refuse({ batch, fields }: Plan, row: number, infinite: boolean): void {
+  #refuse({ batch, fields }: BatchPlan, row: number, infinite: boolean): void {
     const bad = fields.find(({ floats }) => Math.abs(floats[row] ?? 0) === Infinity);
     const message = infinite
       ? `${bad?.name ?? ''}: a number is infinite`

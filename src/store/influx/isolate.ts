@@ -1,5 +1,5 @@
 import type { RefusedPoint } from '../store.ts';
-import type { Point } from './body.ts';
+import type { BodyPoint } from './body.ts';
 import { droppedCount, reasonOf, refusedLines, suspicionOf, type Suspicion } from './reasons.ts';
 import type { WriteReply } from './transport.ts';
 
@@ -7,7 +7,7 @@ import type { WriteReply } from './transport.ts';
 const MAX_SPLITS = 128;
 
 /** Sends points and says what the server made of them. */
-export type SendPoints = (points: readonly Point[]) => Promise<WriteReply>;
+export type SendPoints = (points: readonly BodyPoint[]) => Promise<WriteReply>;
 
 /**
  * Finds the points that the server refuses for good among those of a body that it did not take whole (`reply`), so
@@ -17,7 +17,7 @@ export type SendPoints = (points: readonly Point[]) => Promise<WriteReply>;
  * written may be written again meanwhile: points are idempotent, and no two of them share series and time.
  */
 export async function isolate(
-  points: readonly Point[],
+  points: readonly BodyPoint[],
   reply: WriteReply,
   send: SendPoints,
 ): Promise<RefusedPoint[]> {
@@ -29,16 +29,16 @@ export async function isolate(
 class Search {
   readonly refused: RefusedPoint[] = [];
   readonly #send: SendPoints;
-  #waiting: (readonly Point[])[] = [];
+  #waiting: (readonly BodyPoint[])[] = [];
   #splitsLeft = MAX_SPLITS;
   /** Rows of refused points that held several: the first of each, the second of each, and so on. */
-  #rowsAlone: Point[][] = [];
+  #rowsAlone: BodyPoint[][] = [];
 
   constructor(send: SendPoints) {
     this.#send = send;
   }
 
-  async run(points: readonly Point[], reply: WriteReply): Promise<void> {
+  async run(points: readonly BodyPoint[], reply: WriteReply): Promise<void> {
     this.#judge(points, reply);
     await this.#settle();
     // In the order of the rows, so that later ones win over earlier ones.
@@ -57,7 +57,7 @@ class Search {
     }
   }
 
-  #judge(part: readonly Point[], { status, message }: WriteReply): void {
+  #judge(part: readonly BodyPoint[], { status, message }: WriteReply): void {
     if (status === 204) return;
     // It says nothing against the points, only that they are too many for one body.
     if (status === 413 && part.length > 1) return this.#halve(part);
@@ -75,7 +75,7 @@ class Search {
     const suspicion = status === 422 ? suspicionOf(message) : null;
     const all = status === 422 && droppedCount(message) >= part.length;
     if (suspicion !== null) {
-      const isSuspect = ({ refs }: Point): boolean => refs.some((ref) => suspicion.suspects(ref));
+      const isSuspect = ({ refs }: BodyPoint): boolean => refs.some((ref) => suspicion.suspects(ref));
       const suspects = part.filter(isSuspect);
       if (suspects.length > 0 && (all || part.length === 1)) {
         this.#waiting.push(part.filter((point) => !isSuspect(point)));
@@ -94,15 +94,15 @@ class Search {
     this.#halve(suspicion === null ? part : part.toSorted(byTime));
   }
 
-  #halve(part: readonly Point[]): void {
+  #halve(part: readonly BodyPoint[]): void {
     const middle = part.length >> 1;
     this.#waiting.push(part.slice(0, middle), part.slice(middle));
   }
 
   /** Refuses points for what only some of their rows hold; what is left of them is sent again. */
-  #refuseRows(points: readonly Point[], suspicion: Suspicion): void {
+  #refuseRows(points: readonly BodyPoint[], suspicion: Suspicion): void {
     const { message } = suspicion;
-    const left: Point[] = [];
+    const left: BodyPoint[] = [];
     for (const point of points) {
       const bad = point.refs.map((ref) => suspicion.suspects(ref));
       point.refs.forEach((ref, i) => bad[i] === true && this.refused.push({ ...ref, message }));
@@ -112,7 +112,7 @@ class Search {
     this.#waiting.push(left);
   }
 
-  #refuse(points: readonly Point[], message: string): void {
+  #refuse(points: readonly BodyPoint[], message: string): void {
     for (const point of points) {
       const { refs } = point;
       if (refs.length === 1 || this.#splitsLeft < 0) {
@@ -128,6 +128,6 @@ class Search {
   }
 }
 
-function byTime(a: Point, b: Point): number {
+function byTime(a: BodyPoint, b: BodyPoint): number {
   return a.timeNs < b.timeNs ? -1 : a.timeNs > b.timeNs ? 1 : 0;
 }

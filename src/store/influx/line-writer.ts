@@ -8,7 +8,7 @@ import {
   INTEGER,
   WORD_BYTES,
   type FieldPlan,
-  type Plan,
+  type BatchPlan,
   type Words,
 } from './plan.ts';
 
@@ -113,7 +113,7 @@ export class LineWriter {
 }
 
 /** Bytes that the line of a row takes at most. */
-export function lineBytes(prefix: Words, plan: Plan, row: number): number {
+export function lineBytes(prefix: Words, plan: BatchPlan, row: number): number {
   let bytes = prefix.length + plan.fieldBytes + LINE_EXTRA_BYTES;
   for (const texts of plan.texts) bytes += (texts[row]?.length ?? 0) * MAX_UNIT_BYTES;
   return bytes;

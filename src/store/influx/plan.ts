@@ -3,7 +3,7 @@ import { MAX_NUMBER_BYTES } from './digits.ts';
 import { escapeKey, escapeMeasurement } from './line-protocol.ts';
 
 /** What is the same for all rows of a batch. */
-export interface Plan {
+export interface BatchPlan {
   batch: ColumnBatch;
   /** Escaped. */
   measurement: string;
@@ -57,7 +57,7 @@ export const WORD_BYTES = 4;
 const RESERVED_TAGS = new Set(['time', '_field', '_measurement']);
 
 /** The plan of a batch, or why none of its rows can be stored. */
-export function planOf(batch: ColumnBatch): Plan | string {
+export function planOf(batch: ColumnBatch): BatchPlan | string {
   const { mapping } = batch;
   const measurement = escapeMeasurement(mapping.measurement);
   if (measurement === null) return `InfluxDB has no form for the measurement name "${mapping.measurement}"`;

@@ -4,7 +4,7 @@ import { messageOf, systemCodeOf } from '../../core/index.ts';
 import { InfluxUnavailable } from './unavailable.ts';
 
 /** What a server answered. */
-export interface HttpAnswer {
+export interface InfluxAnswer {
   status: number;
   retryAfter: string | undefined;
   text: string;
@@ -25,7 +25,7 @@ export function post(
   headers: http.OutgoingHttpHeaders,
   body: Uint8Array,
   timeoutMs: number,
-): Promise<HttpAnswer> {
+): Promise<InfluxAnswer> {
   const signal = AbortSignal.timeout(timeoutMs);
   const { request } = url.protocol === 'https:' ? https : http;
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-import type { Point, RowRef } from './body.ts';
+import type { BodyPoint, RowRef } from './body.ts';
 
 /** What a reason of InfluxDB's says of the points that it left out. */
 export interface Suspicion {
@@ -66,8 +66,8 @@ const UNPARSED = /(?:^|\n)unable to parse '/;
 const MAX_ENDS = 8;
 
 /** The points whose lines a 400 names, each with its reason. */
-export function refusedLines(part: readonly Point[], message: string): Map<Point, string> {
-  const bad = new Map<Point, string>();
+export function refusedLines(part: readonly BodyPoint[], message: string): Map<BodyPoint, string> {
+  const bad = new Map<BodyPoint, string>();
   const entries = message.split(UNPARSED).slice(1);
   if (entries.length === 0) return bad;
   const text = new TextDecoder();

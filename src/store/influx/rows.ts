@@ -25,7 +25,7 @@ const min = (a: bigint, b: bigint): bigint => (a < b ? a : b);
  * Raw rows in the contract's order, in chunks. InfluxDB gives them by time, but in no stated order within one
  * time: rows of one time are held until they are complete, then sorted.
  */
-export async function* readRows(
+export async function* streamRows(
   query: RowsQuery,
   run: RunStatements,
 ): AsyncGenerator<Cell[][], void, undefined> {

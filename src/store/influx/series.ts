@@ -1,6 +1,6 @@
 import type { RefusedPoint } from '../store.ts';
 import { escapeTagValue } from './line-protocol.ts';
-import { wordsOf, type Plan, type Words } from './plan.ts';
+import { wordsOf, type BatchPlan, type Words } from './plan.ts';
 
 /**
  * The rows of a write by series: those of series s are `order[starts[s]]` to `order[starts[s + 1]]`, in the order
@@ -26,7 +26,7 @@ interface TagNode {
 const REFUSED = -1;
 
 /** Finds the series of every row. Rows of all `plans` with equal measurement and tags are one series. */
-export function seriesOf(plans: readonly Plan[]): SeriesRows {
+export function seriesOf(plans: readonly BatchPlan[]): SeriesRows {
   const prefixes: Words[] = [];
   const refused: RefusedPoint[] = [];
   const byPrefix = new Map<string, number>();
@@ -52,7 +52,7 @@ export function seriesOf(plans: readonly Plan[]): SeriesRows {
 }
 
 /** Behind the last of the rows from `row` on that have the same tags. */
-function runEnd({ tags, batch }: Plan, row: number): number {
+function runEnd({ tags, batch }: BatchPlan, row: number): number {
   let end = batch.rows;
   for (const { values } of tags) {
     const value = values[row];
@@ -63,7 +63,7 @@ function runEnd({ tags, batch }: Plan, row: number): number {
   return end;
 }
 
-function leafOf(root: TagNode, plan: Plan, row: number): TagNode {
+function leafOf(root: TagNode, plan: BatchPlan, row: number): TagNode {
   let node = root;
   for (const { values } of plan.tags) {
     const value = values[row] ?? '';
@@ -90,7 +90,7 @@ function register(
 }
 
 /** Measurement and tags as they begin a line; a tag without a value is left out. */
-function seriesPrefix(plan: Plan, row: number): string | { message: string } {
+function seriesPrefix(plan: BatchPlan, row: number): string | { message: string } {
   let prefix = plan.measurement;
   for (const { key, values } of plan.tags) {
     const value = values[row];

@@ -92,7 +92,7 @@ async function aggregateParts(
     `SELECT ${columns.join(', ')} FROM ${source(query.measurement)} WHERE ${where}` +
     (dimensions.length === 0 ? '' : ` GROUP BY ${dimensions.join(', ')} fill(none)`);
 
-  const buckets = new Buckets(() => fields.map((field) => new Merged(field)));
+  const buckets = new Buckets(() => fields.map((field) => new MergedField(field)));
   for await (const { tags, values } of run([statement])) {
     const cells = group.map((name) => tags[name] || null);
     for (const row of values) {
@@ -108,7 +108,7 @@ async function aggregateParts(
 }
 
 /** What a bucket and group has of one field, over all parts of it. */
-class Merged {
+class MergedField {
   readonly #field: AskedField;
   readonly #toExtreme: (value: WireValue) => Cell;
   #count = 0n;

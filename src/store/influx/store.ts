@@ -21,7 +21,7 @@ import { Encoder } from './encoder.ts';
 import { readLatest } from './latest.ts';
 import { QueryPermits } from './permits.ts';
 import { InfluxReader } from './reader.ts';
-import { readRows } from './rows.ts';
+import { streamRows } from './rows.ts';
 import { InfluxTransport, type InfluxConnection } from './transport.ts';
 import { InfluxUnavailable } from './unavailable.ts';
 import { BodySender } from './sender.ts';
@@ -146,7 +146,7 @@ class InfluxStore implements Store {
 
   async rows(query: RowsQuery, signal: AbortSignal): Promise<Answer> {
     const { names } = selectColumns(query.measurement, query.fields);
-    return this.#stream(names, signal, (run) => readRows(query, run));
+    return this.#stream(names, signal, (run) => streamRows(query, run));
   }
 
   async aggregate(query: AggregateQuery, signal: AbortSignal): Promise<Answer> {

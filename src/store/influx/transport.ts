@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { HttpError, InfluxDB, type Transport } from '@influxdata/influxdb-client';
 import { LIMITS, MillraceError } from '../../core/index.ts';
-import { networkError, post, type HttpAnswer } from './post.ts';
+import { networkError, post, type InfluxAnswer } from './post.ts';
 import { InfluxUnavailable, QueryRefused, parseRetryAfterMs } from './unavailable.ts';
 
 export interface InfluxConnection {
@@ -80,7 +80,7 @@ export class InfluxTransport {
     if (answer.status !== 204) throw refusal(answer);
   }
 
-  #post(body: Uint8Array, headers: http.OutgoingHttpHeaders, timeoutMs: number): Promise<HttpAnswer> {
+  #post(body: Uint8Array, headers: http.OutgoingHttpHeaders, timeoutMs: number): Promise<InfluxAnswer> {
     const always = {
       authorization: `Token ${this.#connection.token}`,
       'content-type': 'text/plain; charset=utf-8',
@@ -142,7 +142,7 @@ function agentFor(url: string, maxSockets: number): http.Agent {
 }
 
 /** Sorts the answer to a write into a verdict on the points, returned, or anything else, thrown. */
-function verdict(answer: HttpAnswer): WriteReply {
+function verdict(answer: InfluxAnswer): WriteReply {
   const { status, text } = answer;
   if (status === 204) return { status, message: '' };
   const message = jsonMessage(text);
@@ -167,7 +167,7 @@ function jsonMessage(text: string): string | null {
   return typeof json.message === 'string' ? json.message : null;
 }
 
-function answerOf({ statusCode, headers, body }: HttpError): HttpAnswer {
+function answerOf({ statusCode, headers, body }: HttpError): InfluxAnswer {
   const retryAfter = headers?.['retry-after'];
   return {
     status: statusCode,
@@ -182,7 +182,7 @@ const WHAT_TO_DO: Record<number, string> = {
   404: 'the bucket or organisation does not exist: check INFLUX_BUCKET and INFLUX_ORG',
 };
 
-function refusal({ status, retryAfter, text }: HttpAnswer): InfluxUnavailable {
+function refusal({ status, retryAfter, text }: InfluxAnswer): InfluxUnavailable {
   const said = (jsonMessage(text) ?? text).slice(0, 300);
   const help = WHAT_TO_DO[status];
   return new InfluxUnavailable(

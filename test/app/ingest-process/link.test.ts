@@ -3,19 +3,19 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { DurableBatch, readDurable } from '../../../src/app/ingest-process/durable.ts';
 import { FrameBatches, readFrames } from '../../../src/app/ingest-process/frames.ts';
-import { KIND, Link } from '../../../src/app/ingest-process/link.ts';
+import { KIND, ProcessLink } from '../../../src/app/ingest-process/link.ts';
 
 /** What a link writes, as it would arrive. */
-function written(send: (link: Link) => void): Buffer {
+function written(send: (link: ProcessLink) => void): Buffer {
   const stream = new PassThrough();
-  send(new Link(stream));
+  send(new ProcessLink(stream));
   return (stream.read() as Buffer | null) ?? Buffer.alloc(0);
 }
 
 /** What a link makes of bytes that arrive in pieces. */
 async function received(bytes: Buffer, cuts: readonly number[]): Promise<unknown[]> {
   const stream: Duplex = new PassThrough();
-  const link = new Link(stream);
+  const link = new ProcessLink(stream);
   const got: unknown[] = [];
   // As the calls do it: one microtask after they came.
   link.listen((message) => queueMicrotask(() => got.push(message)));
