@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
+import { TRANSPORTS } from '../core/index.ts';
 import { printTable } from './print.ts';
 import { DEFAULT_URL, get, postJson } from './server-api.ts';
 import { WholeFile } from './whole-file.ts';
@@ -76,7 +77,7 @@ function filtered(command: Command): Command {
     .option('--device <id>', 'only of this device')
     .option('--code <code>', 'only with this error code')
     .addOption(new Option('--kind <kind>', 'who refused').choices(['rejected', 'deadLettered']))
-    .addOption(new Option('--transport <name>', 'way in').choices(['ws', 'http', 'mqtt']));
+    .addOption(new Option('--transport <name>', 'way in').choices(TRANSPORTS));
 }
 
 function filtersOf(options: FilterOptions): [string, string][] {

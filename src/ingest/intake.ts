@@ -1,5 +1,13 @@
-import { isDeviceId, LIMITS, MillraceError, type Clock, type ErrorCode } from '../core/index.ts';
-import type { Journal, Origin, Transport } from '../journal/index.ts';
+import {
+  isDeviceId,
+  LIMITS,
+  MillraceError,
+  type Clock,
+  type ErrorCode,
+  type Transport,
+  type UnnumberedTransport,
+} from '../core/index.ts';
+import type { Journal, Origin } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
 import { refuseUnlessAccepting } from './admission.ts';
 import { checkUnnumbered, refusedFrame } from './check.ts';
@@ -73,7 +81,7 @@ export class Intake {
    */
   async take(
     device: string,
-    transport: Exclude<Transport, 'ws'>,
+    transport: UnnumberedTransport,
     frames: readonly Uint8Array[],
   ): Promise<IntakeResult> {
     if (!isDeviceId(device))

@@ -1,4 +1,4 @@
-import { LIMITS, MillraceError, messageOf, type Clock } from '../core/index.ts';
+import { LIMITS, MillraceError, messageOf, isNumbered, type Clock } from '../core/index.ts';
 import {
   findDeadLetter,
   matchesLetter,
@@ -152,7 +152,7 @@ export class Replayer {
     const { id, bytes, device, transport, kind } = letter;
     try {
       // What had been acknowledged is in the dedupe window by itself.
-      if (transport === 'ws' || kind === 'deadLettered') {
+      if (isNumbered(transport) || kind === 'deadLettered') {
         return { id, readings: checkFrame(registry, bytes, device, clock.nowMs()), content: null };
       }
       return { id, ...checkUnnumbered(registry, bytes, device, clock.nowMs()) };

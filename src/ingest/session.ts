@@ -1,5 +1,5 @@
-import { LIMITS, MillraceError, type Clock } from '../core/index.ts';
-import type { Origin, Transport } from '../journal/index.ts';
+import { LIMITS, MillraceError, type Clock, type Transport } from '../core/index.ts';
+import type { Origin } from '../journal/index.ts';
 import type { Socket, SocketHandler } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
 import { checkFrame, refusedFrame, type FrameRefusal } from './check.ts';

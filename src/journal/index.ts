@@ -10,6 +10,6 @@ export { BlockMemory } from './block-memory.ts';
 export { findDeadLetter, matchesLetter, walkLetters, type LetterFilter } from './letters.ts';
 export { openLocalJournal, type LocalJournal, type LocalJournalOptions } from './local/open.ts';
 export { JournalFollower, type FollowerOptions } from './local/follower.ts';
-export { NO_READINGS, type JournalState } from './local/state.ts';
+export type { JournalState } from './local/state.ts';
 export { checkJournal, salvageFrames, salvageLetters } from './local/check.ts';
 export type { JournalReport, Span } from './local/survey.ts';

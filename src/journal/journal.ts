@@ -1,10 +1,5 @@
+import type { ByTransport, Transport } from '../core/index.ts';
 import type { BlockMemory } from './block-memory.ts';
-
-/** How a frame came in; the ledger counts each by itself. */
-export type Transport = 'ws' | 'http' | 'mqtt';
-
-/** Readings by the way that they came in. */
-export type ByTransport = Record<Transport, number>;
 
 /**
  * Where frames come from: one per device connection. The journal keeps it while frames of it are in

@@ -1,5 +1,12 @@
-import { LIMITS, MillraceError, messageOf, type ColumnBatch } from '../core/index.ts';
-import type { ByTransport, FrameCursor } from '../journal/index.ts';
+import {
+  LIMITS,
+  MillraceError,
+  messageOf,
+  NO_READINGS,
+  type ColumnBatch,
+  type ByTransport,
+} from '../core/index.ts';
+import type { FrameCursor } from '../journal/index.ts';
 import type { RegisteredSchema, SchemaLookup } from '../registry/index.ts';
 import type { RefusedFrame } from '../store/index.ts';
 import { ColumnPool } from './column-pool.ts';
@@ -18,7 +25,7 @@ export class WriteBatch {
   /** Frames that could not be turned into points. */
   readonly refused: RefusedFrame[] = [];
   /** Readings of the frames taken. */
-  readonly received: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+  readonly received: ByTransport = { ...NO_READINGS };
   readings = 0;
   /** Of the frames taken. */
   bytes = 0;

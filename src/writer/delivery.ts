@@ -1,5 +1,14 @@
-import { LIMITS, MillraceError, messageOf, steadyClock, type Clock } from '../core/index.ts';
-import { NO_READINGS, type ByTransport, type FollowedJournal } from '../journal/index.ts';
+import {
+  LIMITS,
+  MillraceError,
+  messageOf,
+  steadyClock,
+  NO_READINGS,
+  totalReadings,
+  type Clock,
+  type ByTransport,
+} from '../core/index.ts';
+import type { FollowedJournal } from '../journal/index.ts';
 import { refusedFrames, type Store, type StorePosition } from '../store/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { WriteBatch } from './batch.ts';
@@ -171,7 +180,7 @@ export class Delivery {
 
   #tellExpired({ position, readings, limit }: Expiry): void {
     this.#options.onExpired(readings, limit);
-    this.#expired += readings.ws + readings.http + readings.mqtt;
+    this.#expired += totalReadings(readings);
     const nowMs = steadyClock.nowMs();
     if (nowMs - this.#expiryLoggedMs < EXPIRY_LOG_MS) return;
     this.#expiryLoggedMs = nowMs;

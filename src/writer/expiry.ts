@@ -1,5 +1,5 @@
-import { LIMITS, Slice } from '../core/index.ts';
-import { NO_READINGS, type ByTransport, type FollowedJournal } from '../journal/index.ts';
+import { LIMITS, Slice, NO_READINGS, addReadings, type ByTransport } from '../core/index.ts';
+import type { FollowedJournal } from '../journal/index.ts';
 
 /** What the operator chose to lose when the store stays away for too long. */
 export interface ExpiryLimits {
@@ -39,7 +39,7 @@ export async function dueExpiry(
 
   const slice = new Slice();
   const first = journal.settledPosition();
-  const readings = { ...NO_READINGS };
+  let readings: ByTransport = { ...NO_READINGS };
   let position = first;
   let limit: Expiry['limit'] = 'age';
   for (let blocks = 0; blocks < MAX_BLOCKS; blocks++) {
@@ -55,9 +55,7 @@ export async function dueExpiry(
     const forBytes = freedBytes < excessBytes;
     if (!forBytes && newestMs >= oldestMs) break;
     if (forBytes) limit = 'bytes';
-    readings.ws += ofBlock.ws;
-    readings.http += ofBlock.http;
-    readings.mqtt += ofBlock.mqtt;
+    readings = addReadings(readings, ofBlock);
     freedBytes += block.sizeBytes;
     position = block.next;
     await slice.pause();

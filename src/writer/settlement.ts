@@ -1,11 +1,5 @@
-import { Slice } from '../core/index.ts';
-import {
-  NO_READINGS,
-  type ByTransport,
-  type DeadLetterInput,
-  type FollowedJournal,
-  type Settlement,
-} from '../journal/index.ts';
+import { Slice, NO_READINGS, type ByTransport } from '../core/index.ts';
+import type { DeadLetterInput, FollowedJournal, Settlement } from '../journal/index.ts';
 import type { RefusedFrame } from '../store/index.ts';
 
 /**

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
+import { TRANSPORTS } from '../../src/core/index.ts';
 import { BlockBuffers } from '../../src/journal/local/block-buffers.ts';
 import { BlockBuilder } from '../../src/journal/local/block-builder.ts';
-import { BLOCK_VERSION, openBlock, TRANSPORTS } from '../../src/journal/local/block.ts';
+import { BLOCK_VERSION, openBlock } from '../../src/journal/local/block.ts';
 import { DeviceCursors } from '../../src/journal/local/device-cursors.ts';
 import { unzigzag, VarintReader, writeVarint, zigzag } from '../../src/journal/local/varint.ts';
 

@@ -2,13 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach } from '@jest/globals';
-import type {
-  JournalFrame,
-  LocalJournal,
-  LocalJournalOptions,
-  Origin,
-  Transport,
-} from '../../src/journal/index.ts';
+import type { Transport } from '../../src/core/index.ts';
+import type { JournalFrame, LocalJournal, LocalJournalOptions, Origin } from '../../src/journal/index.ts';
 import { openLocalJournal } from '../../src/journal/index.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];

@@ -1,4 +1,5 @@
-import type { LedgerCounts, LocalJournal, Transport } from '../../src/journal/index.ts';
+import type { Transport } from '../../src/core/index.ts';
+import type { LedgerCounts, LocalJournal } from '../../src/journal/index.ts';
 
 export const KINDS: readonly Transport[] = ['ws', 'http', 'mqtt'];
 

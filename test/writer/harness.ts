@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach } from '@jest/globals';
+import type { Transport } from '../../src/core/index.ts';
 import { systemClock, type Cell } from '../../src/core/index.ts';
-import { openLocalJournal, type Journal, type Origin, type Transport } from '../../src/journal/index.ts';
+import { openLocalJournal, type Journal, type Origin } from '../../src/journal/index.ts';
 import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
 import { openDuckDbStore, type RefusedPoint, type Store } from '../../src/store/index.ts';
 import { createLogger } from '../../src/telemetry/index.ts';

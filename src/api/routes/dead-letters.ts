@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LIMITS, MillraceError, Slice } from '../../core/index.ts';
+import { LIMITS, MillraceError, Slice, TRANSPORTS } from '../../core/index.ts';
 import {
   findDeadLetter,
   matchesLetter,
@@ -12,7 +12,7 @@ import { LetterSchemas, letterSchemaOutput } from '../letter-schema.ts';
 import { decodeKeyPage, encodeKeyPage } from '../page-cursor.ts';
 import { defineRoute, json, type Route } from '../route.ts';
 
-const transport = z.enum(['ws', 'http', 'mqtt']);
+const transport = z.enum(TRANSPORTS);
 const kind = z.enum(['rejected', 'deadLettered']);
 
 const filters = {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ERRORS, MillraceError } from '../../core/index.ts';
+import { ERRORS, MillraceError, byTransport } from '../../core/index.ts';
 import { problem } from '../../net/index.ts';
 import type { ApiContext } from '../context.ts';
 import { defineRoute, json, type Route } from '../route.ts';
@@ -131,12 +131,12 @@ function ledgerRoute({ journal }: ApiContext): Route {
     }),
     output: {
       'application/json': ledgerCounts.extend({
-        byTransport: z.object({ ws: ledgerCounts, http: ledgerCounts, mqtt: ledgerCounts }).optional(),
+        byTransport: z.object(byTransport(() => ledgerCounts)).optional(),
       }),
     },
     handler({ by }) {
-      const { byTransport, ...counts } = journal.ledger();
-      return json(by === 'transport' ? { ...counts, byTransport } : counts);
+      const { byTransport: each, ...counts } = journal.ledger();
+      return json(by === 'transport' ? { ...counts, byTransport: each } : counts);
     },
   });
 }

@@ -1,6 +1,6 @@
-import type { Cell } from '../../core/index.ts';
+import type { Cell, ByTransport } from '../../core/index.ts';
 import type { Settings } from '../../config/index.ts';
-import type { ByTransport, JournalState, Settlement } from '../../journal/index.ts';
+import type { JournalState, Settlement } from '../../journal/index.ts';
 import type { RegistryContents, SubjectVersion } from '../../registry/index.ts';
 import type {
   AggregateQuery,

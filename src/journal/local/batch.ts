@@ -1,5 +1,12 @@
-import { isDeviceId, MillraceError } from '../../core/index.ts';
-import type { ByTransport, DeadLetterInput, Origin, ReplayedLetter, Transport } from '../journal.ts';
+import {
+  isDeviceId,
+  MillraceError,
+  isNumbered,
+  NO_READINGS,
+  type Transport,
+  type ByTransport,
+} from '../../core/index.ts';
+import type { DeadLetterInput, Origin, ReplayedLetter } from '../journal.ts';
 import type { BlockBuffers } from './block-buffers.ts';
 import { BlockBuilder, type BuilderDevice } from './block-builder.ts';
 import { MAX_CONTENT_LENGTH } from './dedupe-log.ts';
@@ -27,10 +34,10 @@ export class Batch {
   readonly builder: BlockBuilder;
   readonly letters: DeadLetterInput[] = [];
   readonly slots: Slot[] = [];
-  readonly received: ByTransport = { ws: 0, http: 0, mqtt: 0 };
-  readonly duplicates: ByTransport = { ws: 0, http: 0, mqtt: 0 };
-  readonly rejected: ByTransport = { ws: 0, http: 0, mqtt: 0 };
-  readonly deadLettered: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+  readonly received: ByTransport = { ...NO_READINGS };
+  readonly duplicates: ByTransport = { ...NO_READINGS };
+  readonly rejected: ByTransport = { ...NO_READINGS };
+  readonly deadLettered: ByTransport = { ...NO_READINGS };
   /** The dead letters that it takes back. */
   readonly replayed: FoundLetter[] = [];
   /** Contents that it brought to the dedupe window, by device. */
@@ -175,9 +182,4 @@ function checkNext(device: string, cursor: DeviceCursor | null, seq: number): vo
   if (cursor !== null && seq > cursor.taken + 1) {
     throw new MillraceError('internal', `frame ${seq} of ${device} came right after frame ${cursor.taken}`);
   }
-}
-
-/** Only WebSocket frames are numbered per device; of the others the number says which request is answered. */
-export function isNumbered(transport: Transport): boolean {
-  return transport === 'ws';
 }

@@ -1,13 +1,6 @@
 import { crc32 } from 'node:zlib';
-import {
-  BLOCK_HEADER_BYTES,
-  BLOCK_MAGIC,
-  BLOCK_VERSION,
-  CRC_FROM,
-  CRC_OFFSET,
-  REPLAYED,
-  TRANSPORTS,
-} from './block.ts';
+import { TRANSPORTS } from '../../core/index.ts';
+import { BLOCK_HEADER_BYTES, BLOCK_MAGIC, BLOCK_VERSION, CRC_FROM, CRC_OFFSET, REPLAYED } from './block.ts';
 import type { BlockDevice } from './frame-cursor.ts';
 import type { BlockBuffers } from './block-buffers.ts';
 import { MAX_VARINT_BYTES, writeVarint, zigzag } from './varint.ts';

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
-import { MillraceError } from '../../core/index.ts';
+import { MillraceError, TRANSPORTS, NO_READINGS, type ByTransport } from '../../core/index.ts';
 import type { BlockMemory } from '../block-memory.ts';
-import type { ByTransport, JournalBlock, JournalFrame, Transport } from '../journal.ts';
+import type { JournalBlock, JournalFrame } from '../journal.ts';
 import { BlockCursor, type BlockDevice } from './frame-cursor.ts';
 import { VarintReader } from './varint.ts';
 
@@ -30,7 +30,7 @@ import { VarintReader } from './varint.ts';
  *                  varint  readings
  *                  varint  length, then that many bytes: the frame as it came in
  *                the device table, which ends the block, one entry per connection with a number in it:
- *                  1 byte  transport: 0 ws, 1 http, 2 mqtt; plus 128 for frames from the dead letters, which
+ *                  1 byte  transport: its place in TRANSPORTS: 0 ws, 1 http, 2 mqtt; plus 128 for frames from the dead letters, which
  *                          number nothing: no device cursor comes from them, and they are read with number 0
  *                  varint  first number taken
  *                  varint  last number taken less the first: so every block carries the device cursors
@@ -47,7 +47,6 @@ export const BLOCK_VERSION = 2;
 export const BLOCK_HEADER_BYTES = 64;
 export const CRC_OFFSET = 8;
 export const CRC_FROM = 12;
-export const TRANSPORTS: readonly Transport[] = ['ws', 'http', 'mqtt'];
 /** Bit of the transport's byte. */
 export const REPLAYED = 128;
 
@@ -131,7 +130,7 @@ export class CommittedBlock implements JournalBlock {
   }
 
   readingsByTransport(): ByTransport {
-    const readings: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+    const readings: ByTransport = { ...NO_READINGS };
     if (versionOf(this.bytes) === 1) {
       for (const frame of this.frames()) readings[frame.transport] += frame.readings;
     } else {
@@ -170,7 +169,13 @@ function readDevices(bytes: Uint8Array, memory: BlockMemory | undefined): BlockD
   for (let i = 0; i < count; i++) {
     const kind = bytes[reader.at++] ?? 0;
     const replayed = kind >= REPLAYED;
-    const transport = TRANSPORTS[kind % REPLAYED] ?? 'ws';
+    const transport = TRANSPORTS[kind % REPLAYED];
+    if (transport === undefined) {
+      throw new MillraceError(
+        'journal_corrupt',
+        `a device entry names transport ${kind % REPLAYED}, which is unknown`,
+      );
+    }
     const firstSeq = reader.next();
     const lastSeq = firstSeq + reader.next();
     const frames = reader.next();

@@ -1,5 +1,6 @@
-import type { ByTransport, DeadLetter } from '../journal.ts';
-import { addReadings, type JournalState, type LettersState } from './state.ts';
+import { byTransport, addReadings, NO_READINGS, type ByTransport } from '../../core/index.ts';
+import type { DeadLetter } from '../journal.ts';
+import { type JournalState, type LettersState } from './state.ts';
 import type { Change, Storage } from './storage.ts';
 import {
   deadLetter,
@@ -53,7 +54,7 @@ export function keepLetters(
   kept.drop(limits, nowMs, Math.max(MAX_REMOVED, 2 * added.length));
   const { expired } = kept;
   const { counts } = state;
-  const restored = { ws: -expired.ws, http: -expired.http, mqtt: -expired.mqtt };
+  const restored = byTransport((transport) => -expired[transport]);
   return {
     letters: [...kept.written].map(([id, letter]) => ({ id, letter })),
     removedLetters: [...kept.removed],
@@ -75,7 +76,7 @@ class Letters {
   readonly written = new Map<number, StoredLetter>();
   readonly removed = new Set<number>();
   /** Readings of acknowledged frames among the dropped. */
-  readonly expired: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+  readonly expired: ByTransport = { ...NO_READINGS };
   /** Some that are over the limits are left for a next transaction. */
   more = false;
   readonly state: LettersState;

@@ -1,5 +1,5 @@
-import { MillraceError } from '../../core/index.ts';
-import type { FrameCursor, Transport } from '../journal.ts';
+import { MillraceError, type Transport } from '../../core/index.ts';
+import type { FrameCursor } from '../journal.ts';
 import { unzigzag, VarintReader } from './varint.ts';
 
 /** What a block's table says of a connection. */

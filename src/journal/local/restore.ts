@@ -1,5 +1,4 @@
-import { MillraceError } from '../../core/index.ts';
-import { isNumbered } from './batch.ts';
+import { MillraceError, isNumbered } from '../../core/index.ts';
 import { openBlock } from './block.ts';
 import { restoreWindow } from './dedupe-log.ts';
 import { DedupeWindow } from './dedupe-window.ts';

@@ -1,7 +1,13 @@
-import { MillraceError } from '../../core/index.ts';
-import type { ByTransport, DeadLetterInput, Settlement } from '../journal.ts';
+import {
+  MillraceError,
+  NO_READINGS,
+  addReadings,
+  totalReadings,
+  type ByTransport,
+} from '../../core/index.ts';
+import type { DeadLetterInput, Settlement } from '../journal.ts';
 import type { BlockInfo } from './block.ts';
-import { addReadings, type JournalState } from './state.ts';
+import type { JournalState } from './state.ts';
 
 export interface PendingSettlement {
   settlement: Settlement;
@@ -51,12 +57,12 @@ export function settleState(
 }
 
 function readingsOf(letters: readonly DeadLetterInput[]): ByTransport {
-  const readings = { ws: 0, http: 0, mqtt: 0 };
+  const readings = { ...NO_READINGS };
   for (const letter of letters) readings[letter.transport] += letter.readings;
   return readings;
 }
 
 /** The position before which a settlement's blocks go at once. */
 export function expiredTo({ position, expired }: Settlement): number {
-  return expired.ws + expired.http + expired.mqtt > 0 ? position : 0;
+  return totalReadings(expired) > 0 ? position : 0;
 }

@@ -1,5 +1,12 @@
-import { MillraceError } from '../../core/index.ts';
-import type { ByTransport, Ledger, LedgerCounts, Transport } from '../journal.ts';
+import {
+  MillraceError,
+  NO_READINGS,
+  byTransport,
+  totalReadings,
+  type Transport,
+  type ByTransport,
+} from '../../core/index.ts';
+import type { Ledger, LedgerCounts } from '../journal.ts';
 
 /**
  * Everything of the journal that is not a block, a device cursor, a dead letter or a dedupe entry: one small
@@ -58,8 +65,6 @@ export const COUNT_NAMES: readonly CountName[] = [
   'expired',
 ];
 
-export const NO_READINGS: Readonly<ByTransport> = { ws: 0, http: 0, mqtt: 0 };
-
 export const EMPTY_STATE: JournalState = {
   head: 0,
   tail: 0,
@@ -106,7 +111,7 @@ export function readState(found: JournalState | StateOfFormat1): JournalState {
     if (typeof count !== 'number' && typeof count !== 'object') {
       throw new MillraceError('journal_corrupt', `the journal's state record lacks its count of ${name}`);
     }
-    counts[name] = typeof count === 'number' ? { ...NO_READINGS, ws: count } : count;
+    counts[name] = typeof count === 'number' ? { ...NO_READINGS, ws: count } : { ...NO_READINGS, ...count };
   }
   const { oldest, next } = found.letters;
   return {
@@ -127,16 +132,10 @@ export function readState(found: JournalState | StateOfFormat1): JournalState {
   };
 }
 
-export function addReadings(a: Readonly<ByTransport>, b: Readonly<ByTransport>): ByTransport {
-  return { ws: a.ws + b.ws, http: a.http + b.http, mqtt: a.mqtt + b.mqtt };
-}
-
 /** The ledger. What is pending is what is left of the received, so that the sum holds by construction. */
 export function ledgerOf(state: JournalState): Ledger {
-  const ws = countsOf(state, 'ws');
-  const http = countsOf(state, 'http');
-  const mqtt = countsOf(state, 'mqtt');
-  const sum = (key: keyof LedgerCounts): number => ws[key] + http[key] + mqtt[key];
+  const counts = byTransport((transport) => countsOf(state, transport));
+  const sum = (key: keyof LedgerCounts): number => totalReadings(byTransport((each) => counts[each][key]));
   return {
     received: sum('received'),
     stored: sum('stored'),
@@ -145,7 +144,7 @@ export function ledgerOf(state: JournalState): Ledger {
     deadLettered: sum('deadLettered'),
     expired: sum('expired'),
     pending: sum('pending'),
-    byTransport: { ws, http, mqtt },
+    byTransport: counts,
   };
 }
 

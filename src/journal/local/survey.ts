@@ -1,4 +1,5 @@
-import type { ByTransport, Ledger } from '../journal.ts';
+import { NO_READINGS, TRANSPORTS, type ByTransport } from '../../core/index.ts';
+import type { Ledger } from '../journal.ts';
 import { type CommittedBlock, openBlock } from './block.ts';
 import type { LmdbFile } from './lmdb-file.ts';
 import { type FoundBlock, newestBlocks, scanBlocks } from './raw-scan.ts';
@@ -57,7 +58,7 @@ export class Survey {
   #frames = 0;
   #readings = 0;
   /** Of frames in their place that are not settled. */
-  readonly #pending: ByTransport = { ws: 0, http: 0, mqtt: 0 };
+  readonly #pending: ByTransport = { ...NO_READINGS };
 
   constructor(file: LmdbFile) {
     this.#file = file;
@@ -93,7 +94,7 @@ export class Survey {
 
   /** The ledger gets what is pending as a remainder; here it is compared with the frames themselves. */
   #ledgerFault(ledger: Ledger): string | null {
-    for (const transport of ['ws', 'http', 'mqtt'] as const) {
+    for (const transport of TRANSPORTS) {
       const said = ledger.byTransport[transport].pending;
       const found = this.#pending[transport];
       if (said !== found)

@@ -1,3 +1,4 @@
+import { addReadings } from '../../core/index.ts';
 import type { Origin, Settlement } from '../journal.ts';
 import type { Batch } from './batch.ts';
 import { readBlockInfo } from './block.ts';
@@ -6,7 +7,7 @@ import { keepContents, type OpenEntry } from './dedupe-log.ts';
 import type { DedupeLimits } from './dedupe-window.ts';
 import type { DeviceCursor, DeviceCursors } from './device-cursors.ts';
 import { settleState } from './settlement.ts';
-import { addReadings, type JournalState } from './state.ts';
+import type { JournalState } from './state.ts';
 import type { Change, Storage } from './storage.ts';
 import { type FoundLetter, storedLetter } from './stored-letter.ts';
 import { trim, type TrimLimits } from './trim.ts';
