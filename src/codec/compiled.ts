@@ -27,8 +27,9 @@ export interface CompiledSchema {
 
   /**
    * Appends the points of a record that `check` took to a batch made for this very `mapping`. An empty tag
-   * is a missing one. Either all points are appended or, when it throws, none. `position` is the frame's place in the journal;
-   * `arrivalMs` is the time of points that carry none.
+   * is a missing one. Either all points are appended or, when it throws, none. `position` is the frame's place in the journal,
+   * `arrivalMs` its arrival: together they are the time of points that carry none, and no other frame of the device
+   * has the same.
    */
   decode(
     bytes: Uint8Array,

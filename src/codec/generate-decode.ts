@@ -25,7 +25,7 @@ export function generateDecode(plan: Plan): DecodeFunction {
   const frameColumns = plan.columnLevels.flatMap((level, index) => (level === 'frame' ? [index] : []));
   const source = `'use strict';
 const { block, words, viewOf, readLong, skipLong, skipBytes, readBlock, readText, wordsAsText, floatAsText, doubleAsText,
-  scaleWords, arrivalWords, fillTime, repeatValue, finishRows } = values;
+  scaleWords, receiptWords, fillTime, repeatValue, finishRows } = values;
 return function decode(b, p, into, device, arrivalMs, position) {
 const view = viewOf(b), o = b.byteOffset, columns = into.columns, base = into.rows;
 into.reserve(1);
@@ -34,7 +34,7 @@ let timed = false, timeLow = 0, timeHigh = 0, times = into.timeWords, untimed = 
 ${writer.declarations()}
 ${writer.bind('frame')}
 ${writer.lines.join('\n')}
-if (timed) { words[0] = timeLow; words[1] = timeHigh; } else arrivalWords(arrivalMs);
+if (timed) { words[0] = timeLow; words[1] = timeHigh; } else receiptWords(arrivalMs, position);
 ${
   plan.timeLevels.has('reading')
     ? 'if (untimed) fillTime(into.timeWords, base, base + n, true);'

@@ -91,12 +91,21 @@ export function scaleWords(nsPerUnit: number): void {
   words[1] = high;
 }
 
-/** A time of receipt in nanoseconds, in `words`. */
-export function arrivalWords(arrivalMs: number): void {
+/** Nanoseconds of a millisecond, which tell frames apart that came in the same one. */
+const COUNTS = 1_000_000;
+
+/**
+ * The time of receipt of the frame at a place of the journal, in nanoseconds, in `words`: its millisecond, and in that
+ * the last six digits of the position. Whoever reads the frame from the journal, however often, finds the same time.
+ */
+export function receiptWords(arrivalMs: number, position: number): void {
   const whole = Math.max(0, Math.floor(arrivalMs));
   words[0] = whole;
   words[1] = Math.floor(whole / 4294967296);
-  scaleWords(1_000_000);
+  scaleWords(COUNTS);
+  const low = (words[0] >>> 0) + (position % COUNTS);
+  words[0] = low;
+  words[1] += Math.floor(low / 4294967296);
 }
 
 /**

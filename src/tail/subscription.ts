@@ -323,7 +323,8 @@ export class Subscription implements LiveMember {
     this.#position = journal.tail();
     const oldest = blocks.read(this.#position, filter.measurement);
     const sinceNs = this.#out.lastTimeNs ?? this.#sinceNs;
-    const untilNs = oldest === undefined ? null : BigInt(oldest.arrivalMs) * NS_PER_MS;
+    // What was missed came in this millisecond or before; a time of receipt may lie anywhere in it.
+    const untilNs = oldest === undefined ? null : BigInt(oldest.arrivalMs + 1) * NS_PER_MS;
     this.#out.gap(from, this.cursor, queryUrl(filter, sinceNs, untilNs));
   }
 }

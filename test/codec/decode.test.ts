@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import avsc from 'avsc';
+import fc from 'fast-check';
 import { compileSchema } from '../../src/codec/index.ts';
 import { ColumnBatch } from '../../src/core/index.ts';
 import { codeOf } from './refusals.ts';
@@ -97,7 +98,44 @@ describe('points of a frame', () => {
         total: 0,
       },
     ]);
-    expect([...batch.timeNs.subarray(0, batch.rows)]).toEqual([1_000n, 9_000n, NOW_NS, 2_000n]);
+    expect([...batch.timeNs.subarray(0, batch.rows)]).toEqual([1_000n, 9_000n, NOW_NS + 1n, 2_000n]);
+  });
+});
+
+describe('without a time of its own a frame has that of its receipt', () => {
+  const schema = { type: 'record', name: 'Pulse', fields: [{ name: 'n', type: 'int' }] };
+  const compiled = compileSchema(JSON.stringify(schema));
+  const timeOf = (arrivalMs: number, position: number): bigint => {
+    const batch = new ColumnBatch(compiled.mapping, 1);
+    compiled.decode(Buffer.from([2]), 0, 1, batch, 'd1', arrivalMs, position);
+    return batch.timeNs[0] ?? -1n;
+  };
+
+  test('in whose millisecond its place in the journal counts the nanoseconds', () => {
+    expect(timeOf(NOW_MS, 0)).toBe(NOW_NS);
+    expect(timeOf(NOW_MS, 17)).toBe(NOW_NS + 17n);
+    expect(timeOf(NOW_MS, 999_999)).toBe(NOW_NS + 999_999n);
+    expect(timeOf(NOW_MS + 0.75, 5)).toBe(NOW_NS + 5n);
+  });
+
+  test('however many frames the journal has had', () => {
+    expect(timeOf(NOW_MS, 1_000_000)).toBe(NOW_NS);
+    expect(timeOf(NOW_MS, 2 ** 53 - 1)).toBe(NOW_NS + BigInt((2 ** 53 - 1) % 1_000_000));
+  });
+
+  test('so that a million frames of one millisecond have a time each, in the order of the journal, and none beyond it', () => {
+    fc.assert(
+      fc.property(
+        fc.nat(2 ** 42),
+        fc.integer({ min: 1, max: 999_999 }),
+        fc.nat(2 ** 32),
+        (ms, by, million) => {
+          const first = million * 1_000_000;
+          expect(timeOf(ms, first + by)).toBe(timeOf(ms, first) + BigInt(by));
+          expect(timeOf(ms, first + by)).toBeLessThan(timeOf(ms + 1, first));
+        },
+      ),
+    );
   });
 });
 

@@ -7,7 +7,7 @@ import { BODY_BYTES, BodyPool } from '../../src/store/influx/body.ts';
 import { Encoder } from '../../src/store/influx/encoder.ts';
 import { expectedPoints, isTimed } from './expected-points.ts';
 import { parseLines, type Line } from './line-protocol.ts';
-import { avscType, NOW_MS, randomFrames, type Point } from './random-schemas.ts';
+import { avscType, NOW_MS, randomFrames, receiptNs, type Point } from './random-schemas.ts';
 
 /** What fuzz.mjs asked for; without it the short form runs, with a seed of its own. */
 const { CODEC_RUNS, CODEC_SEED, CODEC_RESULTS } = process.env;
@@ -45,7 +45,7 @@ function rowsOfPoints(
   position: number,
 ): unknown[][] {
   return points.map(({ timeNs, cells }) => [
-    timeNs,
+    timeNs ?? receiptNs(position),
     'd1',
     position,
     ...columns.map(({ name }) => cells[name] ?? null),
@@ -66,7 +66,7 @@ function encoded(batch: ColumnBatch): { lines: Line[]; refused: number } {
 
 /** The lines by the book: of each series and time the newest value of each field. Zeros in tags have no form. */
 function expectedLines(
-  points: readonly Point[],
+  points: readonly (Point & { timeNs: bigint })[],
   { columns, measurement }: ColumnBatch['mapping'],
 ): { lines: Map<string, Map<string, unknown>>; refused: number } {
   const lines = new Map<string, Map<string, unknown>>();
@@ -159,7 +159,9 @@ test('frames of random schemas become exactly the lines of line protocol that th
         const bytes = type.toBuffer(value);
         compiled.decode(bytes, 0, bytes.length, batch, 'd1', NOW_MS, position);
       }
-      const points = frames.flatMap((frame) => frame.points);
+      const points = frames.flatMap((frame, position) =>
+        frame.points.map(({ timeNs, cells }) => ({ timeNs: timeNs ?? receiptNs(position), cells })),
+      );
       expect(points.length).toBeLessThan(LIMITS.influxBodyPoints);
       const expected = expectedLines(points, compiled.mapping);
       const { lines, refused } = encoded(batch);
@@ -226,7 +228,7 @@ test('of damaged frames the guard takes only those that avsc reads to the end, a
         }
         taken++;
         const record: unknown = type.fromBuffer(bytes);
-        const points = expectedPoints(schema, record, BigInt(NOW_MS) * 1_000_000n);
+        const points = expectedPoints(schema, record);
         const timed = isTimed(schema, record);
         expect(compiled.survey(bytes, 0, bytes.length)).toEqual({ readings: points.length, timed });
         expect(readings).toBe(points.length);

@@ -26,11 +26,11 @@ interface Level {
 }
 
 /** The points that a record must become, by the rules of docs/schemas.md, from what avsc read of it. */
-export function expectedPoints(schema: object, value: unknown, arrivalNs: bigint): Point[] {
+export function expectedPoints(schema: object, value: unknown): Point[] {
   const frame = levelOf(schema as RecordSchema, value as Values, '');
   const rows = frame.readings ?? [{ cells: {}, timeNs: null, readings: null }];
   return rows.map(({ cells, timeNs }) => ({
-    timeNs: timeNs ?? frame.timeNs ?? arrivalNs,
+    timeNs: timeNs ?? frame.timeNs,
     cells: { ...frame.cells, ...cells },
   }));
 }

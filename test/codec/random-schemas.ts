@@ -33,6 +33,8 @@ export interface Leaf {
 }
 
 export const NOW_MS = Date.parse('2026-01-01T00:00:00Z');
+/** The time of receipt of the frame at a place of the journal, when it came at NOW_MS. */
+export const receiptNs = (position: number): bigint => BigInt(NOW_MS) * 1_000_000n + BigInt(position);
 const LATEST_NS = BigInt(NOW_MS + 86_400_000) * 1_000_000n;
 
 interface Kind {
@@ -221,7 +223,8 @@ function level(
 }
 
 export interface Point {
-  timeNs: bigint;
+  /** Null where it is the time of receipt. */
+  timeNs: bigint | null;
   cells: Record<string, unknown>;
 }
 
@@ -261,9 +264,8 @@ export const randomFrames: fc.Arbitrary<RandomFrame[]> = fc
         ...(rows === null ? {} : { readings: rows.map((r) => r.value) }),
       };
       const shared = { ...first.cells, always: true, ...last.cells };
-      const fallbackNs = first.timeNs ?? BigInt(NOW_MS) * 1_000_000n;
       const points = (rows ?? [{ cells: {}, timeNs: null }]).map((row) => ({
-        timeNs: row.timeNs ?? fallbackNs,
+        timeNs: row.timeNs ?? first.timeNs,
         cells: { ...shared, ...row.cells },
       }));
       return { schema, value, points };
