@@ -129,6 +129,22 @@ export interface StoredDevice {
   measurements: readonly string[];
 }
 
+/**
+ * Devices with rows of these measurements. The store may hold others: those of other programs, of which nothing is
+ * told.
+ */
+export interface DevicesQuery {
+  measurements: readonly Measurement[];
+  /** Only ids behind it; null for all. */
+  after: string | null;
+  limit: number;
+}
+
+export interface DeviceQuery {
+  measurements: readonly Measurement[];
+  device: string;
+}
+
 export interface StoreState {
   state: 'up' | 'down';
   /** Why it is down, for people. */
@@ -162,9 +178,9 @@ export interface Store {
     selection: Pick<Selection, 'measurement' | 'fields' | 'devices' | 'tags'>,
     signal: AbortSignal,
   ): Promise<Answer>;
-  /** Devices with an id after `after`, in order of id. */
-  devices(after: string | null, limit: number, signal: AbortSignal): Promise<StoredDevice[]>;
-  device(id: string, signal: AbortSignal): Promise<StoredDevice | null>;
+  /** Devices in order of id. */
+  devices(query: DevicesQuery, signal: AbortSignal): Promise<StoredDevice[]>;
+  device(query: DeviceQuery, signal: AbortSignal): Promise<StoredDevice | null>;
 
   state(): StoreState;
   /** Asks whether the store takes writes now, with as little work as can be; rejects with `store_unavailable`. */

@@ -48,7 +48,9 @@ describe('what DuckDB keeps', () => {
     const second = await folders.open(file);
     expect(second.position()).toEqual(position);
     expect(await values(second)).toEqual([1, 2]);
-    expect(await second.device('d', neverAborted())).toMatchObject({ measurements: ['climate'] });
+    expect(
+      await second.device({ measurements: [CLIMATE.measurement], device: 'd' }, neverAborted()),
+    ).toMatchObject({ measurements: ['climate'] });
     // the series are known again: the same points overwrite, older ones find their place
     const again = [point(1, 10), point(2, 20, 'hall'), point(0, 0), point(3, 3)];
     await second.write([batchOf(CLIMATE, again)], { ...position, position: 2 });

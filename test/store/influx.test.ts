@@ -277,26 +277,6 @@ describeWithInflux('the store on InfluxDB', () => {
     expect(await read()).toHaveLength(1);
   });
 
-  test('devices are told with their first and last row over all measurements', async () => {
-    const car = shape('car', { speed: 'float' });
-    await put([
-      { timeNs: BASE_NS + 5n, device: 'b', fields: { note: 'x' } },
-      { timeNs: BASE_NS + 1n, device: 'b', tags: { zone: 'z' }, fields: { temperature: 1 } },
-      { timeNs: BASE_NS + 3n, device: "a'", fields: { temperature: 1 } },
-    ]);
-    await put([{ timeNs: BASE_NS + 9n, device: 'b', fields: { speed: 1 } }], car);
-    const b = {
-      device: 'b',
-      firstSeenNs: BASE_NS + 1n,
-      lastSeenNs: BASE_NS + 9n,
-      measurements: ['car', 'room'],
-    };
-    expect((await store.devices(null, 10, never)).map(({ device }) => device)).toEqual(["a'", 'b']);
-    expect(await store.devices("a'", 10, never)).toEqual([b]);
-    expect(await store.device('b', never)).toEqual(b);
-    expect(await store.device('c', never)).toBeNull();
-  });
-
   test('a refused token and a missing bucket make the store unavailable, and refuse no point', async () => {
     const batch = batchOf(room, [{ timeNs: BASE_NS, device: 'a', fields: { temperature: 1 } }]);
     const first = { epoch: 'e', position: 1, refused: [] };

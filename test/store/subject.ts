@@ -7,6 +7,7 @@ import type {
   RowsQuery,
   Selection,
   Store,
+  StoredDevice,
 } from '../../src/store/index.ts';
 import { BASE_NS, batchOf, SECOND_NS, type Point, type Shape } from './points.ts';
 
@@ -22,6 +23,7 @@ export const ALL_TIMES = { fromNs: BASE_NS - 1_000_000n * SECOND_NS, toNs: BASE_
 export class Subject {
   #opened: OpenedStore | null = null;
   #position = 0;
+  readonly #written = new Map<string, Measurement>();
 
   constructor(open: () => Promise<OpenedStore>) {
     beforeAll(async () => {
@@ -38,6 +40,10 @@ export class Subject {
   /** Writes each list of points as one batch, all in one write. */
   async write(shape: Shape, ...batches: (readonly Point[])[]): Promise<RefusedPoint[]> {
     this.#position += 1;
+    const { measurement } = shape;
+    const known = this.#written.get(measurement.name)?.fields ?? [];
+    const fields = new Map([...known, ...measurement.fields].map((field) => [field.name, field]));
+    this.#written.set(measurement.name, { ...measurement, fields: [...fields.values()] });
     const position = { epoch: 'suite', position: this.#position, refused: [] };
     const refused = await this.store.write(
       batches.map((points) => batchOf(shape, points)),
@@ -45,6 +51,19 @@ export class Subject {
     );
     this.store.setPosition(position);
     return refused;
+  }
+
+  /** Every measurement that was written, with all of its fields. */
+  get measurements(): readonly Measurement[] {
+    return [...this.#written.values()];
+  }
+
+  devices(after: string | null, limit: number): Promise<StoredDevice[]> {
+    return this.store.devices({ measurements: this.measurements, after, limit }, neverAborted());
+  }
+
+  device(device: string): Promise<StoredDevice | null> {
+    return this.store.device({ measurements: this.measurements, device }, neverAborted());
   }
 
   async rows(measurement: Measurement, query: Partial<RowsQuery> = {}): Promise<Cell[][]> {

@@ -81,18 +81,60 @@ export function lookupTests(subject: Subject): void {
         lastSeenNs: BASE_NS + 7n * SECOND_NS,
         measurements: ['devices_one', 'devices_two'],
       };
-      const page = await subject.store.devices('zz-devices-1', 1, neverAborted());
+      const page = await subject.devices('zz-devices-1', 1);
       expect(page).toEqual([second]);
-      expect(ids(await subject.store.devices('zz-devices-2', 10, neverAborted()))).toEqual(['zz-devices-3']);
-      expect(ids(await subject.store.devices('zz-devices-0', 2, neverAborted()))).toEqual([
-        'zz-devices-1',
-        'zz-devices-2',
-      ]);
-      const all = ids(await subject.store.devices(null, 10_000, neverAborted()));
+      expect(ids(await subject.devices('zz-devices-2', 1))).toEqual(['zz-devices-3']);
+      expect(ids(await subject.devices('zz-devices-0', 2))).toEqual(['zz-devices-1', 'zz-devices-2']);
+      const all = ids(await subject.devices(null, 10_000));
       expect(all).toContain('zz-devices-3');
-      expect(all).toEqual(all.toSorted());
-      expect(await subject.store.device('zz-devices-2', neverAborted())).toEqual(second);
-      expect(await subject.store.device('zz-devices-9', neverAborted())).toBeNull();
+      expect(all).toEqual(all.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
+      expect(await subject.device('zz-devices-2')).toEqual(second);
+      expect(await subject.device('zz-devices-9')).toBeNull();
+    });
+
+    test('are found in measurements that have fields of one name and different types', async () => {
+      const types = { number: 'float', count: 'integer', flag: 'boolean', text: 'string' } as const;
+      const values = { number: 1.5, count: 2n, flag: true, text: 'x' };
+      const names = Object.keys(types) as (keyof typeof types)[];
+      const shapes = names.map((name) => shape(`devices_typed_${name}`, { same: types[name] }));
+      for (const [i, each] of shapes.entries()) {
+        const same = values[names[i] ?? 'number'];
+        await subject.write(each, [
+          at(i, 'zz-typed', { fields: { same } }),
+          at(i, `zz-typed-${i}`, { fields: { same } }),
+        ]);
+      }
+      const all = {
+        device: 'zz-typed',
+        firstSeenNs: BASE_NS,
+        lastSeenNs: BASE_NS + 3n * SECOND_NS,
+        measurements: names.map((name) => `devices_typed_${name}`).toSorted(),
+      };
+      expect(await subject.device('zz-typed')).toEqual(all);
+      expect(await subject.devices('zz-type', 1)).toEqual([all]);
+      expect(ids(await subject.devices('zz-typed', 4))).toEqual(names.map((_, i) => `zz-typed-${i}`));
+    });
+
+    test('are those of the asked measurements alone', async () => {
+      const [asked, other] = [shape('devices_asked', { x: 'float' }), shape('devices_other', { x: 'float' })];
+      for (const [i, device] of ['zz-asked-1', 'zz-asked-2', 'zz-asked-3'].entries()) {
+        await subject.write(i === 1 ? other : asked, [at(i, device, { fields: { x: 1 } })]);
+      }
+      await subject.write(other, [at(9, 'zz-asked-1', { fields: { x: 1 } })]);
+      const measurements = [asked.measurement];
+      const query = { measurements, after: 'zz-asked', limit: 2 };
+      expect(await subject.store.devices(query, neverAborted())).toEqual(
+        [0n, 2n].map((second) => ({
+          device: `zz-asked-${second + 1n}`,
+          firstSeenNs: BASE_NS + second * SECOND_NS,
+          lastSeenNs: BASE_NS + second * SECOND_NS,
+          measurements: ['devices_asked'],
+        })),
+      );
+      for (const [given, device] of [[measurements, 'zz-asked-2'] as const, [[], 'zz-asked-1'] as const]) {
+        expect(await subject.store.device({ measurements: given, device }, neverAborted())).toBeNull();
+      }
+      expect(await subject.store.devices({ ...query, measurements: [] }, neverAborted())).toEqual([]);
     });
 
     test('late rows move the first time, newer ones the last', async () => {
@@ -100,7 +142,7 @@ export function lookupTests(subject: Subject): void {
       for (const second of [50, 10, 90]) {
         await subject.write(moved, [at(second, 'zz-moved', { fields: { x: second } })]);
       }
-      expect(await subject.store.device('zz-moved', neverAborted())).toMatchObject({
+      expect(await subject.device('zz-moved')).toMatchObject({
         firstSeenNs: BASE_NS + 10n * SECOND_NS,
         lastSeenNs: BASE_NS + 90n * SECOND_NS,
       });

@@ -2,6 +2,7 @@ import { describe } from '@jest/globals';
 import { aggregateTests } from './suite-aggregates.ts';
 import { lookupTests } from './suite-lookups.ts';
 import { rawRowTests } from './suite-rows.ts';
+import { textTests } from './suite-texts.ts';
 import { valueTests } from './suite-values.ts';
 import { writeTests } from './suite-writes.ts';
 import { Subject, type OpenedStore } from './subject.ts';
@@ -13,6 +14,7 @@ export function storeSuite(name: string, open: () => Promise<OpenedStore>): void
     rawRowTests(subject);
     writeTests(subject);
     valueTests(subject);
+    textTests(subject);
     aggregateTests(subject);
     lookupTests(subject);
   });

@@ -71,7 +71,10 @@ function devicesRoute(context: ApiContext): Route {
     async handler({ limit, cursor }, exchange) {
       const after = cursor === undefined ? null : decodeKeyPage(binding, cursor);
       const found = await ask(context, exchange.signal, (signal) =>
-        context.store.devices(after, limit + 1, signal),
+        context.store.devices(
+          { measurements: context.registry.measurements(), after, limit: limit + 1 },
+          signal,
+        ),
       );
       const devices = found.slice(0, limit);
       const last = devices.at(-1);
@@ -92,7 +95,10 @@ function deviceRoute(context: ApiContext): Route {
     output: { 'application/json': deviceOutput },
     problems: [404, 503],
     async handler({ id }, exchange) {
-      const device = await ask(context, exchange.signal, (signal) => context.store.device(id, signal));
+      const measurements = context.registry.measurements();
+      const device = await ask(context, exchange.signal, (signal) =>
+        context.store.device({ measurements, device: id }, signal),
+      );
       if (device === null)
         throw new MillraceError('device_unknown', `there is no device "${id.slice(0, 130)}"`);
       return json(deviceJson(device, context));

@@ -4,6 +4,8 @@ import type { JournalState, Settlement } from '../../journal/index.ts';
 import type { RegistryContents, SubjectVersion } from '../../registry/index.ts';
 import type {
   AggregateQuery,
+  DeviceQuery,
+  DevicesQuery,
   RowsQuery,
   Selection,
   StoredDevice,
@@ -55,8 +57,8 @@ export interface WriterCalls {
   registered(version: SubjectVersion, text: string): void;
   openRead(id: number, request: ReadRequest): Promise<OpenedRead>;
   nextPage(id: number): Promise<ReadPage>;
-  devices(id: number, after: string | null, limit: number): Promise<StoredDevice[]>;
-  device(id: number, device: string): Promise<StoredDevice | null>;
+  devices(id: number, query: DevicesQuery): Promise<StoredDevice[]>;
+  device(id: number, query: DeviceQuery): Promise<StoredDevice | null>;
   /** Ends a read wherever it is. */
   endRead(id: number, reason: PlainError | null): void;
   /** How long a call that could hang has taken in the store's writing half, in milliseconds; 0 when none runs. */

@@ -1,6 +1,15 @@
 import type { BirpcReturn } from 'birpc';
 import { MillraceError, type Cell } from '../../core/index.ts';
-import type { AggregateQuery, Answer, RowsQuery, Selection, Store, StoredDevice } from '../../store/index.ts';
+import type {
+  AggregateQuery,
+  Answer,
+  DeviceQuery,
+  DevicesQuery,
+  RowsQuery,
+  Selection,
+  Store,
+  StoredDevice,
+} from '../../store/index.ts';
 import { plain } from '../process-calls.ts';
 import type { OpenedRead, ReadRequest, WriterHostCalls, WriterCalls } from './calls.ts';
 
@@ -36,14 +45,14 @@ export class RemoteStore implements Pick<
     return this.#open({ kind: 'latest', query }, signal);
   }
 
-  async devices(after: string | null, limit: number, signal: AbortSignal): Promise<StoredDevice[]> {
+  async devices(query: DevicesQuery, signal: AbortSignal): Promise<StoredDevice[]> {
     const read = this.#read(signal);
-    return read.end(await read.step((calls, id) => calls.devices(id, after, limit)));
+    return read.end(await read.step((calls, id) => calls.devices(id, query)));
   }
 
-  async device(device: string, signal: AbortSignal): Promise<StoredDevice | null> {
+  async device(query: DeviceQuery, signal: AbortSignal): Promise<StoredDevice | null> {
     const read = this.#read(signal);
-    return read.end(await read.step((calls, id) => calls.device(id, device)));
+    return read.end(await read.step((calls, id) => calls.device(id, query)));
   }
 
   async #open(request: ReadRequest, signal: AbortSignal): Promise<Answer> {

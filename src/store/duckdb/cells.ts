@@ -1,19 +1,19 @@
-import type { DuckDBConnection, DuckDBDataChunk, DuckDBValue } from '@duckdb/node-api';
+import {
+  DuckDBVarCharVector,
+  type DuckDBConnection,
+  type DuckDBDataChunk,
+  type DuckDBValue,
+} from '@duckdb/node-api';
+import duckdb from '@duckdb/node-bindings';
 import type { Cell } from '../../core/index.ts';
+import { textsOf } from './texts.ts';
 
 const MAX_INT64 = 9_223_372_036_854_775_807n;
 const MIN_INT64 = -9_223_372_036_854_775_808n;
 
-/** A value out of a result. A sum beyond 64 bits becomes a float. */
+/** A value out of a result, other than a text. A sum beyond 64 bits becomes a float. */
 function toCell(value: DuckDBValue): Cell {
-  if (
-    value === null ||
-    typeof value === 'number' ||
-    typeof value === 'string' ||
-    typeof value === 'boolean'
-  ) {
-    return value;
-  }
+  if (value === null || typeof value === 'number' || typeof value === 'boolean') return value;
   if (typeof value === 'bigint') return value > MAX_INT64 || value < MIN_INT64 ? Number(value) : value;
   throw new TypeError('the statement returned a type that the store does not use');
 }
@@ -24,9 +24,12 @@ export function rowsOf(chunk: DuckDBDataChunk): Cell[][] {
   const rows: Cell[][] = Array.from({ length: rowCount }, () => []);
   for (let c = 0; c < columnCount; c++) {
     const vector = chunk.getColumnVector(c);
-    for (let r = 0; r < rowCount; r++) {
-      rows[r]?.push(toCell(vector.getItem(r)));
+    if (vector instanceof DuckDBVarCharVector) {
+      const texts = textsOf(duckdb.data_chunk_get_vector(chunk.chunk, c), rowCount);
+      for (let r = 0; r < rowCount; r++) rows[r]?.push(texts[r] ?? null);
+      continue;
     }
+    for (let r = 0; r < rowCount; r++) rows[r]?.push(toCell(vector.getItem(r)));
   }
   return rows;
 }

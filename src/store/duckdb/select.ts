@@ -1,6 +1,7 @@
 import { selectColumns, type ColumnDef } from '../../core/index.ts';
 import { tagOf } from '../row-key.ts';
 import type { RowKey, RowsQuery, Selection } from '../store.ts';
+import { isTagText } from '../tag-text.ts';
 import { Parameters, SQL_TYPES, timeLiteral, type Statement } from './sql.ts';
 import type { Table } from './tables.ts';
 
@@ -31,7 +32,8 @@ export function whereSql(
 ): string {
   const conditions: string[] = [];
   const oneOf = (sql: string, values: readonly string[]): void => {
-    conditions.push(`${sql} IN (${values.map((value) => parameters.add(value)).join(', ')})`);
+    const possible = values.filter(isTagText).map((value) => parameters.add(value));
+    conditions.push(possible.length === 0 ? 'false' : `${sql} IN (${possible.join(', ')})`);
   };
   if (selection.fromNs !== undefined) conditions.push(`${TIME} >= ${timeLiteral(selection.fromNs)}`);
   if (selection.toNs !== undefined) conditions.push(`${TIME} < ${timeLiteral(selection.toNs)}`);

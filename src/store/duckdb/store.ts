@@ -2,6 +2,8 @@ import { MillraceError, messageOf, selectColumns, type ColumnBatch } from '../..
 import type {
   AggregateQuery,
   Answer,
+  DeviceQuery,
+  DevicesQuery,
   RefusedPoint,
   RowsQuery,
   Selection,
@@ -141,12 +143,12 @@ export class DuckDbStore implements Store {
     return this.#stream(selection.measurement.name, (table) => latestSql(table, selection), columns, signal);
   }
 
-  async devices(after: string | null, limit: number, signal: AbortSignal): Promise<StoredDevice[]> {
-    return (await this.#readable().reader.rows(devicesSql(after, limit), signal)).map(storedDevice);
+  async devices(query: DevicesQuery, signal: AbortSignal): Promise<StoredDevice[]> {
+    return (await this.#readable().reader.rows(devicesSql(query), signal)).map(storedDevice);
   }
 
-  async device(id: string, signal: AbortSignal): Promise<StoredDevice | null> {
-    const [row] = await this.#readable().reader.rows(deviceSql(id), signal);
+  async device(query: DeviceQuery, signal: AbortSignal): Promise<StoredDevice | null> {
+    const [row] = await this.#readable().reader.rows(deviceSql(query), signal);
     return row === undefined ? null : storedDevice(row);
   }
 

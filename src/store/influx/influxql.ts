@@ -1,5 +1,6 @@
 import type { Measurement, SelectedColumns } from '../../core/index.ts';
 import type { Selection } from '../store.ts';
+import { isTagText } from '../tag-text.ts';
 
 /** A name in InfluxQL: measurement, tag or field. */
 export function identifier(name: string): string {
@@ -7,13 +8,31 @@ export function identifier(name: string): string {
 }
 
 /** A string value in InfluxQL. */
-export function literal(text: string): string {
+function literal(text: string): string {
   return `'${text.replace(/['\\]/g, '\\$&').replaceAll('\n', '\\n')}'`;
 }
 
 /**
- * The condition of a selection for WHERE; null when it cannot match anything. An empty tag is a missing one and
- * never matches.
+ * That a tag has this very text, for WHERE. A string in InfluxQL cannot hold a carriage return, which is read as a
+ * newline; a regular expression can name it.
+ */
+function tagIs(tag: string, text: string): string {
+  if (!text.includes('\r')) return `${identifier(tag)} = ${literal(text)}`;
+  const spelled = text.replace(
+    /[^A-Za-z0-9\u0080-\u{10ffff}]/gu,
+    (each) => `\\x{${(each.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+  return `${identifier(tag)} =~ /^${spelled}$/`;
+}
+
+/** That a tag has one of the texts, for WHERE; null where none of them can be a tag's. */
+export function tagIsAny(tag: string, texts: readonly string[]): string | null {
+  const possible = texts.filter(isTagText).map((text) => tagIs(tag, text));
+  return possible.length === 0 ? null : `(${possible.join(' OR ')})`;
+}
+
+/**
+ * The condition of a selection for WHERE; null when it cannot match anything.
  */
 export function condition(
   selection: Pick<Selection, 'measurement' | 'devices' | 'tags'> &
@@ -27,17 +46,12 @@ export function condition(
   const isTag = (name: string): boolean => selection.measurement.tags.some((tag) => tag.name === name);
   for (const [name, values] of [['device', selection.devices] as const, ...Object.entries(selection.tags)]) {
     if (values.length === 0) continue;
-    // No stored tag is empty or holds a NUL; InfluxQL takes '' for a missing tag and has no form for NUL. Asked
-    // for a name that is no tag, it would compare a field.
-    const possible = values.filter((value) => value !== '' && !value.includes('\0'));
-    if (possible.length === 0 || (name !== 'device' && !isTag(name))) return null;
-    parts.push(anyOf(name, possible));
+    // Asked for a name that is no tag, InfluxQL would compare a field.
+    const any = name === 'device' || isTag(name) ? tagIsAny(name, values) : null;
+    if (any === null) return null;
+    parts.push(any);
   }
   return parts.length === 0 ? 'true' : parts.join(' AND ');
-}
-
-function anyOf(tag: string, values: readonly string[]): string {
-  return `(${values.map((value) => `${identifier(tag)} = ${literal(value)}`).join(' OR ')})`;
 }
 
 /** What raw rows select: device, tags, fields. The answer has the time in front of them. */

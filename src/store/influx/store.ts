@@ -2,6 +2,8 @@ import { MillraceError, messageOf, selectColumns, type ColumnBatch } from '../..
 import type {
   AggregateQuery,
   Answer,
+  DeviceQuery,
+  DevicesQuery,
   RefusedPoint,
   RowsQuery,
   Selection,
@@ -171,12 +173,12 @@ class InfluxStore implements Store {
     return this.#reader.stream(columns, view, this.#ending(signal), read);
   }
 
-  async devices(after: string | null, limit: number, signal: AbortSignal): Promise<StoredDevice[]> {
-    return this.#reader.collect(this.#ending(signal), (run) => readDevices(after, limit, run));
+  async devices(query: DevicesQuery, signal: AbortSignal): Promise<StoredDevice[]> {
+    return this.#reader.collect(this.#ending(signal), (run) => readDevices(query, run));
   }
 
-  async device(id: string, signal: AbortSignal): Promise<StoredDevice | null> {
-    return this.#reader.collect(this.#ending(signal), (run) => readDevice(id, run));
+  async device(query: DeviceQuery, signal: AbortSignal): Promise<StoredDevice | null> {
+    return this.#reader.collect(this.#ending(signal), (run) => readDevice(query, run));
   }
 
   probe(): Promise<void> {
