@@ -8,6 +8,7 @@ export * from './device.ts';
 export * from './transports.ts';
 export * from './time.ts';
 export * from './slice.ts';
+export * from './places.ts';
 export * from './cursor.ts';
 export * from './measurement.ts';
 export * from './columns.ts';

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   MillraceError,
+  Places,
   selectColumns,
   type Clock,
   type Measurement,
@@ -15,7 +16,6 @@ import { EncodedCache, Group } from './group.ts';
 import type { TailLimits } from './limits.ts';
 import type { TailCounts, TailSink } from './outlet.ts';
 import type { SubscribeRequest } from './request.ts';
-import { Slots } from './slots.ts';
 import { Subscription, type SubscriptionHost } from './subscription.ts';
 
 export interface HubParts {
@@ -43,7 +43,7 @@ export class TailHub implements SubscriptionHost {
   readonly clock: Clock;
   readonly limits: TailLimits;
   readonly blocks: BlockReader;
-  readonly slots: Slots;
+  readonly slots: Places;
   readonly messageRows: number;
   readonly joinRows: number;
   readonly inherited: number;
@@ -79,7 +79,7 @@ export class TailHub implements SubscriptionHost {
       (position, cause) =>
         parts.onDefect(new Error(`the frame at position ${position} cannot be decoded`, { cause })),
     );
-    this.slots = new Slots(parts.limits.historyReads);
+    this.slots = new Places(parts.limits.historyReads);
     this.#encoded = new EncodedCache(parts.limits.encodedChars);
     this.inherited = parts.journal.head();
     this.#position = this.inherited;

@@ -7,6 +7,7 @@ import {
   type Cursor,
   type ErrorCode,
   type Measurement,
+  type Places,
 } from '../core/index.ts';
 import type { EncodedBlock } from './encode.ts';
 import { queryUrl } from './filter.ts';
@@ -17,13 +18,12 @@ import type { TailLimits } from './limits.ts';
 import { newestRows } from './newest.ts';
 import { Outlet, type TailCounts, type TailSink } from './outlet.ts';
 import type { SubscribeRequest, SubscriptionId, TailStart } from './request.ts';
-import type { Slots } from './slots.ts';
 
 /** What the hub gives its subscriptions. */
 export interface SubscriptionHost extends HistorySources {
   readonly clock: Clock;
   readonly limits: TailLimits;
-  readonly slots: Slots;
+  readonly slots: Places;
   readonly counts: TailCounts;
   /** The measurement as registered now. */
   measurement(name: string): Measurement;
@@ -188,8 +188,8 @@ export class Subscription implements LiveMember {
     // Late rows that came since the start count as live, wherever the store's view ends.
     let liveFrom = this.#fromNs === null ? this.#position : this.#joinedAt;
     while (this.#history !== null && !this.closed) {
-      const release = await this.#host.slots.acquire(signal);
-      if (release === null) return;
+      const leave = await this.#host.slots.take(signal).catch(() => null);
+      if (leave === null) return;
       let stalled = false;
       try {
         const { selected, filter } = this.group;
@@ -213,7 +213,7 @@ export class Subscription implements LiveMember {
         if (!(error instanceof JoinTooLarge || isCode(error, 'cursor_expired'))) throw error;
         this.#skipHistory();
       } finally {
-        release();
+        leave();
       }
       if (stalled) await this.#out.waitForDrain();
     }

@@ -1,8 +1,7 @@
 import type { DuckDBConnection, DuckDBInstance, DuckDBResult } from '@duckdb/node-api';
-import { LIMITS, MillraceError, messageOf, type Cell } from '../../core/index.ts';
+import { LIMITS, MillraceError, Places, messageOf, type Cell, type Leave } from '../../core/index.ts';
 import type { Answer, View } from '../store.ts';
 import { readRows, rowsOf } from './cells.ts';
-import { Semaphore } from './semaphore.ts';
 import { OWN, type Statement } from './sql.ts';
 
 /** An interrupt that comes before its statement has started is lost, so it is repeated until the call ends. */
@@ -14,16 +13,16 @@ const INTERRUPT_EVERY_MS = 25;
  */
 export class SnapshotReader {
   readonly #instance: DuckDBInstance;
-  readonly #queries: Semaphore;
+  readonly #queries: Places;
   /** Calls into DuckDB at once. Each holds a thread of libuv's pool, and the writer must find one free. */
-  readonly #calls: Semaphore;
+  readonly #calls: Places;
   readonly #open = new Set<Snapshot>();
   #closed: MillraceError | null = null;
 
   constructor(instance: DuckDBInstance, maxQueries: number, maxWaiting: number, maxCalls: number) {
     this.#instance = instance;
-    this.#queries = new Semaphore(maxQueries, maxWaiting);
-    this.#calls = new Semaphore(maxCalls, LIMITS.maxQueries + LIMITS.maxQueriesWaiting);
+    this.#queries = new Places(maxQueries, maxWaiting);
+    this.#calls = new Places(maxCalls, LIMITS.maxQueries + LIMITS.maxQueriesWaiting);
   }
 
   /** Streams a statement; without one the answer has no rows, only the position. */
@@ -59,8 +58,9 @@ export class SnapshotReader {
   }
 
   async #begin(signal: AbortSignal): Promise<Snapshot> {
+    let leave: Leave;
     try {
-      await this.#queries.acquire(signal);
+      leave = await this.#queries.take(signal);
     } catch (error) {
       throw readError(error, signal.reason);
     }
@@ -70,12 +70,12 @@ export class SnapshotReader {
       const connection = await this.#instance.connect();
       const snapshot: Snapshot = new Snapshot(connection, this.#calls, signal, () => {
         this.#open.delete(snapshot);
-        this.#queries.release();
+        leave();
       });
       this.#open.add(snapshot);
       return snapshot;
     } catch (error) {
-      this.#queries.release();
+      leave();
       throw readError(error, null);
     }
   }
@@ -84,7 +84,7 @@ export class SnapshotReader {
 /** One read transaction. Everything it holds is freed by release(), which may be called often. */
 class Snapshot {
   readonly #connection: DuckDBConnection;
-  readonly #calls: Semaphore;
+  readonly #calls: Places;
   readonly #signal: AbortSignal;
   readonly #onRelease: () => void;
   readonly #onAbort: () => void;
@@ -93,7 +93,7 @@ class Snapshot {
   #cancelled: unknown = null;
   #released: Promise<void> | null = null;
 
-  constructor(connection: DuckDBConnection, calls: Semaphore, signal: AbortSignal, onRelease: () => void) {
+  constructor(connection: DuckDBConnection, calls: Places, signal: AbortSignal, onRelease: () => void) {
     this.#connection = connection;
     this.#calls = calls;
     this.#signal = signal;
@@ -165,7 +165,7 @@ class Snapshot {
   /** One call into DuckDB. A failed one ends the snapshot. */
   async #call<T>(work: () => Promise<T>): Promise<T> {
     try {
-      await this.#calls.acquire(this.#signal);
+      const leave = await this.#calls.take(this.#signal);
       try {
         this.#check();
         this.#busy = true;
@@ -176,7 +176,7 @@ class Snapshot {
         return value;
       } finally {
         this.#busy = false;
-        this.#calls.release();
+        leave();
       }
     } catch (error) {
       await this.release();

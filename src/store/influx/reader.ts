@@ -1,30 +1,29 @@
-import type { Cell } from '../../core/index.ts';
+import type { Cell, Leave, Places } from '../../core/index.ts';
 import type { Answer, View } from '../store.ts';
 import { readAnswer, type SeriesPiece } from './answer.ts';
-import type { QueryPermits } from './permits.ts';
 import { queryEnded, type InfluxTransport } from './transport.ts';
 
 /** Runs InfluxQL statements as one request and gives their answers in order. */
 export type RunStatements = (statements: readonly string[]) => AsyncIterable<SeriesPiece>;
 
 /**
- * Holds a permit for as long as a read takes. `onResult` hears how each read of the server ended: null where
+ * Holds a place for as long as a read takes. `onResult` hears how each read of the server ended: null where
  * it went well.
  */
 export class InfluxReader {
   readonly #transport: InfluxTransport;
-  readonly #permits: QueryPermits;
+  readonly #places: Places;
   readonly #onResult: (error: unknown) => void;
 
-  constructor(transport: InfluxTransport, permits: QueryPermits, onResult: (error: unknown) => void) {
+  constructor(transport: InfluxTransport, places: Places, onResult: (error: unknown) => void) {
     this.#transport = transport;
-    this.#permits = permits;
+    this.#places = places;
     this.#onResult = onResult;
   }
 
   /** A read that is taken whole. */
   async collect<T>(signal: AbortSignal, read: (run: RunStatements) => Promise<T>): Promise<T> {
-    const release = await this.#permits.take(signal);
+    const release = await this.#take(signal);
     try {
       return await read(this.#runner(signal));
     } finally {
@@ -42,7 +41,7 @@ export class InfluxReader {
     signal: AbortSignal,
     read: (run: RunStatements) => AsyncIterable<Cell[][]>,
   ): Promise<Answer> {
-    const release = await this.#permits.take(signal);
+    const release = await this.#take(signal);
     const chunks = read(this.#runner(signal))[Symbol.asyncIterator]();
     const end = async (): Promise<void> => {
       signal.removeEventListener('abort', abandon);
@@ -72,6 +71,14 @@ export class InfluxReader {
     };
     if (first.done === true) await end();
     return { columns, view, chunks: rest() };
+  }
+
+  async #take(signal: AbortSignal): Promise<Leave> {
+    try {
+      return await this.#places.take(signal);
+    } catch (error) {
+      throw signal.aborted ? queryEnded(signal) : error;
+    }
   }
 
   #runner(signal: AbortSignal): RunStatements {

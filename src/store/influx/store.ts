@@ -1,4 +1,11 @@
-import { MillraceError, messageOf, selectColumns, type ColumnBatch } from '../../core/index.ts';
+import {
+  LIMITS,
+  MillraceError,
+  Places,
+  messageOf,
+  selectColumns,
+  type ColumnBatch,
+} from '../../core/index.ts';
 import type {
   AggregateQuery,
   Answer,
@@ -21,7 +28,6 @@ import { InfluxHealth } from './health.ts';
 import { BodyPool } from './body.ts';
 import { Encoder } from './encoder.ts';
 import { readLatest } from './latest.ts';
-import { QueryPermits } from './permits.ts';
 import { InfluxReader } from './reader.ts';
 import { streamRows } from './rows.ts';
 import { InfluxTransport, type InfluxConnection } from './transport.ts';
@@ -58,8 +64,10 @@ class InfluxStore implements Store {
     this.#transport = new InfluxTransport(connection);
     this.#sender = new BodySender(this.#transport, this.#pool);
     this.#health = new InfluxHealth(() => this.#probe());
-    this.#reader = new InfluxReader(this.#transport, new QueryPermits(), (error) =>
-      this.#health.onRead(error),
+    this.#reader = new InfluxReader(
+      this.#transport,
+      new Places(LIMITS.maxQueries, LIMITS.maxQueriesWaiting),
+      (error) => this.#health.onRead(error),
     );
   }
 
