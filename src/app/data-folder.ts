@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { MillraceError, messageOf } from '../core/index.ts';
+import { OpenFiles } from '../files/index.ts';
 import { lockFile } from './file-lock.ts';
 
 /** The layout of the data folder; a higher number on disk was written by a newer version. */
@@ -10,6 +11,8 @@ const FORMAT = 1;
 export interface DataFolder {
   /** Absolute path of something inside. */
   path(name: string): string;
+  /** Throws `data_dir_gone` when the folder at this path is another one by now, or none. */
+  look(): void;
   release(): void;
 }
 
@@ -50,8 +53,10 @@ function usable(root: string, take: () => DataFolder): DataFolder {
 
 function lock(root: string): DataFolder {
   checkVersion(join(root, 'format'));
-  const release = lockFile(join(root, 'lock'), `uses the data folder ${root}`);
-  return { path: (name) => join(root, name), release };
+  const path = join(root, 'lock');
+  const release = lockFile(path, `uses the data folder ${root}`);
+  const files = new OpenFiles([path]);
+  return { path: (name) => join(root, name), look: () => files.look(), release };
 }
 
 function checkVersion(file: string): void {

@@ -94,6 +94,11 @@ async function startIn(
     maxDeadLetters: settings['dead-letters-max'],
     maxDeadLetterBytes: settings['dead-letters-max-bytes'],
     maxDeadLetterAgeMs: settings['dead-letters-max-age'],
+    // Without the lock another server might come; without the registry nobody could read the frames.
+    alsoLook: () => {
+      folder.look();
+      registry.look();
+    },
   });
   opened.push(() => journal.close());
   logJournalState(journal, logger);
@@ -112,6 +117,7 @@ async function startIn(
     clock,
     logger,
     random: Math.random,
+    look: () => folder.look(),
     wrote: (ms) => metrics.storeWriteSeconds.observe(ms / 1000),
     failed: (kind) => metrics.storeWriteFailures.inc({ kind }),
     retried: () => metrics.storeRetries.inc(),

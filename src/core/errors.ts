@@ -97,6 +97,9 @@ export const ERRORS = {
   too_many_queries: row(503, 'Try again in a moment.', { retry: true }),
   // starting
   config_invalid: row(500, 'Correct the setting that the message names.'),
+  data_dir_gone: row(503, 'Put the data folder back as it was; a copy is taken up by a restart only.', {
+    retry: true,
+  }),
   data_dir_in_use: row(500, 'Stop the other process, or give this one its own MILLRACE_DATA_DIR.'),
   data_dir_unwritable: row(500, 'Make the data folder writable for this user.'),
   data_dir_version: row(500, 'The data was written by a newer version: install that one.'),

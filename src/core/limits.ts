@@ -66,6 +66,11 @@ export const LIMITS = {
   journalMaxAgeMs: null,
   /** What is due by age alone is looked for this often, in milliseconds. */
   journalUpkeepMs: 60_000,
+  /**
+   * This often it is looked whether the open files are still where the next start looks for them, in milliseconds. What
+   * is acknowledged in between may be in files that were deleted.
+   */
+  filesLookMs: 100,
   /** A frame that numbers nothing is a duplicate when its content came within this time (setting), in milliseconds. */
   dedupeWindowMs: 60 * 60_000,
   /** Newest contents that are remembered per device (setting) … */

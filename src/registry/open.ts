@@ -90,6 +90,10 @@ class DiskRegistry implements Registry {
     return () => this.#listeners.delete(listener);
   }
 
+  look(): void {
+    this.#files.look();
+  }
+
   async close(): Promise<void> {
     await this.#last;
     await this.#files.close();

@@ -40,7 +40,7 @@ export interface Registry {
   versions(subject: string): readonly SubjectVersion[];
   /**
    * Registers a schema under a subject, durably; the same text again is no new version (spaces and line
-   * breaks apart). Throws `schema_invalid`, `schema_unmappable`, `schema_conflict` or `registry_full`.
+   * breaks apart). Throws `schema_invalid`, `schema_unmappable`, `schema_conflict`, `registry_full` or `data_dir_gone`.
    */
   register(subject: string, text: string): Promise<{ id: number; version: number }>;
   /**
@@ -50,6 +50,8 @@ export interface Registry {
   onChange(listener: (version: SubjectVersion) => unknown): () => void;
   /** All that is registered, for a copy in another process. */
   contents(): RegistryContents;
+  /** Throws `data_dir_gone` when its files are not the ones any more that the next start will find. */
+  look(): void;
   close(): Promise<void>;
 }
 

@@ -1,6 +1,8 @@
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { open, type RootDatabase, type Database } from 'lmdb';
 import { MillraceError } from '../core/index.ts';
+import { OpenFiles } from '../files/index.ts';
 import type { SubjectVersion } from './registry.ts';
 
 const FORMAT = 1;
@@ -16,8 +18,10 @@ export class SchemaFiles {
   readonly #schemas: Database<{ text: string }, number>;
   readonly #versions: Database<{ id: number; deleted: boolean }, [string, number]>;
   readonly #meta: Database<number, string>;
+  readonly #files: OpenFiles;
 
-  private constructor(root: RootDatabase) {
+  private constructor(root: RootDatabase, dir: string) {
+    this.#files = new OpenFiles([join(dir, 'data.mdb'), join(dir, 'lock.mdb')]);
     this.#root = root;
     this.#schemas = root.openDB({ name: 'schemas', encoding: 'json' });
     this.#versions = root.openDB({ name: 'versions', encoding: 'json' });
@@ -27,7 +31,7 @@ export class SchemaFiles {
   /** Opens or makes the folder. Throws `data_dir_version` when a newer version of the program wrote it. */
   static async open(dir: string): Promise<SchemaFiles> {
     await mkdir(dir, { recursive: true });
-    const files = new SchemaFiles(open({ path: dir, maxDbs: 8 }));
+    const files = new SchemaFiles(open({ path: dir, maxDbs: 8 }), dir);
     const format = files.#meta.get('format') ?? FORMAT;
     if (format > FORMAT) {
       await files.close();
@@ -55,7 +59,7 @@ export class SchemaFiles {
     return this.#meta.get('nextId') ?? 1;
   }
 
-  /** Writes a version, and its schema when that is new, in one transaction; resolves when it is synced. */
+  /** Writes a version, and its schema when that is new, in one transaction; resolves when it is synced. Throws as `look` does. */
   async add(version: SubjectVersion, newText: string | null): Promise<void> {
     const { subject, id, deleted } = version;
     await this.#root.transaction(() => {
@@ -67,6 +71,12 @@ export class SchemaFiles {
       void this.#versions.put([subject, version.version], { id, deleted });
     });
     await this.#root.flushed;
+    this.look();
+  }
+
+  /** Throws `data_dir_gone` when the files at their paths are other ones by now, or none. */
+  look(): void {
+    this.#files.look();
   }
 
   async close(): Promise<void> {

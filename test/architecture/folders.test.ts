@@ -6,6 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 const RANKS: Record<string, number> = {
   core: 0,
   config: 1,
+  files: 1,
   telemetry: 1,
   net: 1,
   codec: 2,

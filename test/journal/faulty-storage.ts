@@ -86,6 +86,9 @@ export class FaultyStorage implements Storage {
     if (this.#fault !== null) throw this.#fault;
     await this.#files.probe(bytes);
   }
+  look() {
+    this.#files.look();
+  }
   forgetDeadReaders() {
     this.#files.forgetDeadReaders();
   }

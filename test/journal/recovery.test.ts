@@ -166,7 +166,7 @@ describe('a journal whose commit failed', () => {
     renameSync(file, `${file}.away`);
     await expect(journal.flush()).rejects.toMatchObject({ code: 'journal_failed' });
     await until('some tries', () => storage.reopened >= 3);
-    expect(journal.stats().reason).toContain('has gone');
+    expect(journal.stats().reason).toContain('was deleted or moved away');
     renameSync(`${file}.away`, file);
     storage.failWith(null);
     await isOpen(journal);

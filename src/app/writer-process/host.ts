@@ -27,6 +27,8 @@ export interface WriterProcessOptions extends Pick<
   clock: Clock;
   logger: Logger;
   random: () => number;
+  /** Throws when the data folder is not the one any more that this process uses. */
+  look: () => void;
 }
 
 /** A writer process, and what it told last. */
@@ -142,6 +144,8 @@ export class WriterProcess {
 
   async #launch(): Promise<void> {
     const { settings, dir, journal, registry, logger } = this.#options;
+    // It would open what is there now.
+    this.#options.look();
     const child = fork(PROGRAM, {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -25,6 +25,12 @@ export interface Environment {
 
 export const DATA_FILE = 'journal.lmdb';
 
+/** Paths of the files that an open environment in `dir` has. */
+export function filesIn(dir: string): string[] {
+  const path = join(dir, DATA_FILE);
+  return [path, `${path}-lock`];
+}
+
 /**
  * Opens the environment in `dir` without writing to it, making the file with `fill` when there is none. A file
  * that lmdb could not use without ending the process is refused with `journal_corrupt`. `mapBytes` is address

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import type { Database } from 'lmdb';
 import { LIMITS, MillraceError, messageOf } from '../../core/index.ts';
+import { OpenFiles } from '../../files/index.ts';
 import { type BlockInfo, readBlockInfo } from './block.ts';
-import { type Environment, openEnvironment, settleMetaPages } from './environment.ts';
+import { type Environment, filesIn, openEnvironment, settleMetaPages } from './environment.ts';
 import { FORMAT, readMeta, sealState, writeFirst } from './format.ts';
 import { type Databases, LmdbReads, mapBytesOf, openDatabases, readLetter } from './lmdb-reads.ts';
 import type { JournalState } from './state.ts';
@@ -47,6 +48,7 @@ class LmdbStorage extends LmdbReads implements Storage {
   readonly #dir: string;
   readonly #mapBytes: number;
   readonly #writer: number;
+  readonly #files: OpenFiles;
   /** Headers of the newest blocks as they were written: every commit and settlement asks for some. */
   readonly #written = new Map<number, BlockInfo>();
   #state: JournalState;
@@ -65,6 +67,7 @@ class LmdbStorage extends LmdbReads implements Storage {
     this.epoch = epoch;
     this.#state = state;
     this.#writer = writer;
+    this.#files = new OpenFiles(filesIn(dir));
   }
 
   get state(): JournalState {
@@ -114,6 +117,8 @@ class LmdbStorage extends LmdbReads implements Storage {
   }
 
   async reopen(): Promise<void> {
+    // While they are away the open ones are kept: their inodes cannot be given to others then.
+    this.look();
     const before = this.databases;
     this.databases = null;
     this.#written.clear();
@@ -133,6 +138,10 @@ class LmdbStorage extends LmdbReads implements Storage {
       await environment.root.close();
       throw error;
     }
+  }
+
+  look(): void {
+    this.#files.look();
   }
 
   async probe(bytes: number): Promise<void> {

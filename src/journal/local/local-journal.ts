@@ -1,4 +1,4 @@
-import { MillraceError } from '../../core/index.ts';
+import { LIMITS, MillraceError, steadyClock } from '../../core/index.ts';
 import type { BlockMemory } from '../block-memory.ts';
 import type {
   DeadLetter,
@@ -44,7 +44,9 @@ export class LmdbJournal implements Journal, Leader {
   readonly #replayedIds = new ReplayedIds();
   readonly #flushes = new Flushes();
   readonly #recovery: Recovery;
-  readonly #upkeepTimer: NodeJS.Timeout;
+  readonly #timers: readonly NodeJS.Timeout[];
+  /** When it was last seen that the files are where they were, on the steady clock. */
+  #lookedMs = 0;
   #memory: Memory;
   #incoming: Incoming;
   #state: JournalState;
@@ -77,7 +79,10 @@ export class LmdbJournal implements Journal, Leader {
       },
     );
     this.#updateAdmission();
-    this.#upkeepTimer = setInterval(() => this.#upkeep(), settings.upkeepMs).unref();
+    this.#timers = [
+      setInterval(() => this.#upkeep(), settings.upkeepMs).unref(),
+      setInterval(() => this.#lookIdle(), LIMITS.filesLookMs).unref(),
+    ];
   }
 
   state(): JournalState {
@@ -200,7 +205,7 @@ export class LmdbJournal implements Journal, Leader {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#upkeepTimer);
+    for (const timer of this.#timers) clearInterval(timer);
     await this.#recovery.stop();
     try {
       if (this.#failure === null) {
@@ -262,6 +267,8 @@ export class LmdbJournal implements Journal, Leader {
         if (!transaction.empty) await this.#storage.commit(transaction.change);
         // What it looked through in vain took its time, too.
         else if (transaction.more) await new Promise((resolve) => setImmediate(resolve));
+        // What is synced counts only where the next start finds it.
+        if (steadyClock.nowMs() - this.#lookedMs >= LIMITS.filesLookMs) this.#look();
       } catch (error) {
         this.#fail(error, batches, settlements, replay);
         break;
@@ -272,6 +279,22 @@ export class LmdbJournal implements Journal, Leader {
     }
     // At once, not in a continuation: what is taken from here on starts the next run.
     this.#busy = false;
+  }
+
+  /** While commits follow each other, they look. */
+  #lookIdle(): void {
+    if (this.#failure !== null || this.#busy) return;
+    try {
+      this.#look();
+    } catch (error) {
+      this.#fail(error, [], [], null);
+    }
+  }
+
+  #look(): void {
+    this.#storage.look();
+    this.#settings.alsoLook();
+    this.#lookedMs = steadyClock.nowMs();
   }
 
   /** Looks for what is due by age alone, for which no traffic may come. */
@@ -331,6 +354,7 @@ export class LmdbJournal implements Journal, Leader {
    */
   async #recover(): Promise<void> {
     const storage = this.#storage;
+    this.#settings.alsoLook();
     await storage.reopen();
     const { head } = storage.state;
     if (head < this.#state.head) {

@@ -21,4 +21,6 @@ export interface JournalSettings
   /** What is due by age alone is looked for this often. */
   upkeepMs: number;
   clock: Clock;
+  /** Throws when something else is gone without which the frames would be lost at the next start. */
+  alsoLook: () => void;
 }

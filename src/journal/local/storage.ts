@@ -50,12 +50,14 @@ export interface Storage extends Reads {
   commit(change: Change): Promise<void>;
   /**
    * After a failed commit: opens the files anew and reads the state from them; what they say counts. Writes
-   * nothing but what is there. Throws when that does not work, and may be called again; `data_dir_in_use` when
+   * nothing but what is there. Throws when that does not work, `data_dir_gone` too, and may be called again; `data_dir_in_use` when
    * another process has become the writer, for good.
    */
   reopen(): Promise<void>;
   /** Resolves when so many bytes have been written, synced and removed again: there is room for as many. */
   probe(bytes: number): Promise<void>;
+  /** Throws `data_dir_gone` when the files are not the ones any more that the next start will find. */
+  look(): void;
   /** As Leader has it. */
   forgetDeadReaders(): void;
 }

@@ -4,6 +4,7 @@ import type { StorePosition } from '../store.ts';
 import { ChunkFiller } from './chunk-filler.ts';
 import { prepare } from './format.ts';
 import { readPosition } from './position.ts';
+import { DatabaseFiles } from './database-files.ts';
 import { SnapshotReader } from './snapshot.ts';
 import { CATALOG, OWN } from './sql.ts';
 import { Tables } from './tables.ts';
@@ -37,6 +38,7 @@ export class Database {
   readonly reader: SnapshotReader;
   /** As the file had it when it was opened. */
   readonly position: StorePosition | null;
+  readonly #files: DatabaseFiles;
   readonly #instance: DuckDBInstance;
 
   private constructor(
@@ -44,8 +46,10 @@ export class Database {
     writer: DuckDBConnection,
     tables: Tables,
     position: StorePosition | null,
+    files: DatabaseFiles,
     options: DatabaseOptions,
   ) {
+    this.#files = files;
     this.#instance = instance;
     this.writer = writer;
     this.tables = tables;
@@ -67,7 +71,8 @@ export class Database {
       await prepare(writer, file);
       const tables = new Tables(options.maxSeriesTracked);
       await tables.load(writer);
-      return new Database(instance, writer, tables, await readPosition(writer), options);
+      const position = await readPosition(writer);
+      return new Database(instance, writer, tables, position, new DatabaseFiles(file), options);
     } catch (error) {
       instance.closeSync();
       throw error;
@@ -82,6 +87,19 @@ export class Database {
     } catch {
       return false;
     }
+  }
+
+  /** Throws `data_dir_gone` when the file is not the one any more that the next start will find. */
+  look(): void {
+    this.#files.look();
+  }
+
+  /** The same after a commit, which is made safe where only the write-ahead log is gone. */
+  async committed(): Promise<void> {
+    this.#files.look();
+    if (this.#files.logIsWhereItWas()) return;
+    await this.writer.run(`CHECKPOINT ${CATALOG}`);
+    this.#files.logIsWhereItWas();
   }
 
   /** Ends the reads with `reason`, folds the write-ahead log into the file, and lets go of it. */

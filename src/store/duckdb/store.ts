@@ -77,7 +77,10 @@ export class DuckDbStore implements Store {
     if (this.#closed !== null) return Promise.reject(closedError());
     const turn = this.#last.then(async () => {
       try {
-        const value = await work(this.#database ?? (await this.#reopen()));
+        const database = this.#database ?? (await this.#reopen());
+        database.look();
+        const value = await work(database);
+        await database.committed();
         this.#state = { state: 'up', reason: null };
         return value;
       } catch (error) {
@@ -153,7 +156,12 @@ export class DuckDbStore implements Store {
   }
 
   state(): StoreState {
-    return this.#state;
+    try {
+      if (this.#closed === null) this.#database?.look();
+      return this.#state;
+    } catch (error) {
+      return { state: 'down', reason: messageOf(error) };
+    }
   }
 
   /** Waits for running writes, ends reads, and folds the write-ahead log into the file. */
