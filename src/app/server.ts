@@ -13,6 +13,7 @@ import { openDataFolder, type DataFolder } from './data-folder.ts';
 import { logJournalState } from './journal-log.ts';
 import { IngestProcesses } from './ingest-process/host.ts';
 import { sessionLimits } from './session-limits.ts';
+import { timeBounds } from './time-bounds.ts';
 import { SharedPort } from './shared-port.ts';
 import { devicesByProcess, readyReport, writerStats } from './report.ts';
 import { WriterProcess } from './writer-process/host.ts';
@@ -78,7 +79,7 @@ async function startIn(
 
   const registry = await openRegistry({
     dir: folder.path('registry'),
-    maxTimeAheadMs: settings['max-time-ahead'],
+    ...timeBounds(settings),
   });
   opened.push(() => registry.close());
   const subjects = await loadSchemaFolder(registry, settings.schemas);

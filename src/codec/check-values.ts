@@ -60,13 +60,25 @@ export function readLong(b: Uint8Array, p: number): number {
   return p;
 }
 
+/** What readLong found. */
+export function wordsAsBigInt(): bigint {
+  return (BigInt(words[1] as number) << 32n) | BigInt((words[0] as number) >>> 0);
+}
+
 /** What readLong found, as a number: exact up to 2^53. */
 export function wordsAsNumber(): number {
   return (words[1] as number) * 4294967296 + ((words[0] as number) >>> 0);
 }
 
-/** A time of `perMs` units to the millisecond, from 1970 to `latestMs`. */
-export function checkTime(b: Uint8Array, p: number, e: number, perMs: number, latestMs: number): number {
+/** A time of `perMs` units to the millisecond, from `earliestMs` (1970 or later) to `latestMs`. */
+export function checkTime(
+  b: Uint8Array,
+  p: number,
+  e: number,
+  perMs: number,
+  earliestMs: number,
+  latestMs: number,
+): number {
   // Milliseconds of the years 1971 to 2039 take six bytes: what nearly every reading has, at half the cost.
   if (perMs === 1 && e - p >= 6) {
     const b0 = b[p] as number;
@@ -78,14 +90,15 @@ export function checkTime(b: Uint8Array, p: number, e: number, perMs: number, la
     // Five bytes that go on, one that ends and is not zero, and the lowest bit for a number that is not negative.
     if ((b0 & b1 & b2 & b3 & b4) > 127 && b5 < 128 && b5 !== 0 && (b0 & 1) === 0) {
       const low = ((b0 & 0x7e) >> 1) | ((b1 & 0x7f) << 6) | ((b2 & 0x7f) << 13) | ((b3 & 0x7f) << 20);
-      return ((b4 & 0x7f) | (b5 << 7)) * 0x800_0000 + low > latestMs ? REFUSED.time : p + 6;
+      const value = ((b4 & 0x7f) | (b5 << 7)) * 0x800_0000 + low;
+      return value > latestMs || value < earliestMs ? REFUSED.time : p + 6;
     }
   }
   const next = checkLong(b, p, e);
   if (next < 0) return next;
   readLong(b, p);
   const value = wordsAsNumber();
-  return value < 0 || value > latestMs * perMs ? REFUSED.time : next;
+  return value < earliestMs * perMs || value > latestMs * perMs ? REFUSED.time : next;
 }
 
 /** The index of a union branch or enum symbol below `count`; leaves it in words[0]. */

@@ -8,8 +8,11 @@ import { mapSchema } from './mapping.ts';
 import { shapeOf } from './plan.ts';
 import { LAST_MS } from './time-units.ts';
 
-/** `maxTimeAheadMs`: how far ahead of the time of receipt a reading's time may lie. */
-export interface CompileOptions {
+/** Bounds of the readings' times; LIMITS has the defaults. */
+export interface TimeBounds {
+  /** The earliest time, in milliseconds since the UTC epoch, 0 or more. */
+  minTimeMs?: number;
+  /** How far ahead of the time of receipt a time may lie. */
   maxTimeAheadMs?: number;
 }
 
@@ -18,12 +21,12 @@ export interface CompileOptions {
  * the bytes is generated at the first frame. Throws `schema_invalid` or `schema_unmappable`, whose message
  * and path name the field.
  */
-export function compileSchema(text: string, options: CompileOptions = {}): CompiledSchema {
+export function compileSchema(text: string, bounds: TimeBounds = {}): CompiledSchema {
   const type = parseAvroSchema(text, { defaults: true });
   const plan = mapSchema(type);
   const { mapping } = plan;
   const canonicalForm = canonicalFormOf(type);
-  const maxTimeAheadMs = options.maxTimeAheadMs ?? LIMITS.maxTimeAheadMs;
+  const { minTimeMs = LIMITS.minTimeMs, maxTimeAheadMs = LIMITS.maxTimeAheadMs } = bounds;
   let checkRecord = (...args: Parameters<typeof checkFirst>): number => checkFirst(...args);
   let surveyRecord = (...args: Parameters<typeof surveyFirst>): FrameSurvey => surveyFirst(...args);
   let decodeRecord = (...args: Parameters<typeof decodeFirst>): void => decodeFirst(...args);
@@ -33,10 +36,11 @@ export function compileSchema(text: string, options: CompileOptions = {}): Compi
     start: number,
     end: number,
     device: string,
+    earliestMs: number,
     latestMs: number,
   ): number {
     checkRecord = generateCheck(plan);
-    return checkRecord(bytes, start, end, device, latestMs);
+    return checkRecord(bytes, start, end, device, earliestMs, latestMs);
   }
 
   function surveyFirst(bytes: Uint8Array, start: number, end: number): FrameSurvey {
@@ -62,7 +66,7 @@ export function compileSchema(text: string, options: CompileOptions = {}): Compi
     mapping,
     shape: shapeOf(plan),
     check(bytes, start, end, device, nowMs) {
-      return checkRecord(bytes, start, end, device, Math.min(nowMs + maxTimeAheadMs, LAST_MS));
+      return checkRecord(bytes, start, end, device, minTimeMs, Math.min(nowMs + maxTimeAheadMs, LAST_MS));
     },
     survey: (bytes, start, end) => surveyRecord(bytes, start, end),
     decode(bytes, start, _end, into, device, arrivalMs, position) {

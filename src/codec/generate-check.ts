@@ -2,14 +2,16 @@ import { LIMITS } from '../core/index.ts';
 import * as values from './check-values.ts';
 import { minBytes, type Plan, type PlanNode, type Target } from './plan.ts';
 import { REFUSED, refusal } from './refusal.ts';
-import { UNITS_PER_MS } from './time-units.ts';
+import { timeReason } from './time-refusal.ts';
+import { UNITS_PER_MS, unitOf } from './time-units.ts';
 
-/** Returns the number of readings; throws the refusal. `latestMs` bounds every time. */
+/** Returns the number of readings; throws the refusal. Every time lies from `earliestMs` to `latestMs`. */
 export type CheckFunction = (
   bytes: Uint8Array,
   start: number,
   end: number,
   device: string,
+  earliestMs: number,
   latestMs: number,
 ) => number;
 
@@ -23,7 +25,7 @@ export function generateCheck(plan: Plan): CheckFunction {
   writer.node(root);
   return compile(
     writer,
-    `check(b, p, e, device, latestMs) {
+    `check(b, p, e, device, earliestMs, latestMs) {
 let readings = ${hasReadings ? 0 : 1}, at = -1, t = 0;
 ${writer.lines.join('\n')}
 if (p !== e) throw refuse(${REFUSED.trailing}, ${writer.path('')}, -1);
@@ -63,9 +65,25 @@ const { checkLong, checkInt, checkTime, checkIndex, checkBytes, checkText, check
 return function ${body};`;
   const refuse = (number: number, path: number, reading: number): Error =>
     refusal(number, writer.paths[path] ?? '', reading);
+  const refuseTime = (
+    number: number,
+    path: number,
+    reading: number,
+    bytes: Uint8Array,
+    start: number,
+    perMs: number,
+    earliestMs: number,
+    latestMs: number,
+  ): Error => {
+    if (number !== REFUSED.time) return refuse(number, path, reading);
+    values.readLong(bytes, start);
+    const reason = timeReason(values.wordsAsBigInt(), unitOf(perMs), earliestMs, latestMs);
+    return refusal(number, writer.paths[path] ?? '', reading, reason);
+  };
   // Code by hand-written templates and integers only: see the test with hostile names.
   // oxlint-disable-next-line typescript/no-implied-eval
-  return (new Function('values', 'refuse', source) as (...parts: unknown[]) => unknown)(values, refuse);
+  const make = new Function('values', 'refuse', 'refuseTime', source) as (...parts: unknown[]) => unknown;
+  return make(values, refuse, refuseTime);
 }
 
 class CheckWriter {
@@ -138,7 +156,11 @@ class CheckWriter {
           return;
         }
         if (target.to === 'time') {
-          return this.#step(`checkTime(b, p, e, ${UNITS_PER_MS[target.unit]}, latestMs)`, k);
+          const unit = UNITS_PER_MS[target.unit];
+          this.#emit(`if ((t = checkTime(b, p, e, ${unit}, earliestMs, latestMs)) < 0)`);
+          this.#emit(`throw refuseTime(t, ${k}, at, b, p, ${unit}, earliestMs, latestMs);`);
+          this.#emit('p = t;');
+          return;
         }
         this.#emit(`if (p < e && b[p] < 128) p++; else`);
         return this.#step(`${type.name === 'int' ? 'checkInt' : 'checkLong'}(b, p, e)`, k);

@@ -6,7 +6,7 @@
  * neither takes longer or more memory than the length of the bytes warrants.
  */
 export type { CompiledSchema } from './compiled.ts';
-export { compileSchema, type CompileOptions } from './compile.ts';
+export { compileSchema, type TimeBounds } from './compile.ts';
 export { fingerprintOf } from './fingerprint.ts';
 export {
   CONFLUENT_HEADER_BYTES,

@@ -1,5 +1,5 @@
 import { BOOLEAN_MISSING, shortestFloat32, type Column, type ColumnBatch } from '../core/index.ts';
-import { block, readLong, words, wordsAsNumber } from './check-values.ts';
+import { block, readLong, words, wordsAsBigInt, wordsAsNumber } from './check-values.ts';
 
 /**
  * Reading of single values whose bytes were checked before, for the generated decoder. Places and `words`
@@ -68,7 +68,7 @@ export function wordsAsText(): string {
   const high = words[1] as number;
   const low = (words[0] as number) >>> 0;
   if (high === 0) return String(low);
-  return ((BigInt(high) << 32n) | BigInt(low)).toString();
+  return wordsAsBigInt().toString();
 }
 
 /** A float as a tag's text; null for NaN, which is a missing value. */

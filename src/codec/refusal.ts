@@ -30,7 +30,7 @@ const REASONS: Readonly<Record<keyof typeof REFUSED, readonly [ErrorCode, string
   backslash: ['value_unusable', 'a tag that ends in a backslash has no faithful form in line protocol'],
   infinite: ['value_not_finite', 'the number is infinite'],
   index: ['frame_index', 'its union branch, enum index or boolean is outside the range'],
-  time: ['time_out_of_range', 'the time is before 1970, or too far ahead of the time of receipt'],
+  time: ['time_out_of_range', 'the time is outside of what is taken'],
   device: ['device_mismatch', "it differs from the connection's device"],
   block: ['frame_block', 'the count or byte size of an array block is impossible'],
   tooMany: [
@@ -44,12 +44,16 @@ const BY_NUMBER = new Map(
   (Object.keys(REFUSED) as (keyof typeof REFUSED)[]).map((name) => [REFUSED[name], REASONS[name]] as const),
 );
 
-/** The error for a refusal; `reading` fills the `[]` of the path and is negative outside of readings. */
-export function refusal(number: number, path: string, reading: number): MillraceError {
-  const [code, reason] = BY_NUMBER.get(number as (typeof REFUSED)[keyof typeof REFUSED]) ?? [
+/**
+ * The error for a refusal; `reading` fills the `[]` of the path and is negative outside of readings. `why` is a better
+ * reason than the general one.
+ */
+export function refusal(number: number, path: string, reading: number, why?: string): MillraceError {
+  const [code, general] = BY_NUMBER.get(number as (typeof REFUSED)[keyof typeof REFUSED]) ?? [
     'internal',
     'unknown refusal',
   ];
+  const reason = why ?? general;
   const place = path.replace('[]', `[${Math.max(reading, 0)}]`);
   return new MillraceError(
     code,

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { LIMITS, parseDurationMs } from '../core/index.ts';
+import { LIMITS, NS_PER_MS, parseDurationMs, parseRfc3339Ns } from '../core/index.ts';
 
 /** `512MiB`, `4GiB`, `1000000`: a number of bytes; null for anything else. */
 function parseBytes(text: string): number | null {
@@ -32,6 +32,13 @@ const duration = (minMs: number) =>
     context.addIssue('not a duration');
     return z.NEVER;
   });
+/** A day, or RFC 3339, in milliseconds since the UTC epoch: 1970 or later. */
+const instant = z.string().transform((text, context) => {
+  const timeNs = parseRfc3339Ns(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
+  if (timeNs !== null && timeNs >= 0n) return Number(timeNs / NS_PER_MS);
+  context.addIssue('not a time');
+  return z.NEVER;
+});
 const processes = z.union([
   wholeNumber(1, LIMITS.maxProcesses),
   z.literal('auto').transform(() => Math.min(availableParallelism(), LIMITS.maxProcesses)),
@@ -209,6 +216,13 @@ export const SETTINGS = {
     'a duration such as 1d',
     LIMITS.maxTimeAheadMs,
     "how far ahead of the time of receipt a reading's time may lie",
+  ),
+  'min-time': setting(
+    'MILLRACE_MIN_TIME',
+    instant,
+    'a date such as 2000-01-01, or RFC 3339, from 1970-01-01 on',
+    LIMITS.minTimeMs,
+    'the earliest time that a reading may have',
   ),
   'max-unacked': setting(
     'MILLRACE_MAX_UNACKED',

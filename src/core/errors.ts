@@ -34,7 +34,7 @@ export const ERRORS = {
   frame_too_many_readings: row(400, 'Send fewer readings per frame.'),
   value_not_finite: row(400, 'A number is infinite. Send NaN or null for a missing value.'),
   value_unusable: row(400, 'The value has no faithful form in the store; the message says why.'),
-  time_out_of_range: row(400, "Correct the device's clock: times lie from 1970 to a day ahead of now."),
+  time_out_of_range: row(400, "Correct the device's clock, or the unit of its times; see the limits."),
   device_mismatch: row(400, "The payload's device must equal the connection's device, or be left out."),
   schema_unknown: row(400, "Register the writer's schema, then send again or replay the dead letter."),
   // registration

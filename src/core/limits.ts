@@ -9,6 +9,8 @@ export const LIMITS = {
   maxReadingsPerFrame: 65_536,
   /** Values that they become, 8 bytes each: a frame's own are repeated on each of its readings. */
   maxCellsPerFrame: 2_000_000,
+  /** The earliest time of a reading (setting), in milliseconds since the UTC epoch: 2000-01-01, before all telemetry. */
+  minTimeMs: Date.UTC(2000, 0, 1),
   /** How far ahead of the time of receipt a reading's time may lie (setting), in milliseconds: one day. */
   maxTimeAheadMs: 86_400_000,
   /** Frames of one connection that may be unacknowledged (setting). */

@@ -1,4 +1,5 @@
-import { LIMITS, type Measurement } from '../core/index.ts';
+import type { TimeBounds } from '../codec/index.ts';
+import type { Measurement } from '../core/index.ts';
 import { KnownSchemas } from './known-schemas.ts';
 import type {
   RegisteredSchema,
@@ -15,9 +16,9 @@ export type SchemaLookup = Pick<Registry, 'resolve' | 'byId' | 'measurement'>;
 export class RegistryCopy implements SchemaLookup {
   readonly #schemas: KnownSchemas;
 
-  /** `maxTimeAheadMs` as RegistryOptions have it; it matters to those only who check frames. */
-  constructor(contents: RegistryContents, maxTimeAheadMs: number = LIMITS.maxTimeAheadMs) {
-    this.#schemas = new KnownSchemas(contents, maxTimeAheadMs);
+  /** The bounds matter to those only who check frames. */
+  constructor(contents: RegistryContents, bounds: TimeBounds = {}) {
+    this.#schemas = new KnownSchemas(contents, bounds);
   }
 
   resolve(bytes: Uint8Array, start: number, end: number): ResolvedFrame {

@@ -1,4 +1,4 @@
-import { compileSchema } from '../codec/index.ts';
+import { compileSchema, type TimeBounds } from '../codec/index.ts';
 import { MillraceError } from '../core/index.ts';
 import { MergedMeasurements } from './measurement-merge.ts';
 import type { RegisteredSchema, RegistryContents, SubjectVersion } from './registry.ts';
@@ -10,7 +10,7 @@ export class KnownSchemas {
   readonly measurements = new MergedMeasurements();
   /** Versions by subject, oldest first. */
   readonly subjects = new Map<string, SubjectVersion[]>();
-  readonly #maxTimeAheadMs: number;
+  readonly #bounds: TimeBounds;
 
   /** Throws `internal` where a version names a schema that is not among them. */
   constructor(
@@ -18,9 +18,9 @@ export class KnownSchemas {
       schemas,
       versions,
     }: { schemas: Iterable<{ id: number; text: string }>; versions: Iterable<SubjectVersion> },
-    maxTimeAheadMs: number,
+    bounds: TimeBounds,
   ) {
-    this.#maxTimeAheadMs = maxTimeAheadMs;
+    this.#bounds = bounds;
     for (const { id, text } of schemas) this.index.add(this.compile(id, text));
     // In order of id, as they were registered: the order of a measurement's columns comes from it.
     for (const version of [...versions].sort((a, b) => a.id - b.id)) this.remember(version);
@@ -28,7 +28,7 @@ export class KnownSchemas {
   }
 
   compile(id: number, text: string): RegisteredSchema {
-    return { id, text, compiled: compileSchema(text, { maxTimeAheadMs: this.#maxTimeAheadMs }) };
+    return { id, text, compiled: compileSchema(text, this.#bounds) };
   }
 
   /** Takes a version of a schema that is in the index. */

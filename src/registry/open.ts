@@ -1,3 +1,4 @@
+import type { TimeBounds } from '../codec/index.ts';
 import { LIMITS, MillraceError, messageOf, type Measurement } from '../core/index.ts';
 import { KnownSchemas } from './known-schemas.ts';
 import type {
@@ -9,10 +10,8 @@ import type {
 } from './registry.ts';
 import { SchemaFiles } from './schema-files.ts';
 
-/** `maxTimeAheadMs`: how far ahead of receipt a reading's time may lie; LIMITS.maxTimeAheadMs by default. */
-export interface RegistryOptions {
+export interface RegistryOptions extends TimeBounds {
   dir: string;
-  maxTimeAheadMs?: number;
 }
 
 /**
@@ -22,7 +21,7 @@ export interface RegistryOptions {
 export async function openRegistry(options: RegistryOptions): Promise<Registry> {
   const files = await SchemaFiles.open(options.dir);
   try {
-    return new DiskRegistry(files, options.maxTimeAheadMs ?? LIMITS.maxTimeAheadMs);
+    return new DiskRegistry(files, options);
   } catch (error) {
     await files.close();
     throw error;
@@ -38,12 +37,9 @@ class DiskRegistry implements Registry {
   #last: Promise<unknown> = Promise.resolve();
   #nextId: number;
 
-  constructor(files: SchemaFiles, maxTimeAheadMs: number) {
+  constructor(files: SchemaFiles, bounds: TimeBounds) {
     this.#files = files;
-    this.#schemas = new KnownSchemas(
-      { schemas: files.schemas(), versions: files.versions() },
-      maxTimeAheadMs,
-    );
+    this.#schemas = new KnownSchemas({ schemas: files.schemas(), versions: files.versions() }, bounds);
     this.#nextId = files.nextId();
     for (const { id, text } of this.#schemas.index.all()) this.#idByText.set(withoutSpaces(text), id);
   }

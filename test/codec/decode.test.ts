@@ -11,7 +11,7 @@ const TIME = { type: 'long', logicalType: 'timestamp-micros' };
 
 function decodeAll(schema: object, values: readonly object[]) {
   const text = JSON.stringify(schema);
-  const compiled = compileSchema(text);
+  const compiled = compileSchema(text, { minTimeMs: 0 });
   const type = avsc.Type.forSchema(schema as avsc.Schema);
   const batch = new ColumnBatch(compiled.mapping, 1);
   for (const [position, value] of values.entries()) {
@@ -104,7 +104,7 @@ describe('points of a frame', () => {
 
 describe('without a time of its own a frame has that of its receipt', () => {
   const schema = { type: 'record', name: 'Pulse', fields: [{ name: 'n', type: 'int' }] };
-  const compiled = compileSchema(JSON.stringify(schema));
+  const compiled = compileSchema(JSON.stringify(schema), { minTimeMs: 0 });
   const timeOf = (arrivalMs: number, position: number): bigint => {
     const batch = new ColumnBatch(compiled.mapping, 1);
     compiled.decode(Buffer.from([2]), 0, 1, batch, 'd1', arrivalMs, position);
@@ -209,7 +209,7 @@ test('the widest schema that is allowed is compiled and read', () => {
 
 test('a batch of another schema is refused before anything is written', () => {
   const schema = { type: 'record', name: 'F', fields: [{ name: 'x', type: 'int' }] };
-  const compiled = compileSchema(JSON.stringify(schema));
+  const compiled = compileSchema(JSON.stringify(schema), { minTimeMs: 0 });
   const other = new ColumnBatch({ ...compiled.mapping });
   expect(codeOf(() => compiled.decode(Buffer.from([2]), 0, 1, other, 'd1', NOW_MS, 0))).toBe('internal');
   expect(other.rows).toBe(0);

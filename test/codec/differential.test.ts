@@ -121,7 +121,7 @@ test('frames of random schemas that avsc encoded become exactly their points', (
       const schema = frames[0]?.schema ?? {};
       cases += frames.length;
       const type = avscType(schema);
-      const compiled = compileSchema(JSON.stringify(schema));
+      const compiled = compileSchema(JSON.stringify(schema), { minTimeMs: 0 });
       // Small, so that it grows in the middle of frames.
       const batch = new ColumnBatch(compiled.mapping, 2);
       // What other frames have left in its memory must not show.
@@ -153,7 +153,7 @@ test('frames of random schemas become exactly the lines of line protocol that th
       const schema = frames[0]?.schema ?? {};
       cases += frames.length;
       const type = avscType(schema);
-      const compiled = compileSchema(JSON.stringify(schema));
+      const compiled = compileSchema(JSON.stringify(schema), { minTimeMs: 0 });
       const batch = new ColumnBatch(compiled.mapping, 2);
       for (const [position, { value }] of frames.entries()) {
         const bytes = type.toBuffer(value);
@@ -186,7 +186,7 @@ test('a frame that is cut anywhere, or has a byte more, is refused', () => {
   fc.assert(
     fc.property(randomFrames, ([frame]) => {
       const { schema, value } = frame ?? { schema: {}, value: {} };
-      const compiled = compileSchema(JSON.stringify(schema));
+      const compiled = compileSchema(JSON.stringify(schema), { minTimeMs: 0 });
       const bytes = Buffer.concat([avscType(schema).toBuffer(value), Buffer.from([0])]);
       const taken: number[] = [];
       for (let end = 0; end <= bytes.length; end++) {
@@ -213,7 +213,7 @@ test('of damaged frames the guard takes only those that avsc reads to the end, a
     fc.property(randomFrames, fc.array(damage, { minLength: 20, maxLength: 20 }), ([frame], damages) => {
       const { schema, value } = frame ?? { schema: {}, value: {} };
       const type = avscType(schema);
-      const compiled = compileSchema(JSON.stringify(schema));
+      const compiled = compileSchema(JSON.stringify(schema), { minTimeMs: 0 });
       for (const changes of damages) {
         cases++;
         const bytes = Buffer.from(type.toBuffer(value));

@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { compileSchema } from '../../src/codec/index.ts';
+import { compileSchema, type TimeBounds } from '../../src/codec/index.ts';
 import { LIMITS } from '../../src/core/index.ts';
 import { refusalOf } from './refusals.ts';
 
 const NOW_MS = Date.parse('2026-01-01T00:00:00Z');
 const field = (name: string, type: unknown, more: object = {}): object => ({ name, type, ...more });
-const compile = (fields: object[]) =>
-  compileSchema(JSON.stringify({ type: 'record', name: 'Thing', fields: [...fields] }));
+const compile = (fields: object[], bounds: TimeBounds = {}) =>
+  compileSchema(JSON.stringify({ type: 'record', name: 'Thing', fields: [...fields] }), bounds);
 const items = (fields: object[]): object => ({
   type: 'array',
   items: { type: 'record', name: 'Item', fields },
@@ -38,8 +38,8 @@ const text = (bytes: Buffer | string): string => {
   return `${zigzag(BigInt(buffer.length))}${buffer.toString('hex')}00`;
 };
 
-const timed = (unit: string) =>
-  compile([field('t', { type: 'long', logicalType: `timestamp-${unit}` }), field('x', 'int')]);
+const timed = (unit: string, bounds: TimeBounds = {}) =>
+  compile([field('t', { type: 'long', logicalType: `timestamp-${unit}` }), field('x', 'int')], bounds);
 const dayAhead = BigInt(NOW_MS + 86_400_000);
 
 describe('integers', () => {
@@ -210,16 +210,70 @@ describe('times', () => {
     ['millis', 1n],
     ['micros', 1_000n],
     ['nanos', 1_000_000n],
-  ])('in %s lie from 1970 to a day ahead', (unit, perMs) => {
+  ])('in %s lie from 2000 to a day ahead', (unit, perMs) => {
     const schema = timed(unit);
     const at = (time: bigint) => verdict(schema, `${zigzag(time)}00`);
-    expect(at(0n)).toBe(1);
+    const first = BigInt(Date.UTC(2000, 0, 1));
+    expect(at(first * perMs)).toBe(1);
+    expect(at((first - 1n) * perMs)).toBe('time_out_of_range t');
+    expect(at(0n)).toBe('time_out_of_range t');
     expect(at(-1n)).toBe('time_out_of_range t');
     expect(at(dayAhead * perMs)).toBe(1);
     expect(at((dayAhead + 1n) * perMs)).toBe('time_out_of_range t');
     expect(at(2n ** 63n - 1n)).toBe('time_out_of_range t');
     expect(at(-(2n ** 63n))).toBe('time_out_of_range t');
   });
+
+  test('begin in 1970 where the setting says so', () => {
+    const schema = timed('millis', { minTimeMs: 0 });
+    expect(verdict(schema, `${zigzag(0n)}00`)).toBe(1);
+    expect(verdict(schema, `${zigzag(-1n)}00`)).toBe('time_out_of_range t');
+  });
+
+  const earliest = 'before 2000-01-01T00:00:00Z, the earliest time that is taken';
+  const latest = 'after 2026-01-02T00:00:00Z, the latest time that is taken by now';
+  test.each([
+    [
+      'millis',
+      1_760_000_000n,
+      `the time 1970-01-21T08:53:20Z, 1760000000 milliseconds since 1970, is ${earliest}; as seconds it would be 2025-10-09T08:53:20Z`,
+    ],
+    [
+      'micros',
+      1_760_000_000_000n,
+      `the time 1970-01-21T08:53:20Z, 1760000000000 microseconds since 1970, is ${earliest}; as milliseconds it would be 2025-10-09T08:53:20Z`,
+    ],
+    [
+      'millis',
+      1_760_000_000_000_001n,
+      `the time, 1760000000000001 milliseconds since 1970, is ${latest}; as microseconds it would be 2025-10-09T08:53:20.000001Z`,
+    ],
+    [
+      'nanos',
+      1_760_000_000n,
+      `the time 1970-01-01T00:00:01.760Z, 1760000000 nanoseconds since 1970, is ${earliest}; as seconds it would be 2025-10-09T08:53:20Z`,
+    ],
+    ['millis', 0n, `the time 1970-01-01T00:00:00Z, 0 milliseconds since 1970, is ${earliest}`],
+    ['millis', -1n, `the time 1969-12-31T23:59:59.999Z, -1 milliseconds since 1970, is ${earliest}`],
+    [
+      'nanos',
+      -(2n ** 63n),
+      `the time 1677-09-21T00:12:43.145224192Z, ${-(2n ** 63n)} nanoseconds since 1970, is ${earliest}`,
+    ],
+    ['millis', 2n ** 63n - 1n, `the time, ${2n ** 63n - 1n} milliseconds since 1970, is ${latest}`],
+    [
+      'millis',
+      1_800_000_000_000n,
+      `the time 2027-01-15T08:00:00Z, 1800000000000 milliseconds since 1970, is ${latest}`,
+    ],
+  ])(
+    'in %s that are outside are told as times, with the limit and the unit that was meant: %s',
+    (unit, time, message) => {
+      const bytes = Buffer.from(`${zigzag(time)}00`, 'hex');
+      const error = refusalOf(() => timed(unit).check(bytes, 0, bytes.length, 'd1', NOW_MS));
+      expect(error.message).toBe(`t: ${message}`);
+    },
+  );
 
   test('end in 2262 however far ahead they may lie, and never overflow', () => {
     for (const [unit, perMs] of [
@@ -250,7 +304,9 @@ describe('times', () => {
         items([field('t', { type: 'long', logicalType: 'timestamp-millis' }), field('x', 'int')]),
       ),
     ]);
-    expect(verdict(schema, `04 00 00 01 00 00`)).toBe('time_out_of_range readings[1].t');
+    expect(verdict(schema, `04 ${zigzag(BigInt(NOW_MS))} 00 01 00 00`)).toBe(
+      'time_out_of_range readings[1].t',
+    );
   });
 });
 

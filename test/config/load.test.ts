@@ -53,6 +53,9 @@ describe('settings', () => {
     ['MILLRACE_JOURNAL_MAX_BYTES', '1KiB'],
     ['MILLRACE_TAIL_RETENTION', 'soon'],
     ['MILLRACE_AUTH', 'on'],
+    ['MILLRACE_MIN_TIME', '1969-12-31'],
+    ['MILLRACE_MIN_TIME', '2001-02-29'],
+    ['MILLRACE_MIN_TIME', '946684800000'],
     ['MILLRACE_PROCESSES', '0'],
     ['MILLRACE_PROCESSES', '65'],
     ['MILLRACE_PROCESSES', 'many'],
@@ -63,6 +66,19 @@ describe('settings', () => {
         message: `${name}: expected ${Object.values(SETTINGS).find((s) => s.env === name)?.expected}, got "${value}"`,
       }),
     );
+  });
+
+  test('the earliest time is a day or RFC 3339, from 1970 on', () => {
+    const earliest = (value: string): string =>
+      new Date(loadConfig({ flags: {}, env: { MILLRACE_MIN_TIME: value } })['min-time']).toISOString();
+    expect(new Date(loadConfig({ flags: {}, env: {} })['min-time']).toISOString()).toBe(
+      '2000-01-01T00:00:00.000Z',
+    );
+    expect(earliest('1970-01-01')).toBe('1970-01-01T00:00:00.000Z');
+    expect(earliest('2024-02-29')).toBe('2024-02-29T00:00:00.000Z');
+    expect(earliest('2024-02-29T12:00:00.5+02:00')).toBe('2024-02-29T10:00:00.500Z');
+    const path = file('min-time: 2010-05-01\n');
+    expect(loadConfig({ flags: {}, env: {}, file: path })['min-time']).toBe(Date.UTC(2010, 4, 1));
   });
 
   test('MILLRACE_PROCESSES is a number, or auto for one process on each core', () => {

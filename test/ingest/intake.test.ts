@@ -16,7 +16,7 @@ let frames: boolean[];
 beforeEach(async () => {
   frames = [];
   folder = temporaryFolder();
-  registry = await openRegistry({ dir: `${folder.path}/registry` });
+  registry = await openRegistry({ dir: `${folder.path}/registry`, minTimeMs: 0 });
   await loadSchemaFolder(registry, 'schemas');
   await open();
 });

@@ -18,7 +18,7 @@ let replayer: Replayer;
 
 beforeEach(async () => {
   folder = temporaryFolder();
-  registry = await openRegistry({ dir: `${folder.path}/registry` });
+  registry = await openRegistry({ dir: `${folder.path}/registry`, minTimeMs: 0 });
   journal = await openLocalJournal({ dir: `${folder.path}/journal` });
   const options = { journal, registry, clock: systemClock };
   intake = new Intake({ ...options, maxFrameBytes: 4_096, onFrame: () => {}, onError: () => {} });

@@ -12,6 +12,7 @@ import { createLogger } from '../../telemetry/index.ts';
 import { authorizer } from '../authorize.ts';
 import { connect } from '../process-calls.ts';
 import { sessionLimits } from '../session-limits.ts';
+import { timeBounds } from '../time-bounds.ts';
 import type { IngestCalls, IngestSetup, IngestHostCalls } from './calls.ts';
 import { ForwardedSockets } from './forward-socket.ts';
 import { forwardTo } from './forward.ts';
@@ -74,7 +75,7 @@ class IngestProgram {
     const onError = (error: unknown): void => logger.error({ err: error }, messageOf(error));
     const authorize = authorizer(settings);
     const upstream = new Upstream(this.#link, this.#server, epoch, condition);
-    const registry = new RegistryCopy(schemas, settings['max-time-ahead']);
+    const registry = new RegistryCopy(schemas, timeBounds(settings));
     const hub = new IngestHub({
       journal: upstream,
       directory: upstream,
