@@ -1,11 +1,12 @@
 import { BOOLEAN_MISSING, shortestFloat32, type Column, type ColumnBatch } from '../core/index.ts';
 import { block, readLong, words, wordsAsBigInt, wordsAsNumber } from './check-values.ts';
+import { readText, TextMemory } from './text-memory.ts';
 
 /**
  * Reading of single values whose bytes were checked before, for the generated decoder. Places and `words`
  * as in check-values.ts.
  */
-export { block, readLong, words };
+export { block, readLong, readText, TextMemory, words };
 
 let lastView: DataView = new DataView(new ArrayBuffer(0));
 
@@ -34,33 +35,6 @@ export function readBlock(b: Uint8Array, p: number): number {
   if (count < 0) next = skipLong(b, next);
   block[0] = Math.abs(count);
   return next;
-}
-
-/** Strings repeat from frame to frame: the last one of a column is kept, and found again by its bytes. */
-export class TextMemory {
-  text = '';
-  length = 0;
-  readonly bytes = new Uint8Array(64);
-}
-
-/** Reads a string; leaves it in `memory.text`. */
-export function readText(b: Uint8Array, p: number, memory: TextMemory): number {
-  const from = readLong(b, p);
-  const length = words[0] as number;
-  const to = from + length;
-  if (length === memory.length) {
-    let n = 0;
-    while (n < length && b[from + n] === memory.bytes[n]) n++;
-    if (n === length) return to;
-  }
-  memory.text = Buffer.from(b.buffer, b.byteOffset + from, length).toString('utf8');
-  if (length <= memory.bytes.length) {
-    memory.length = length;
-    for (let n = 0; n < length; n++) memory.bytes[n] = b[from + n] as number;
-  } else {
-    memory.length = -1;
-  }
-  return to;
 }
 
 /** What readLong found, in decimal digits. */

@@ -12,5 +12,6 @@ export * from './places.ts';
 export * from './cursor.ts';
 export * from './measurement.ts';
 export * from './columns.ts';
+export * from './alike-rows.ts';
 export * from './float32.ts';
 export * from './rows.ts';

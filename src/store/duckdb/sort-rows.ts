@@ -1,10 +1,11 @@
-import type { ColumnBatch, Slice } from '../../core/index.ts';
+import { AlikeRows, type ColumnBatch, type Slice } from '../../core/index.ts';
 import type { RefusedPoint } from '../store.ts';
 import { sourceOf } from './append.ts';
+import { SeriesOfBatch } from './batch-series.ts';
 import { sourcesOf, type LatePoints, type Meets } from './late.ts';
 import { RowRuns } from './row-runs.ts';
 import type { SeenDevices } from './seen.ts';
-import { mayMeet, seriesKey, type Series } from './series.ts';
+import { mayMeet } from './series.ts';
 import { storableTime } from './sql.ts';
 import type { Table } from './tables.ts';
 
@@ -39,7 +40,9 @@ export async function sortRows(
     const source = sourceOf(batch, tag);
     return source?.type === 'string' ? source.values : [];
   });
-  const { device: devices, timeNs, timeWords } = batch;
+  const { timeNs, timeWords } = batch;
+  const alike = new AlikeRows([batch.device, ...tags], batch.rows);
+  const seriesOf = new SeriesOfBatch(table, batch, tags);
 
   let looked = 0;
   for (let from = 0, to = 0; from < batch.rows; from = to) {
@@ -47,20 +50,12 @@ export async function sortRows(
       looked = from;
       await slice.pause();
     }
-    const device = devices[from] ?? '';
-    to = endOfRun(devices, tags, from, batch.rows);
-    const key = seriesKey(
-      device,
-      tags.map((values) => values[from] || null),
-    );
-    const series: Series | null = table.series.entry(key);
-    // What is not remembered has no newest time: nothing is beyond this one.
-    const draftNs = series?.draftNs ?? -1n;
-    let high = series === null ? LAST_HIGH : Number(draftNs >> 32n);
-    let low = series === null ? LAST_LOW : Number(draftNs & 0xffff_ffffn);
-    const run = series === null ? null : { batch, from, to: from, high, low, previous: series.lastRun };
+    to = alike.endOf(from);
+    const of = seriesOf.of(from);
+    const { device, key, series } = of;
+    let { high, low } = of;
+    const run = series === null ? null : { batch, from, to: from, high, low, previous: of.run };
     let freshFrom = from;
-    let oldest = -1;
     let newest = -1;
     for (let row = from; row < to; row++) {
       const rowLow = (timeWords[row * 2] as number) >>> 0;
@@ -73,7 +68,7 @@ export async function sortRows(
       ) {
         high = rowHigh;
         low = rowLow;
-        if (oldest < 0) oldest = row;
+        if (of.oldest < 0) of.oldest = row;
         newest = row;
         continue;
       }
@@ -93,33 +88,22 @@ export async function sortRows(
       late.add(sources, key, batch, row, meets);
     }
     fresh.add(freshFrom, to);
-    if (newest < 0 || series === null || run === null) continue;
+    if (newest < 0 || run === null) continue;
     run.to = to;
+    of.high = high;
+    of.low = low;
+    of.newest = newest;
+    of.run = run;
+  }
+
+  for (const { device, series, oldest, newest, run } of seriesOf.all()) {
+    if (newest < 0 || series === null || run === null) continue;
     const newestNs = timeNs[newest] ?? 0n;
     seen.add(device, table.measurement, timeNs[oldest] ?? 0n);
     seen.add(device, table.measurement, newestNs);
     table.series.advance(series, newestNs, run);
   }
   return fresh;
-}
-
-/** Where the rows of the series of row `from` end. */
-function endOfRun(
-  devices: readonly string[],
-  tags: readonly (readonly (string | null)[])[],
-  from: number,
-  end: number,
-): number {
-  const device = devices[from];
-  let to = from + 1;
-  while (to < end && devices[to] === device) to++;
-  for (const values of tags) {
-    const value = values[from] || null;
-    let same = from + 1;
-    while (same < to && (values[same] || null) === value) same++;
-    to = same;
-  }
-  return to;
 }
 
 /** Says of a row why it cannot be stored beside what the table has; null where no row of the batch can clash. */

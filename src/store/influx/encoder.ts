@@ -131,7 +131,7 @@ export class Encoder {
   /** The point of rows of one series and time. They have forms, as they were in a point before. */
   #pointOf(rows: readonly number[]): BodyPoint {
     const [row] = rows;
-    const prefix = row === undefined ? undefined : this.#prefixOf(row);
+    const prefix = this.#series.prefixes[this.#series.ofRows[row ?? 0] ?? -1];
     if (row === undefined || prefix === undefined) throw new TypeError('a point has a row');
     const lines = new LineWriter(Buffer.allocUnsafeSlow(this.#room(prefix, rows)));
     this.#writeRows(lines, prefix, rows);
@@ -154,12 +154,6 @@ export class Encoder {
         return left.length === 0 ? null : this.#pointOf(left);
       },
     };
-  }
-
-  #prefixOf(row: number): Words | undefined {
-    const place = this.#series.order.indexOf(row);
-    const behind = this.#series.starts.findIndex((start) => start > place);
-    return this.#series.prefixes[behind - 1];
   }
 
   #enter(series: number): void {

@@ -6,6 +6,9 @@ import type { WriteReply } from './transport.ts';
 /** A body is taken apart so often at most; what is refused after that is refused whole. */
 const MAX_SPLITS = 128;
 
+/** A point of more rows than this is refused whole: each row tried alone costs a request. */
+const MAX_ROWS_ALONE = 128;
+
 /** Sends points and says what the server made of them. */
 export type SendPoints = (points: readonly BodyPoint[]) => Promise<WriteReply>;
 
@@ -115,7 +118,7 @@ class Search {
   #refuse(points: readonly BodyPoint[], message: string): void {
     for (const point of points) {
       const { refs } = point;
-      if (refs.length === 1 || this.#splitsLeft < 0) {
+      if (refs.length === 1 || refs.length > MAX_ROWS_ALONE || this.#splitsLeft < 0) {
         for (const ref of refs) this.refused.push({ ...ref, message });
         continue;
       }

@@ -1,3 +1,4 @@
+import { AlikeRows } from '../../core/index.ts';
 import type { RefusedPoint } from '../store.ts';
 import { escapeTagValue } from './line-protocol.ts';
 import { wordsOf, type BatchPlan, type Words } from './plan.ts';
@@ -11,6 +12,8 @@ export interface SeriesRows {
   prefixes: readonly Words[];
   starts: Int32Array;
   order: Int32Array;
+  /** By row its series, a negative number where it has none. */
+  ofRows: Int32Array;
   /** Rows whose tags have no faithful form; they are in no series. */
   refused: RefusedPoint[];
 }
@@ -35,9 +38,13 @@ export function seriesOf(plans: readonly BatchPlan[]): SeriesRows {
   for (const plan of plans) {
     const root: TagNode = { next: new Map(), series: null };
     const { batch } = plan;
+    const alike = new AlikeRows(
+      plan.tags.map(({ values }) => values),
+      batch.rows,
+    );
     // Rows of one frame stand together, and mostly are of one series.
     for (let row = 0, end = 0; row < batch.rows; row = end) {
-      end = runEnd(plan, row);
+      end = alike.endOf(row);
       const leaf = leafOf(root, plan, row);
       leaf.series ??= register(seriesPrefix(plan, row), byPrefix, prefixes);
       const { series } = leaf;
@@ -48,19 +55,7 @@ export function seriesOf(plans: readonly BatchPlan[]): SeriesRows {
     }
     firstRow += batch.rows;
   }
-  return { prefixes, ...grouped(ofRows, prefixes.length), refused };
-}
-
-/** Behind the last of the rows from `row` on that have the same tags. */
-function runEnd({ tags, batch }: BatchPlan, row: number): number {
-  let end = batch.rows;
-  for (const { values } of tags) {
-    const value = values[row];
-    let next = row + 1;
-    while (next < end && values[next] === value) next++;
-    end = next;
-  }
-  return end;
+  return { prefixes, ofRows, ...grouped(ofRows, prefixes.length), refused };
 }
 
 function leafOf(root: TagNode, plan: BatchPlan, row: number): TagNode {
