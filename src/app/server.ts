@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createApi, type ServerStats } from '../api/index.ts';
 import { LIMITS, MillraceError, messageOf, systemClock } from '../core/index.ts';
 import { isLoopback, SETTINGS, type Settings } from '../config/index.ts';
-import { DeviceDirectory, IngestHub, Replayer } from '../ingest/index.ts';
+import { DeviceDirectory, IngestHub, Replayer, sumFrames } from '../ingest/index.ts';
 import { openLocalJournal } from '../journal/index.ts';
 import { NetServer } from '../net/index.ts';
 import { loadSchemaFolder, openRegistry } from '../registry/index.ts';
@@ -143,6 +143,7 @@ async function startIn(
     limits: sessionLimits(settings),
     authorize,
     clock,
+    logger,
     onAck,
     onError,
   });
@@ -176,13 +177,9 @@ async function startIn(
   metrics.observe({
     ledger: () => journal.ledger(),
     journal: () => journal.stats(),
-    frames: () => {
-      const others = processes.stats();
-      const own = ingest.stats();
-      return { received: own.received + others.received, rejected: own.rejected + others.rejected };
-    },
+    frames: () => sumFrames([ingest.frames, processes.frames]),
     connections,
-    devicesByProcess: () => devicesByProcess(ingest.stats().connections, processes),
+    devicesByProcess: () => devicesByProcess(ingest.connections, processes),
     storeUp: () => writer.storeState().state === 'up',
     writer: () => writer.status(),
     audit: () => writer.audit(),

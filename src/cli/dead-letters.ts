@@ -17,6 +17,7 @@ const letterSchema = z.looseObject({
   code: z.string(),
   message: z.string(),
   readings: z.number(),
+  seq: z.number().nullable(),
   position: z.number().nullable(),
   bytes: z.string(),
 });
@@ -99,7 +100,7 @@ async function list(
     return;
   }
   const { deadLetters, cursor } = listSchema.parse(JSON.parse(body));
-  const columns = ['id', 'at', 'device', 'transport', 'readings', 'code', 'message'] as const;
+  const columns = ['id', 'at', 'device', 'transport', 'seq', 'readings', 'code', 'message'] as const;
   printTable(
     columns,
     deadLetters.map((letter) => columns.map((name) => letter[name])),

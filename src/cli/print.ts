@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { printable } from '../core/index.ts';
 
 /** One JSON document on stdout. */
 export function printJson(value: unknown): void {
@@ -30,7 +31,8 @@ export function printTable(head: readonly string[], rows: readonly (readonly unk
   process.stdout.write(`${table.toString()}\n`);
 }
 
-function cellText(cell: unknown): string {
+/** A value as one cell of a line for people: empty for a missing one, without control characters of its own. */
+export function cellText(cell: unknown): string {
   if (cell === null || cell === undefined) return '';
-  return typeof cell === 'string' ? cell : JSON.stringify(cell);
+  return printable(typeof cell === 'string' ? cell : JSON.stringify(cell));
 }

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { z } from 'zod';
-import { messageOf } from '../core/index.ts';
+import { messageOf, printable } from '../core/index.ts';
 
 export const DEFAULT_URL = process.env['MILLRACE_URL'] ?? 'http://127.0.0.1:8080';
 
@@ -54,7 +54,8 @@ async function send(
 function refusal(status: number, body: string): string {
   try {
     const parsed = problemBody.safeParse(JSON.parse(body));
-    if (parsed.success) return `${parsed.data.detail} (${parsed.data.code})\n  ${parsed.data.title}`;
+    if (parsed.success)
+      return `${printable(parsed.data.detail)} (${parsed.data.code})\n  ${parsed.data.title}`;
   } catch {
     // not JSON: a proxy's page, perhaps
   }

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { WebSocket } from 'ws';
 import { TailClient, type TailRequest } from '../client/index.ts';
+import { printable } from '../core/index.ts';
+import { cellText } from './print.ts';
 import { DEFAULT_URL, collect, tagParams } from './server-api.ts';
 
 interface TailCommandOptions {
@@ -56,20 +58,20 @@ async function follow(measurement: string, options: TailCommandOptions): Promise
   });
   const done = new AbortController();
   function fail(message: string): void {
-    process.stderr.write(`millrace: ${message}\n`);
+    process.stderr.write(`millrace: ${printable(message)}\n`);
     process.exitCode = 1;
     done.abort();
   }
   client.subscribe(request, {
     onColumns: (columns) => {
-      if (options.json !== true) process.stdout.write(`${columns.join('\t')}\n`);
+      if (options.json !== true) process.stdout.write(`${columns.map(cellText).join('\t')}\n`);
     },
     onRows: (rows, columns) => {
       for (const row of rows.slice(0, left)) {
         process.stdout.write(
           options.json === true
             ? `${JSON.stringify(Object.fromEntries(columns.map((name, i) => [name, row[i] ?? null])))}\n`
-            : `${row.map((cell) => cell ?? '').join('\t')}\n`,
+            : `${row.map(cellText).join('\t')}\n`,
         );
       }
       left -= rows.length;
@@ -79,7 +81,8 @@ async function follow(measurement: string, options: TailCommandOptions): Promise
       process.stderr.write(`gap: ${gap.missed ?? 'some'} rows were missed; read them from ${gap.query}\n`);
     },
     onError: (error, willRetry) => {
-      if (willRetry) process.stderr.write(`millrace: ${error.message} (${error.code}); trying again\n`);
+      if (willRetry)
+        process.stderr.write(`millrace: ${printable(error.message)} (${error.code}); trying again\n`);
       else fail(`${error.message} (${error.code})`);
     },
   });

@@ -18,8 +18,8 @@ const row = (status: number, help: string, extra: { retry?: boolean; close?: num
   ...(extra.close === undefined ? {} : { close: extra.close }),
 });
 
-export const ERRORS = {
-  // frames
+/** Errors of one frame: it is refused and kept as a dead letter. */
+const FRAME_ERRORS = {
   frame_empty: row(400, 'Send one Avro frame per message; this message had no bytes.'),
   frame_framing: row(400, 'Start the frame with C3 01 (single-object) or 00 (Confluent framing).'),
   frame_too_large: row(413, 'Split the frame: it is over the limit that the welcome states.', {
@@ -37,6 +37,10 @@ export const ERRORS = {
   time_out_of_range: row(400, "Correct the device's clock, or the unit of its times; see the limits."),
   device_mismatch: row(400, "The payload's device must equal the connection's device, or be left out."),
   schema_unknown: row(400, "Register the writer's schema, then send again or replay the dead letter."),
+} satisfies Record<string, ErrorRow>;
+
+export const ERRORS = {
+  ...FRAME_ERRORS,
   // registration
   schema_invalid: row(422, 'The schema is not valid Avro; the message says where.'),
   schema_unmappable: row(422, 'The schema has no form as time series; the message names the field and why.'),
@@ -110,6 +114,14 @@ export const ERRORS = {
 } satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;
+
+/** The codes with which frames are refused; besides them only `internal` does, for a defect. */
+export const FRAME_CODES = Object.keys(FRAME_ERRORS) as readonly (keyof typeof FRAME_ERRORS)[];
+
+/** Whether a text from elsewhere is a code of the table. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERRORS, text);
+}
 
 /** An error with a stable code. `path` names the field inside a frame or schema, where there is one. */
 export class MillraceError extends Error {

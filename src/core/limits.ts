@@ -21,6 +21,10 @@ export const LIMITS = {
   ackBacklogBytes: 16 * 1024,
   /** Bytes of acks and rejects that may wait for a device that does not read. */
   maxDeviceBacklogBytes: 256 * 1024,
+  /** Lines of the log that tell of one device and code; what follows within this time, in milliseconds, is told in one. */
+  deviceLogMs: 60_000,
+  /** Devices and codes that it keeps apart in that time; of the others it tells how many there were of each code. */
+  deviceLogEntries: 1_000,
   /** Device connections at once (setting): about 10 KB of memory each. */
   maxConnections: 50_000,
   /** Depth of nested records in a schema. */
@@ -98,7 +102,7 @@ export const LIMITS = {
   maxReplays: 8,
   /** A replay waits this long for the store's word, in milliseconds. */
   replayWaitMs: 10_000,
-  /** Replayed frames whose id is remembered until the store has taken or refused them. */
+  /** Replayed frames whose id and number are remembered until the store has taken or refused them. */
   replayedIds: 100_000,
 
   /** Rows of one store batch: fewer and larger transactions pay. It begins with a step and adapts to load … */

@@ -4,8 +4,8 @@ import type { MillraceError } from '../core/index.ts';
 const UNEXPECTED = 1011;
 const TRY_AGAIN_LATER = 4013;
 
-/** The close code and reason of an error: its own, or whether coming back can help. */
+/** The close code of an error, its own or one that says whether coming back can help, and the reason in words. */
 export function closing(error: MillraceError): { code: number; reason: string } {
   const { close, retry } = error.row;
-  return { code: close ?? (retry ? TRY_AGAIN_LATER : UNEXPECTED), reason: error.code };
+  return { code: close ?? (retry ? TRY_AGAIN_LATER : UNEXPECTED), reason: error.message };
 }

@@ -1,6 +1,10 @@
 import { LIMITS, MillraceError, TurnClock, isDeviceId, messageOf, type Clock } from '../core/index.ts';
+import { asMillraceError } from '../net/index.ts';
+import type { Logger } from '../telemetry/index.ts';
 import type { DeviceJournal } from './device-journal.ts';
+import { DeviceLog } from './device-log.ts';
 import type { Directory } from './directory.ts';
+import { FrameCounts, type FrameStats } from './frame-counts.ts';
 import type { UpgradeAccepted, UpgradeRequest, WebSocketRoute } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
 import { DeviceSession, type SessionContext, type SessionLimits } from './session.ts';
@@ -15,6 +19,7 @@ export interface IngestHubOptions {
   /** Throws a MillraceError that refuses a connection before the upgrade. */
   authorize(request: UpgradeRequest): void;
   clock: Clock;
+  logger: Pick<Logger, 'info' | 'debug'>;
   onAck(ms: number): void;
   onError(error: unknown): void;
 }
@@ -26,23 +31,22 @@ export class IngestHub {
   /** Sessions whose acks wait until the journal takes frames again. */
   readonly #withheld = new Set<DeviceSession>();
   readonly #context: SessionContext;
-  #received = 0;
-  #rejected = 0;
+  readonly #log: DeviceLog;
+  readonly #frames = new FrameCounts();
   #draining = false;
   readonly #unsubscribe: () => void;
 
   constructor(options: IngestHubOptions) {
     this.#options = options;
     const { journal, registry, limits, clock } = options;
+    this.#log = new DeviceLog(options.logger);
     this.#context = {
       journal,
       registry,
       limits,
       clock: new TurnClock(clock),
-      onFrame: (refused) => {
-        this.#received++;
-        if (refused) this.#rejected++;
-      },
+      log: this.#log,
+      onFrame: (refused) => this.#frames.add(refused),
       onAck: (ms) => options.onAck(ms),
       onWithheld: (session) => this.#withheld.add(session),
       onError: (error) => options.onError(error),
@@ -65,14 +69,28 @@ export class IngestHub {
     };
   }
 
-  stats(): { connections: number; received: number; rejected: number } {
-    return { connections: this.#sessions.size, received: this.#received, rejected: this.#rejected };
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  get frames(): FrameStats {
+    return this.#frames;
   }
 
   // Async so that every refusal is a rejection, as the route asks; it waits for nothing (see Responder.release).
   async #upgrade(request: UpgradeRequest): Promise<UpgradeAccepted> {
+    const devices = new URLSearchParams(request.query).getAll('device');
+    try {
+      return this.#admit(request, devices);
+    } catch (error) {
+      const [device = ''] = devices;
+      this.#log.turnedAway(isDeviceId(device) ? device : null, asMillraceError(error));
+      throw error;
+    }
+  }
+
+  #admit(request: UpgradeRequest, [device = '', ...more]: readonly string[]): UpgradeAccepted {
     this.#options.authorize(request);
-    const [device = '', ...more] = new URLSearchParams(request.query).getAll('device');
     if (more.length > 0) throw new MillraceError('device_invalid', 'a connection is of one device');
     if (device === '') {
       throw new MillraceError('device_missing', 'the connection names no device: add ?device=ID');
@@ -131,5 +149,6 @@ export class IngestHub {
       session.close(new MillraceError('draining', 'the server is stopping'));
     }
     this.#unsubscribe();
+    this.#log.tellMore();
   }
 }

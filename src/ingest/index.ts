@@ -5,6 +5,8 @@
 export type { DeviceJournal } from './device-journal.ts';
 export { refuseUnlessAccepting } from './admission.ts';
 export { DeviceDirectory, tooManyConnections, type Directory, type Holder } from './directory.ts';
+export { DeviceLog } from './device-log.ts';
+export { FrameCounts, sumFrames, type FrameStats } from './frame-counts.ts';
 export { IngestHub, type IngestHubOptions } from './hub.ts';
 export { Intake, type IntakeOptions, type IntakeResult } from './intake.ts';
 export { Replayer, type ReplayAnswer, type ReplayRequest } from './replay.ts';

@@ -11,14 +11,16 @@ import type { Journal, Origin } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
 import { refuseUnlessAccepting } from './admission.ts';
 import { checkUnnumbered, refusedFrame } from './check.ts';
+import type { DeviceLog } from './device-log.ts';
 
 export interface IntakeOptions {
   journal: Journal;
   registry: Registry;
   clock: Clock;
   maxFrameBytes: number;
-  /** A frame was taken or refused. */
-  onFrame(refused: boolean): void;
+  log: DeviceLog;
+  /** A frame was taken, or refused with this code. */
+  onFrame(refused: ErrorCode | null): void;
   /** A defect: the frame is refused as `internal`. */
   onError(error: unknown): void;
 }
@@ -121,13 +123,14 @@ export class Intake {
       if (!(thrown instanceof MillraceError)) this.#options.onError(thrown);
       const { error, readings } = refusedFrame(registry, bytes, thrown);
       const { code, message } = error;
-      this.#options.onFrame(true);
+      this.#options.onFrame(code);
+      this.#options.log.frameRefused(device, transport, null, error);
       result.rejected.push({ index, code, message });
       const letter = { device, transport, atMs: nowMs, code, message, position: null, bytes };
       journal.reject(request, seq, { ...letter, readings });
       return;
     }
-    this.#options.onFrame(false);
+    this.#options.onFrame(null);
     const fresh = journal.append(request, seq, bytes, checked.readings, nowMs, checked.content);
     if (fresh) result.accepted++;
     else result.duplicates++;

@@ -1,10 +1,11 @@
-import { LIMITS, MillraceError, type Clock, type Transport } from '../core/index.ts';
+import { LIMITS, MillraceError, type Clock, type ErrorCode, type Transport } from '../core/index.ts';
 import type { Origin } from '../journal/index.ts';
 import type { Socket, SocketHandler } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
 import { checkFrame, refusedFrame, type FrameRefusal } from './check.ts';
 import { closing } from './closing.ts';
 import type { DeviceJournal } from './device-journal.ts';
+import type { DeviceLog } from './device-log.ts';
 import type { Holder } from './directory.ts';
 
 export interface SessionLimits {
@@ -19,8 +20,9 @@ export interface SessionContext {
   registry: Pick<Registry, 'resolve'>;
   limits: SessionLimits;
   clock: Clock;
-  /** A frame was taken or refused. */
-  onFrame(refused: boolean): void;
+  log: DeviceLog;
+  /** A frame was taken, or refused with this code. */
+  onFrame(refused: ErrorCode | null): void;
   /** An ack went out; `ms` is the wait of the oldest frame that it covers. */
   onAck(ms: number): void;
   /** The journal is full, so an ack waits: call `releaseAck` when it takes frames again. */
@@ -61,7 +63,8 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
   /** Sends the welcome: from here on frames are numbered from `seq`, the device's last durable one. */
   welcome(seq: number): void {
     if (this.#early === null || this.#closed) return;
-    const { journal, limits } = this.#context;
+    const { journal, limits, log } = this.#context;
+    log.connected(this.device, seq);
     this.#assigned = this.#durable = this.#acked = seq;
     this.#send({
       type: 'welcome',
@@ -86,7 +89,7 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
     }
     const { limits } = this.#context;
     if (bytes.length > limits.maxFrameBytes) {
-      this.close(new MillraceError('frame_too_large', `a frame may have ${limits.maxFrameBytes} bytes`));
+      this.close(tooLarge(limits));
       return;
     }
     const unacked = this.#early === null ? this.#assigned - this.#acked : this.#early.length;
@@ -111,13 +114,14 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
       if (!(error instanceof MillraceError)) this.#context.onError(error);
       return;
     }
-    this.#context.onFrame(false);
+    this.#context.onFrame(null);
     journal.append(this, seq, bytes, readings, nowMs);
   }
 
   #refuse(seq: number, bytes: Uint8Array, { error, readings }: FrameRefusal, atMs: number): void {
     const { code, message } = error;
-    this.#context.onFrame(true);
+    this.#context.onFrame(code);
+    this.#context.log.frameRefused(this.device, this.transport, seq, error);
     this.#send({ type: 'reject', seq, code, message });
     this.#context.journal.reject(this, seq, {
       device: this.device,
@@ -176,11 +180,15 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
   close(error: MillraceError): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#context.log.ended(this.device, error);
     const { code, reason } = closing(error);
     this.#socket.end(code, reason);
   }
 
-  closed(): void {
+  closed(code: number): void {
+    const { log, limits } = this.#context;
+    if (code === MESSAGE_TOO_BIG && !this.#closed) log.ended(this.device, tooLarge(limits));
+    log.left(this.device, code);
     this.#closed = true;
     this.#early = null;
     this.#context.onClosed(this);
@@ -193,8 +201,25 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
   #sendText(text: string): void {
     const outcome = this.#socket.sendText(text);
     if (outcome === 'sent') return;
+    if (outcome === 'closed') return;
     // A device that reads nothing lets its acks pile up; beyond the limit it has to come back.
-    if (outcome === 'dropped') this.#socket.terminate();
-    else if (this.#socket.bufferedBytes() > LIMITS.maxDeviceBacklogBytes) this.#socket.terminate();
+    if (outcome === 'dropped' || this.#socket.bufferedBytes() > LIMITS.maxDeviceBacklogBytes) this.#cut();
   }
+
+  /** Without a close frame, which would wait behind all that is not read. */
+  #cut(): void {
+    if (!this.#closed) {
+      const waiting = `${LIMITS.maxDeviceBacklogBytes} bytes of acks and rejects wait to be read`;
+      this.#context.log.ended(this.device, new MillraceError('slow_consumer', waiting));
+    }
+    this.#closed = true;
+    this.#socket.terminate();
+  }
+}
+
+/** The close code of a message beyond what the edge takes at all (RFC 6455, 7.4.1). */
+const MESSAGE_TOO_BIG = 1009;
+
+function tooLarge({ maxFrameBytes }: SessionLimits): MillraceError {
+  return new MillraceError('frame_too_large', `a frame may have ${maxFrameBytes} bytes`);
 }

@@ -26,10 +26,15 @@ export interface DeadLetterInput {
   message: string;
   /** Readings that it stands for in the ledger: 1 for a frame that cannot be decoded. */
   readings: number;
+  /** The frame's number on its connection; null where the way in has none, or where nobody knows it any more. */
+  seq: number | null;
   /** The frame's place in the journal; null for a frame that was refused before the ack. */
   position: number | null;
   bytes: Uint8Array;
 }
+
+/** A frame that is refused before its ack: the number is told with it. */
+export type RejectedFrame = Omit<DeadLetterInput, 'seq'>;
 
 export interface DeadLetter extends DeadLetterInput {
   id: string;
@@ -176,7 +181,7 @@ export interface Journal {
     content?: string | null,
   ): boolean;
   /** Takes a refused frame: its number counts, it becomes a dead letter in the same commit. */
-  reject(origin: Origin, seq: number, letter: DeadLetterInput): void;
+  reject(origin: Origin, seq: number, letter: RejectedFrame): void;
   /** False when full, failed or too far behind the disk: new connections are refused and acks withheld. */
   accepting(): boolean;
   /** Called when `accepting()` or the state changes. Returns the way to stop it. */

@@ -36,6 +36,8 @@ export interface WebSocketRoute {
   upgrade(request: UpgradeRequest): Promise<UpgradeAccepted>;
 }
 
+/** The words with which uWebSockets.js cuts a connection that sent a message over the route's limit. */
+const TOO_BIG = 'Received too big message';
 /** A constant of uWebSockets.js that its typings leave out. */
 const NO_COMPRESSION = 0;
 
@@ -100,10 +102,11 @@ export class NetServer {
         const { socket } = ws.getUserData();
         this.#guard(socket, () => socket.handler?.drain?.());
       },
-      close: (ws, code) => {
+      close: (ws, code, message) => {
         const { socket } = ws.getUserData();
+        const meant = code === 1006 && isTooBig(message) ? 1009 : code;
         socket.forget();
-        this.#guard(socket, () => socket.handler?.closed(code));
+        this.#guard(socket, () => socket.handler?.closed(meant));
         socket.handler = null;
       },
     });
@@ -120,7 +123,7 @@ export class NetServer {
 
   #defect(socket: GuardedSocket, error: unknown): void {
     this.#onError(error);
-    socket.end(1011, 'internal');
+    socket.end(1011, asMillraceError(error).message);
   }
 
   /** Answers every HTTP request that is no upgrade. */
@@ -192,4 +195,8 @@ export class NetServer {
     this.stopListening();
     this.#app.close();
   }
+}
+
+function isTooBig(reason: ArrayBuffer): boolean {
+  return reason.byteLength === TOO_BIG.length && Buffer.from(reason).toString() === TOO_BIG;
 }

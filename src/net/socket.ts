@@ -20,7 +20,7 @@ export interface SocketHandler {
   message(bytes: Uint8Array, isBinary: boolean): void;
   /** The reader took what was queued. */
   drain?(): void;
-  /** The connection is gone; called exactly once. */
+  /** The connection is gone; called exactly once. 1009 also says that a message was over the route's limit. */
   closed(code: number): void;
 }
 
@@ -66,8 +66,7 @@ export class GuardedSocket implements Socket {
   }
 
   end(code: number, reason: string): void {
-    // A close frame's reason may have at most 123 bytes.
-    if (this.#ws !== null) this.#ws.end(code, reason.slice(0, 100));
+    if (this.#ws !== null) this.#ws.end(code, closeReason(reason));
   }
 
   terminate(): void {
@@ -79,4 +78,14 @@ export class GuardedSocket implements Socket {
     this.#ws = null;
     this.#start = null;
   }
+}
+
+/** Bytes of the reason in a close frame at most (RFC 6455, 5.5). */
+const MAX_REASON_BYTES = 123;
+
+/** As much of a text as fits a close frame, in whole characters. */
+function closeReason(text: string): Uint8Array {
+  const target = new Uint8Array(MAX_REASON_BYTES);
+  const { written } = new TextEncoder().encodeInto(text, target);
+  return target.subarray(0, written);
 }

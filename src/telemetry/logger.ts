@@ -1,18 +1,57 @@
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 import pretty from 'pino-pretty';
+import { printable } from '../core/index.ts';
 
 export type { Logger };
 
 /**
  * The log goes to stderr, so that stdout belongs to what commands answer: JSON lines, or readable ones on a
- * terminal. Fields whose names look like secrets are removed.
+ * terminal. Fields whose names look like secrets are removed. Texts may come from devices: nothing in them breaks a
+ * line or commands a terminal.
  */
 export function createLogger(level: string): Logger {
-  const options = {
+  if (process.stderr.isTTY) return prettyLogger(level, 2);
+  return jsonLogger(level, pino.destination({ dest: 2, sync: true }));
+}
+
+export function jsonLogger(level: string, destination: DestinationStream): Logger {
+  return pino(options(level), destination);
+}
+
+/** `destination` is a stream or a file's number. */
+export function prettyLogger(level: string, destination: number | NodeJS.WritableStream): Logger {
+  return pino(options(level), pretty({ destination, ignore: 'pid,hostname', sync: true }));
+}
+
+function options(level: string): LoggerOptions {
+  return {
     level,
     redact: { paths: ['token', '*.token', 'headers.authorization', '*.headers.authorization'], remove: true },
+    hooks: {
+      logMethod(args, method) {
+        const [first, message, ...rest] = args as [unknown, unknown, ...unknown[]];
+        if (first instanceof Error) {
+          method.call(this, { err: first }, printable(typeof message === 'string' ? message : first.message));
+        } else {
+          const texts = [message, ...rest].filter((text) => text !== undefined);
+          method.apply(this, [clean(first), ...texts.map(clean)] as Parameters<typeof method>);
+        }
+      },
+    },
+    formatters: {
+      log: (fields) =>
+        Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, clean(value)])),
+    },
+    serializers: { err: cleanError },
   };
-  if (process.stderr.isTTY)
-    return pino(options, pretty({ destination: 2, ignore: 'pid,hostname', sync: true }));
-  return pino(options, pino.destination({ dest: 2, sync: true }));
+}
+
+function clean(value: unknown): unknown {
+  return typeof value === 'string' ? printable(value) : value;
+}
+
+/** The stack keeps its lines. */
+function cleanError(error: Error): object {
+  const { message, stack, ...rest } = pino.stdSerializers.err(error);
+  return { ...rest, message: printable(message), stack: stack.split('\n').map(printable).join('\n') };
 }

@@ -1,10 +1,12 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { FRAME_CODES, type ErrorCode } from '../core/index.ts';
 
 /** Values that are read at the moment of a scrape instead of being counted along the way. */
 export interface MetricSources {
   /** Readings by state, for each way in. */
   ledger(): { byTransport: Readonly<Record<string, object>> };
-  frames(): { received: number; rejected: number };
+  /** Frames that came, and those refused by the code of their refusal. */
+  frames(): { received: number; rejected: ReadonlyMap<ErrorCode, number> };
   journal(): {
     state: string;
     bytes: number;
@@ -106,11 +108,18 @@ export class Metrics {
       },
     });
     counter('millrace_frames_received_total', 'Frames that devices sent', () => sources.frames().received);
-    counter(
-      'millrace_frames_rejected_total',
-      'Frames refused before the ack',
-      () => sources.frames().rejected,
-    );
+    void new Counter({
+      name: 'millrace_frames_rejected_total',
+      help: 'Frames refused before the ack, by error code',
+      labelNames: ['code'],
+      registers,
+      collect() {
+        this.reset();
+        // Counters that begin at 0 show their first rise, too.
+        for (const code of FRAME_CODES) this.inc({ code }, 0);
+        for (const [code, count] of sources.frames().rejected) this.inc({ code }, count);
+      },
+    });
     void new Gauge({
       name: 'millrace_journal_state',
       help: '1 for the state that the journal is in',

@@ -1,4 +1,4 @@
-import { Slice, NO_READINGS, type ByTransport } from '../core/index.ts';
+import { isNumbered, NO_READINGS, Slice, type ByTransport } from '../core/index.ts';
 import type { DeadLetterInput, FollowedJournal, Settlement } from '../journal/index.ts';
 import type { RefusedFrame } from '../store/index.ts';
 
@@ -25,7 +25,7 @@ export async function settlementOf(
       if (refusal === undefined) break;
       if (refusal.position !== frame.position) continue;
       next++;
-      const { device, transport, arrivalMs, bytes } = frame;
+      const { device, transport, seq, arrivalMs, bytes } = frame;
       const { code, message } = refusal;
       // A replayed frame counts only for those of its readings that are not stored yet.
       const readings = Math.min(refusal.readings, frame.readings);
@@ -37,6 +37,8 @@ export async function settlementOf(
         code,
         message,
         readings,
+        // One that was replayed has the number 0; the journal knows what it was.
+        seq: isNumbered(transport) && seq > 0 ? seq : null,
         position: frame.position,
         bytes: bytes.slice(),
       });

@@ -80,8 +80,11 @@ test('frames of an unknown schema are listed, exported, replayed after its regis
 
   const listed = await deadLetters('list', '--json');
   const { deadLetters: letters } = JSON.parse(listed.stdout) as { deadLetters: { id: string }[] };
-  expect(letters).toMatchObject([{ code: 'schema_unknown' }, { code: 'schema_unknown' }]);
-  expect((await deadLetters('list', '--device', 'a')).stdout).toContain('schema_unknown');
+  expect(letters).toMatchObject([
+    { code: 'schema_unknown', seq: 2 },
+    { code: 'schema_unknown', seq: 1 },
+  ]);
+  expect((await deadLetters('list', '--device', 'a')).stdout).toMatch(/ ws +2 +1 +schema_unknown/);
   expect(JSON.parse((await deadLetters('show', letters[0]?.id ?? '', '--json')).stdout)).toEqual(letters[0]);
 
   expect(letters[0]).toMatchObject({
@@ -135,7 +138,10 @@ test('an export that is killed on the way leaves no file under the final name', 
     code: 'c',
     message: 'm',
   };
-  const page = { deadLetters: [{ ...letter, readings: 1, position: null, bytes: '' }], cursor: 'more' };
+  const page = {
+    deadLetters: [{ ...letter, readings: 1, seq: 1, position: null, bytes: '' }],
+    cursor: 'more',
+  };
   let asked = 0;
   // The second page never comes.
   const slow = createServer((_request, response) => {

@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { systemClock } from '../../src/core/index.ts';
-import { Intake } from '../../src/ingest/index.ts';
+import { DeviceLog, Intake } from '../../src/ingest/index.ts';
 import type { Journal } from '../../src/journal/index.ts';
 import { openJournalOn } from '../../src/journal/local/open.ts';
 import { openStorage } from '../../src/journal/local/lmdb-storage.ts';
 import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
+import { recordedLog } from '../fixtures/recorded-log.ts';
 import { until } from '../fixtures/until.ts';
 import { FaultyStorage } from '../journal/faulty-storage.ts';
 import { connect, openHub } from './wire.ts';
@@ -36,6 +37,7 @@ const openIntake = (): Intake =>
     registry,
     clock: systemClock,
     maxFrameBytes: 4_096,
+    log: new DeviceLog(recordedLog().logger),
     onFrame: () => {},
     onError: () => {},
   });

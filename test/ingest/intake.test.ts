@@ -1,17 +1,18 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { encodeSingleObjectHeader, fingerprintOf } from '../../src/codec/index.ts';
 import { LIMITS, systemClock } from '../../src/core/index.ts';
-import { Intake } from '../../src/ingest/index.ts';
+import { DeviceLog, Intake } from '../../src/ingest/index.ts';
 import { openLocalJournal, type LocalJournal } from '../../src/journal/index.ts';
 import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
+import { recordedLog } from '../fixtures/recorded-log.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
 let registry: Registry;
 let journal: LocalJournal;
 let intake: Intake;
-let frames: boolean[];
+let frames: (string | null)[];
 
 beforeEach(async () => {
   frames = [];
@@ -33,6 +34,7 @@ async function open(): Promise<void> {
     registry,
     clock: systemClock,
     maxFrameBytes: 4_096,
+    log: new DeviceLog(recordedLog().logger),
     onFrame: (refused) => frames.push(refused),
     onError: () => {},
   });
@@ -55,7 +57,7 @@ test('frames are taken or refused one by one, and all are durable by the answer'
     [2, 'value_not_finite'],
   ]);
   expect(journal.head()).toBe(1);
-  expect(frames).toEqual([false, true, true]);
+  expect(frames).toEqual([null, 'frame_block', 'value_not_finite']);
   expect(journal.ledger().byTransport.http).toMatchObject({ received: 5, rejected: 3, pending: 2 });
   expect(journal.deadLetters(9).map(({ code, readings }) => [code, readings])).toEqual([
     ['value_not_finite', 2],

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { LIMITS, systemClock } from '../../src/core/index.ts';
-import { Intake, Replayer } from '../../src/ingest/index.ts';
+import { DeviceLog, Intake, Replayer } from '../../src/ingest/index.ts';
 import { openLocalJournal, type DeadLetterInput, type LocalJournal } from '../../src/journal/index.ts';
 import { openRegistry, type Registry } from '../../src/registry/index.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
+import { recordedLog } from '../fixtures/recorded-log.ts';
 import { until } from '../fixtures/until.ts';
 
 const ALL = { filter: {} };
@@ -21,7 +22,13 @@ beforeEach(async () => {
   registry = await openRegistry({ dir: `${folder.path}/registry`, minTimeMs: 0 });
   journal = await openLocalJournal({ dir: `${folder.path}/journal` });
   const options = { journal, registry, clock: systemClock };
-  intake = new Intake({ ...options, maxFrameBytes: 4_096, onFrame: () => {}, onError: () => {} });
+  intake = new Intake({
+    ...options,
+    maxFrameBytes: 4_096,
+    log: new DeviceLog(recordedLog().logger),
+    onFrame: () => {},
+    onError: () => {},
+  });
   replayer = new Replayer(options);
 });
 afterEach(async () => {
@@ -49,7 +56,15 @@ async function settle(head: number, refuse: readonly number[] = []): Promise<voi
       continue;
     }
     const refusal = { atMs: found.arrivalMs, code: 'store_refused', message: 'not this one' };
-    deadLetters.push({ device, transport, ...refusal, readings, position: at, bytes: bytes.slice() });
+    deadLetters.push({
+      device,
+      transport,
+      ...refusal,
+      readings,
+      seq: null,
+      position: at,
+      bytes: bytes.slice(),
+    });
   }
   await journal.settle({ from, position: head, stored, expired: NONE, deadLetters });
 }

@@ -1,8 +1,9 @@
 import { systemClock } from '../../src/core/index.ts';
-import { DeviceDirectory, IngestHub } from '../../src/ingest/index.ts';
+import { DeviceDirectory, IngestHub, type IngestHubOptions } from '../../src/ingest/index.ts';
 import type { Journal } from '../../src/journal/index.ts';
 import type { SendOutcome, Socket, SocketHandler } from '../../src/net/index.ts';
 import type { Registry } from '../../src/registry/index.ts';
+import { recordedLog } from '../fixtures/recorded-log.ts';
 import { until } from '../fixtures/until.ts';
 
 /** The edge of a connection whose reader can be made slow. */
@@ -11,6 +12,7 @@ export class Wire implements Socket {
   open = true;
   backlog = 0;
   endedWith: number | null = null;
+  endedBecause = '';
   sendText(text: string): SendOutcome {
     this.sent.push(JSON.parse(text) as { type: string; seq?: number });
     return 'sent';
@@ -18,7 +20,8 @@ export class Wire implements Socket {
   bufferedBytes(): number {
     return this.backlog;
   }
-  end(code: number): void {
+  end(code: number, reason: string): void {
+    this.endedBecause = reason;
     this.endedWith = code;
   }
   terminate(): void {
@@ -29,7 +32,12 @@ export class Wire implements Socket {
   }
 }
 
-export function openHub(journal: Journal, registry: Registry, maxConnections = 10): IngestHub {
+export function openHub(
+  journal: Journal,
+  registry: Registry,
+  maxConnections = 10,
+  logger: IngestHubOptions['logger'] = recordedLog().logger,
+): IngestHub {
   return new IngestHub({
     journal,
     registry,
@@ -37,6 +45,7 @@ export function openHub(journal: Journal, registry: Registry, maxConnections = 1
     directory: new DeviceDirectory(journal, maxConnections),
     authorize: () => {},
     clock: systemClock,
+    logger,
     onAck: () => {},
     onError: () => {},
   });

@@ -41,6 +41,23 @@ describe('dead letters', () => {
     expect(again.deadLetters(30)).toEqual(first);
   });
 
+  test('keep the number that the frame had on its connection, where the way in has numbers', async () => {
+    const dir = await folder();
+    const journal = await open(dir);
+    journal.append(new Connection('a'), 1, text('good'), 1, 1);
+    journal.reject(new Connection('a'), 2, letter('a'));
+    journal.reject(new Connection('b', 'http'), 1, letter('b', text('bad'), 'http'));
+    await journal.flush();
+    await journal.close();
+    const again = await open(dir);
+    expect(again.deadLetters(9)).toMatchObject([
+      { device: 'b', seq: null },
+      { device: 'a', seq: 2 },
+    ]);
+    await again.close();
+    expect([...salvageLetters(dir)]).toMatchObject([{ seq: 2 }, { seq: null }]);
+  });
+
   test('over the limit in number the oldest go, also within one commit', async () => {
     const journal = await open(await folder(), { maxDeadLetters: 3 });
     const device = new Connection('a');

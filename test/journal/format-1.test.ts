@@ -70,8 +70,8 @@ describe('a journal of format 1', () => {
       http: { pending: 4 },
     });
     expect(journal.deadLetters(10)).toMatchObject([
-      { id: '5', kind: 'deadLettered', readings: 0, position: null },
-      { id: '4', kind: 'rejected', readings: 1, position: null },
+      { id: '5', kind: 'deadLettered', readings: 0, seq: null, position: null },
+      { id: '4', kind: 'rejected', readings: 1, seq: null, position: null },
     ]);
   });
 

@@ -75,6 +75,7 @@ export function letter(device: string, bytes = text('bad'), transport: Transport
     code: 'frame_truncated',
     message: 'it ends early',
     readings: 1,
+    seq: null,
     position: null,
     bytes,
   };

@@ -32,6 +32,7 @@ const letterOutput = z.object({
   code: z.string(),
   message: z.string(),
   readings: z.int().positive().describe('Readings that it stands for in the ledger'),
+  seq: z.int().nullable().describe('Number of the frame on its connection; null where frames have none'),
   position: z.int().nullable().describe('Place in the journal of a frame that was acknowledged'),
   bytes: z.string().describe('The frame as it came, base64'),
 });
@@ -151,7 +152,7 @@ function replayRoute({ replay }: ApiContext): Route {
 }
 
 function described(letter: DeadLetter, schemas: LetterSchemas): z.infer<typeof letterOutput> {
-  const { id, atMs, device, kind: refusedBy, code, message, readings, position, bytes } = letter;
+  const { id, atMs, device, kind: refusedBy, code, message, readings, seq, position, bytes } = letter;
   return {
     id,
     at: new Date(atMs).toISOString(),
@@ -162,6 +163,7 @@ function described(letter: DeadLetter, schemas: LetterSchemas): z.infer<typeof l
     code,
     message,
     readings,
+    seq,
     position,
     bytes: Buffer.from(bytes).toString('base64'),
   };

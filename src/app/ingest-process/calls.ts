@@ -1,5 +1,5 @@
 import type { Settings } from '../../config/index.ts';
-import type { DeadLetterInput, JournalStats } from '../../journal/index.ts';
+import type { RejectedFrame, JournalStats } from '../../journal/index.ts';
 import type { RegistryContents, SubjectVersion } from '../../registry/index.ts';
 
 /** What an ingest process has to know to begin. */
@@ -47,7 +47,7 @@ export interface IngestCalls {
 export interface IngestHostCalls {
   claim(connection: number, device: string): Promise<number | null>;
   release(connection: number): void;
-  reject(connection: number, seq: number, letter: DeadLetterInput): void;
+  reject(connection: number, seq: number, letter: RejectedFrame): void;
   /** Resolves when everything that was sent before is on disk. */
   flush(): Promise<void>;
   acknowledged(waits: AckWaits): void;

@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws';
-import { ERRORS, LIMITS, messageOf, MillraceError, type ErrorCode } from '../../core/index.ts';
+import { isErrorCode, LIMITS, messageOf, MillraceError } from '../../core/index.ts';
 import type { Socket, SocketHandler, UpgradeRequest, WebSocketRoute } from '../../net/index.ts';
 import { passedOn } from './forward.ts';
 
@@ -122,7 +122,7 @@ class Forwarded implements SocketHandler {
 
   goaway(text: string): void {
     this.#socket.sendText(text);
-    this.#socket.end(COME_BACK, 'draining');
+    this.#socket.end(COME_BACK, 'this process is stopping');
   }
 
   /** One whose handshake has failed has nothing to resume and throws. */
@@ -151,8 +151,7 @@ class Forwarded implements SocketHandler {
 function refusal(text: string): MillraceError {
   try {
     const { code, detail } = JSON.parse(text) as { code?: unknown; detail?: unknown };
-    if (typeof code === 'string' && code in ERRORS)
-      return new MillraceError(code as ErrorCode, String(detail));
+    if (typeof code === 'string' && isErrorCode(code)) return new MillraceError(code, String(detail));
   } catch {
     // Said below.
   }

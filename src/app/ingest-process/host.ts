@@ -1,5 +1,6 @@
 import type { Settings } from '../../config/index.ts';
 import { LIMITS, type Clock } from '../../core/index.ts';
+import { FrameCounts, type FrameStats } from '../../ingest/index.ts';
 import type { Registry } from '../../registry/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { RestartDelay } from '../restart-delay.ts';
@@ -28,8 +29,7 @@ export class IngestProcesses {
   readonly #places: IngestProcess[] = [];
   /** Those that end while the server goes on: until they have, they hear the news as the others do. */
   readonly #leaving = new Set<IngestProcess>();
-  #received = 0;
-  #rejected = 0;
+  readonly #frames = new FrameCounts();
   /** Changes of their number go one after the other. */
   #changing: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -62,8 +62,8 @@ export class IngestProcesses {
     return this.#places;
   }
 
-  stats(): { received: number; rejected: number } {
-    return { received: this.#received, rejected: this.#rejected };
+  get frames(): FrameStats {
+    return this.#frames;
   }
 
   /** Starts one more, if that is not too many. Rejects with its error when it cannot begin. */
@@ -143,10 +143,7 @@ export class IngestProcesses {
     return new IngestProcess({
       ...this.#options,
       restarts: new RestartDelay(clock, random),
-      onFrame: (refused) => {
-        this.#received++;
-        if (refused) this.#rejected++;
-      },
+      onFrame: (refused) => this.#frames.add(refused),
       setup: () => ({
         settings,
         port: shared,

@@ -83,6 +83,7 @@ class IngestProgram {
       limits: sessionLimits(settings),
       authorize,
       clock: systemClock,
+      logger,
       onAck: (ms) => upstream.acknowledged(ms),
       onError,
     });

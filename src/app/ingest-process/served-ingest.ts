@@ -1,6 +1,6 @@
-import { messageOf, MillraceError } from '../../core/index.ts';
+import { isErrorCode, messageOf, MillraceError, type ErrorCode } from '../../core/index.ts';
 import type { DeviceDirectory, Holder } from '../../ingest/index.ts';
-import type { DeadLetterInput, Journal, Origin } from '../../journal/index.ts';
+import type { RejectedFrame, Journal, Origin } from '../../journal/index.ts';
 import type { AckWaits, IngestCalls, IngestHostCalls } from './calls.ts';
 import { DurableBatch } from './durable.ts';
 import { readFrames } from './frames.ts';
@@ -8,8 +8,8 @@ import { readFrames } from './frames.ts';
 export interface ServedIngestOptions {
   journal: Journal;
   directory: DeviceDirectory;
-  /** A frame was taken or refused. */
-  onFrame(refused: boolean): void;
+  /** A frame was taken, or refused with this code. */
+  onFrame(refused: ErrorCode | null): void;
   /** An ack went out; `ms` is the wait of the oldest frame that it covers. */
   onAck(ms: number): void;
   onError(error: unknown): void;
@@ -89,15 +89,15 @@ export class ServedIngest implements IngestHostCalls {
     for (const { connection: number, seq, bytes, readings, arrivalMs } of readFrames(payload)) {
       const connection = this.#connections.get(number);
       if (connection === undefined || !connection.counts) continue;
-      this.#options.onFrame(false);
+      this.#options.onFrame(null);
       this.#guard(connection, () => journal.append(connection, seq, bytes, readings, arrivalMs));
     }
   }
 
-  reject(number: number, seq: number, letter: DeadLetterInput): void {
+  reject(number: number, seq: number, letter: RejectedFrame): void {
     const connection = this.#connections.get(number);
     if (connection === undefined || !connection.counts) return;
-    this.#options.onFrame(true);
+    this.#options.onFrame(isErrorCode(letter.code) ? letter.code : 'internal');
     this.#guard(connection, () => this.#options.journal.reject(connection, seq, letter));
   }
 

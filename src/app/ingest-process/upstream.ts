@@ -7,7 +7,7 @@ import {
   type Directory,
   type Holder,
 } from '../../ingest/index.ts';
-import type { DeadLetterInput, JournalStats, Origin } from '../../journal/index.ts';
+import type { RejectedFrame, JournalStats, Origin } from '../../journal/index.ts';
 import type { AckWaits, IngestCalls, IngestCondition, IngestHostCalls } from './calls.ts';
 import { readDurable } from './durable.ts';
 import { FrameBatches } from './frames.ts';
@@ -72,7 +72,7 @@ export class Upstream implements DeviceJournal, Directory {
     return true;
   }
 
-  reject(origin: Origin, seq: number, letter: DeadLetterInput): void {
+  reject(origin: Origin, seq: number, letter: RejectedFrame): void {
     const number = this.#numberOf(origin);
     this.#flush();
     this.#server.reject.asEvent(number, seq, letter).catch(ignore);

@@ -6,7 +6,7 @@ import {
   type Transport,
   type ByTransport,
 } from '../../core/index.ts';
-import type { DeadLetterInput, Origin, ReplayedLetter } from '../journal.ts';
+import type { DeadLetterInput, Origin, RejectedFrame, ReplayedLetter } from '../journal.ts';
 import type { BlockBuffers } from './block-buffers.ts';
 import { BlockBuilder, type BuilderDevice } from './block-builder.ts';
 import { MAX_CONTENT_LENGTH } from './dedupe-log.ts';
@@ -89,7 +89,7 @@ export class Batch {
     return true;
   }
 
-  reject(origin: Origin, seq: number, letter: DeadLetterInput): void {
+  reject(origin: Origin, seq: number, letter: RejectedFrame): void {
     const slot = this.#last?.origin === origin ? this.#last : this.#slot(origin, seq, letter.atMs);
     slot.frameBytes += letter.bytes.length;
     const fresh = take(slot, seq);
@@ -99,7 +99,8 @@ export class Batch {
       return;
     }
     this.rejected[slot.transport] += letter.readings;
-    const copy = { ...letter, bytes: Uint8Array.from(letter.bytes) };
+    const numbered = isNumbered(letter.transport) ? seq : null;
+    const copy = { ...letter, seq: numbered, bytes: Uint8Array.from(letter.bytes) };
     this.letters.push(copy);
     this.letterBytes += letterSize(copy);
   }

@@ -2,7 +2,7 @@ import { LIMITS, MillraceError, steadyClock } from '../../core/index.ts';
 import type { BlockMemory } from '../block-memory.ts';
 import type {
   DeadLetter,
-  DeadLetterInput,
+  RejectedFrame,
   Journal,
   JournalBlock,
   JournalStats,
@@ -20,7 +20,7 @@ import type { Leader } from './follower.ts';
 import { Incoming } from './incoming.ts';
 import { OldestPending } from './oldest-pending.ts';
 import { failureOf, Recovery } from './recovery.ts';
-import { type PendingReplay, ReplayedIds } from './replay.ts';
+import { type PendingReplay, ReplayedLetters } from './replay.ts';
 import { Requests } from './requests.ts';
 import { type Memory, restoreMemory } from './restore.ts';
 import type { JournalSettings } from './settings.ts';
@@ -41,7 +41,7 @@ export class LmdbJournal implements Journal, Leader {
   readonly #admission: Admission;
   readonly #oldestPending: OldestPending;
   readonly #requests = new Requests();
-  readonly #replayedIds = new ReplayedIds();
+  readonly #replayedLetters = new ReplayedLetters();
   readonly #flushes = new Flushes();
   readonly #recovery: Recovery;
   readonly #timers: readonly NodeJS.Timeout[];
@@ -135,7 +135,7 @@ export class LmdbJournal implements Journal, Leader {
     return fresh;
   }
 
-  reject(origin: Origin, seq: number, letter: DeadLetterInput): void {
+  reject(origin: Origin, seq: number, letter: RejectedFrame): void {
     if (this.#failure !== null) {
       origin.onFailed();
       return;
@@ -258,7 +258,7 @@ export class LmdbJournal implements Journal, Leader {
           {
             storage: this.#storage,
             cursors: this.#memory.cursors,
-            replayedIds: this.#replayedIds.byPosition,
+            replayedLetters: this.#replayedLetters.byPosition,
             openEntry: this.#openEntry,
             dropTo: this.#dropTo,
             settings: this.#settings,
@@ -317,7 +317,7 @@ export class LmdbJournal implements Journal, Leader {
     const grown = change.state.head > this.#state.head;
     this.#state = change.state;
     this.#openEntry = transaction.openEntry;
-    this.#replayedIds.update(replay?.positions ?? new Map<string, number>(), change.state.settled);
+    this.#replayedLetters.update(replay?.known ?? new Map<number, never>(), change.state.settled);
     this.#incoming.written(batches);
     for (const cursor of transaction.cursors) cursor.durable = cursor.committing;
     this.#updateAdmission();

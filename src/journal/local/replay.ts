@@ -5,10 +5,18 @@ import { letterId, parseLetterId } from './stored-letter.ts';
 import type { LettersState } from './state.ts';
 import type { Storage } from './storage.ts';
 
+/** A dead letter by its id, and the number that its frame had on its connection. */
+export interface KnownLetter {
+  id: number;
+  seq: number | null;
+}
+
 /** A replay that waits for the next transaction, and its answer by then. */
 export interface PendingReplay {
   letters: readonly ReplayedLetter[];
   positions: Map<string, number | null>;
+  /** What the letters were that became frames, by their new positions. */
+  known: Map<number, KnownLetter>;
   resolve: () => void;
   reject: (error: unknown) => void;
 }
@@ -21,7 +29,7 @@ export interface PendingReplay {
  */
 export function replayInto(
   batch: Batch,
-  { letters, positions }: PendingReplay,
+  { letters, positions, known }: PendingReplay,
   state: LettersState,
   storage: Pick<Storage, 'letter'>,
   nowMs: number,
@@ -45,22 +53,22 @@ export function replayInto(
     throw new MillraceError('internal', `${bytes} bytes of dead letters are too many for one replay`);
   }
   for (const { request, id, letter } of found) {
-    positions.set(letterId(id), batch.replay({ id, letter }, request, nowMs));
+    const position = batch.replay({ id, letter }, request, nowMs);
+    positions.set(letterId(id), position);
+    if (position !== null) known.set(position, { id, seq: letter.seq });
   }
 }
 
 /**
- * The ids that replayed frames had as dead letters, by position, until they are settled: one that the store
- * refuses again gets its id back. Bounded; the oldest are forgotten, and get a new id then.
+ * What replayed frames were as dead letters, by position, until they are settled: one that the store refuses again
+ * gets its id and its number back. Bounded; the oldest are forgotten, and get a new id and no number then.
  */
-export class ReplayedIds {
-  readonly byPosition = new Map<number, number>();
+export class ReplayedLetters {
+  readonly byPosition = new Map<number, KnownLetter>();
 
   /** Takes note of a replay that is on disk, and of how far the store has come. */
-  update(positions: ReadonlyMap<string, number | null>, settled: number): void {
-    for (const [id, position] of positions) {
-      if (position !== null) this.byPosition.set(position, parseLetterId(id));
-    }
+  update(known: ReadonlyMap<number, KnownLetter>, settled: number): void {
+    for (const [position, letter] of known) this.byPosition.set(position, letter);
     // Positions grow, so the oldest entries come first.
     for (const position of this.byPosition.keys()) {
       if (position >= settled && this.byPosition.size <= LIMITS.replayedIds) return;

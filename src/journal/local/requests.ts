@@ -29,7 +29,7 @@ export class Requests {
   async replay(letters: readonly ReplayedLetter[]): Promise<Map<string, number | null>> {
     const positions = new Map<string, number | null>();
     await new Promise<void>((resolve, reject) => {
-      this.#replays.push({ letters, positions, resolve, reject });
+      this.#replays.push({ letters, positions, known: new Map(), resolve, reject });
     });
     return positions;
   }

@@ -62,7 +62,7 @@ export function letterSize(letter: DeadLetterInput): number {
 }
 
 export function storedLetter(letter: DeadLetterInput, kind: DeadLetter['kind'], nowMs: number): StoredLetter {
-  const { device, transport, atMs, code, message, readings, position, bytes } = letter;
+  const { device, transport, atMs, code, message, readings, seq, position, bytes } = letter;
   return {
     device,
     transport,
@@ -70,6 +70,7 @@ export function storedLetter(letter: DeadLetterInput, kind: DeadLetter['kind'], 
     code,
     message,
     readings,
+    seq,
     position,
     bytes,
     kind,
@@ -78,14 +79,15 @@ export function storedLetter(letter: DeadLetterInput, kind: DeadLetter['kind'], 
   };
 }
 
-/** A letter as it was found. At first none had these fields, and what its frame counts for is only known of one kind. */
-function readLetter(
-  found: Partial<Pick<StoredLetter, 'readings' | 'position' | 'sinceMs'>> &
-    Omit<StoredLetter, 'readings' | 'position' | 'sinceMs'>,
-): StoredLetter {
+/** Fields that letters of earlier versions do not have. */
+type Later = 'readings' | 'seq' | 'position' | 'sinceMs';
+
+/** A letter as it was found. Where there is no count of readings, it is known of one kind only. */
+function readLetter(found: Partial<Pick<StoredLetter, Later>> & Omit<StoredLetter, Later>): StoredLetter {
   return {
     ...found,
     readings: found.readings ?? (found.kind === 'rejected' ? 1 : 0),
+    seq: found.seq ?? null,
     position: found.position ?? null,
     sinceMs: found.sinceMs ?? found.atMs,
   };

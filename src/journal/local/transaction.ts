@@ -9,6 +9,7 @@ import type { DeviceCursor, DeviceCursors } from './device-cursors.ts';
 import { settleState } from './settlement.ts';
 import type { JournalState } from './state.ts';
 import type { Change, Storage } from './storage.ts';
+import type { KnownLetter } from './replay.ts';
 import { type FoundLetter, storedLetter } from './stored-letter.ts';
 import { trim, type TrimLimits } from './trim.ts';
 
@@ -42,8 +43,8 @@ export interface Transaction {
 interface TransactionSurroundings {
   storage: Pick<Storage, 'infos' | 'lettersFrom' | 'contents'>;
   cursors: DeviceCursors;
-  /** Position of a replayed frame → the id that it had as a dead letter. */
-  replayedIds: ReadonlyMap<number, number>;
+  /** Position of a replayed frame → what it was as a dead letter. */
+  replayedLetters: ReadonlyMap<number, KnownLetter>;
   openEntry: OpenEntry | null;
   /** Blocks before it go, because frames were expired up to there. */
   dropTo: number;
@@ -55,7 +56,7 @@ export function buildTransaction(
   before: JournalState,
   batches: readonly SealedBatch[],
   settlements: readonly Settlement[],
-  { storage, cursors, replayedIds, openEntry, dropTo, settings }: TransactionSurroundings,
+  { storage, cursors, replayedLetters, openEntry, dropTo, settings }: TransactionSurroundings,
 ): Transaction {
   const origins = new Map<Origin, Durable>();
   const moved = new Set<DeviceCursor>();
@@ -88,8 +89,9 @@ export function buildTransaction(
     if (settlement.position <= state.settled) continue;
     state = settleState(state, settlement, storage.infos(state.settled));
     for (const input of settlement.deadLetters) {
-      const id = input.position === null ? null : (replayedIds.get(input.position) ?? null);
-      added.push({ id, letter: storedLetter(input, 'deadLettered', nowMs) });
+      const known = input.position === null ? undefined : replayedLetters.get(input.position);
+      const letter = known === undefined ? input : { ...input, seq: known.seq };
+      added.push({ id: known?.id ?? null, letter: storedLetter(letter, 'deadLettered', nowMs) });
     }
   }
   const trimmed = trim(state, storage.infos(state.tail), settings, nowMs, dropTo);

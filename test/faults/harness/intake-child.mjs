@@ -6,12 +6,13 @@
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { pino } from 'pino';
 
 const program = pathToFileURL(`${process.env.FAULT_PROGRAM}/`);
 const { systemClock } = await import(new URL('core/index.js', program).href);
 const { openLocalJournal } = await import(new URL('journal/index.js', program).href);
 const { loadSchemaFolder, openRegistry } = await import(new URL('registry/index.js', program).href);
-const { Intake } = await import(new URL('ingest/index.js', program).href);
+const { DeviceLog, Intake } = await import(new URL('ingest/index.js', program).href);
 
 const dataDir = process.argv[2] ?? '';
 const registry = await openRegistry({ dir: join(dataDir, 'registry') });
@@ -22,6 +23,7 @@ const intake = new Intake({
   registry,
   clock: systemClock,
   maxFrameBytes: 65_536,
+  log: new DeviceLog(pino({ level: 'silent' })),
   onFrame: () => undefined,
   onError: (error) => process.stderr.write(`${String(error)}\n`),
 });
