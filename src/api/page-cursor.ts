@@ -10,7 +10,7 @@ export interface RowsPage {
   /** The time of the last row given, and how many rows of exactly that time were given. */
   timeNs: bigint;
   skip: number;
-  /** Which raw row it was; null for aggregates, and where its texts are too long for a cursor. */
+  /** Which row it was; null where its texts are too long for a cursor. */
   key: RowKey | null;
   /** The `tail` of the first page: a tail from there misses nothing that came while the pages were read. */
   tail: string;
@@ -28,7 +28,7 @@ const time = z
   .refine((ns) => ns <= MAX_TIME_NS);
 const count = z.number().int().nonnegative();
 
-const key = z.tuple([z.string(), z.array(z.tuple([z.string(), z.string().nullable()]))]).nullable();
+const key = z.array(z.tuple([z.string(), z.string().nullable()])).nullable();
 
 const rowsWire = z.tuple([z.literal('r'), z.string(), time, time, time, count, z.string().max(1_024), key]);
 const keyWire = z.tuple([z.literal('k'), z.string(), z.string().max(1_024)]);
@@ -36,15 +36,14 @@ const keyWire = z.tuple([z.literal('k'), z.string(), z.string().max(1_024)]);
 /** Opaque text: base64url. */
 export function encodeRowsPage(binding: string, page: RowsPage): string {
   const { fromNs, toNs, timeNs, skip, tail } = page;
-  const row = page.key === null ? null : [page.key.device, page.key.tags];
-  return encode(['r', binding, `${fromNs}`, `${toNs}`, `${timeNs}`, skip, tail, row]);
+  return encode(['r', binding, `${fromNs}`, `${toNs}`, `${timeNs}`, skip, tail, page.key]);
 }
 
 /** Throws `cursor_invalid` for a cursor of other parameters, or one that encodeRowsPage did not make. */
 export function decodeRowsPage(binding: string, text: string): RowsPage {
   const parsed = rowsWire.safeParse(decode(text));
   if (!parsed.success) throw foreign();
-  const [, bound, fromNs, toNs, timeNs, skip, tail, row] = parsed.data;
+  const [, bound, fromNs, toNs, timeNs, skip, tail, key] = parsed.data;
   if (bound !== binding) throw otherParameters();
   return {
     fromNs,
@@ -52,7 +51,7 @@ export function decodeRowsPage(binding: string, text: string): RowsPage {
     timeNs,
     skip,
     tail,
-    key: row === null ? null : { device: row[0], tags: row[1] },
+    key,
   };
 }
 

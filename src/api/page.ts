@@ -12,25 +12,20 @@ export interface Page {
 }
 
 /**
- * Reads at most `limit` rows after `skip`, and closes the reading. The store must have been asked for at least
+ * Reads at most `limit` rows, and closes the reading. The store must have been asked for at least
  * one row more: that row tells whether there are more. A page of too many bytes ends early.
  */
 export async function readPage(
   reading: Reading,
   write: RowWriter,
-  options: { skip: number; limit: number; maxBytes?: number },
+  options: { limit: number; maxBytes?: number },
 ): Promise<Page> {
   const maxBytes = options.maxBytes ?? LIMITS.queryMaxAnswerBytes;
   const rows: string[] = [];
-  let skip = options.skip;
   let bytes = 0;
   let end: Page['end'] = null;
   for (let chunk = await reading.next(); chunk !== null; chunk = await reading.next()) {
     for (const row of chunk) {
-      if (skip > 0) {
-        skip--;
-        continue;
-      }
       // One row is always given, or a page could not go on.
       if (rows.length >= options.limit || (bytes >= maxBytes && rows.length > 0)) {
         await reading.close();

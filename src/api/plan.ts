@@ -47,7 +47,7 @@ export type OutputColumn = Pick<ColumnDef, 'name' | 'float32'>;
 /** A checked query. `columns` are those behind `time`. */
 export type QueryPlan =
   | { kind: 'rows'; query: Omit<RowsQuery, 'limit' | 'after'>; columns: readonly OutputColumn[] }
-  | { kind: 'aggregate'; query: Omit<AggregateQuery, 'limit'>; columns: readonly OutputColumn[] };
+  | { kind: 'aggregate'; query: Omit<AggregateQuery, 'limit' | 'after'>; columns: readonly OutputColumn[] };
 
 /** Checks what the parameters mean. Throws `measurement_unknown`, `field_unknown`, `function_unsuitable`, `parameter_*`. */
 export function planQuery(

@@ -57,18 +57,16 @@ export function csvAnswer(answer: RowsAnswer): HttpAnswer {
 export async function csvStream(
   reading: Reading,
   columns: readonly OutputColumn[],
-  skip: number,
   tail: (view: View) => string,
 ): Promise<HttpAnswer> {
   const write = csvRowWriter(columns);
-  const rest = { skip };
   const headers = csvHeaders(tail(reading.view()), null);
   // The first rows come before the head: a store that fails at once is answered as a problem.
-  const first = csvHeader(columns) + ((await nextText(reading, write, rest)) ?? '');
+  const first = csvHeader(columns) + ((await nextText(reading, write)) ?? '');
   let pending: string | null = first;
   const iterator: AsyncIterator<string> = {
     async next() {
-      const text = pending ?? (await nextText(reading, write, rest));
+      const text = pending ?? (await nextText(reading, write));
       pending = null;
       return text === null ? { done: true, value: undefined } : { done: false, value: text };
     },
@@ -83,15 +81,11 @@ export async function csvStream(
 async function nextText(
   reading: Reading,
   write: (row: Parameters<ReturnType<typeof csvRowWriter>>[0]) => string,
-  rest: { skip: number },
 ): Promise<string | null> {
   const chunk = await reading.next();
   if (chunk === null) return null;
   let text = '';
-  for (const row of chunk) {
-    if (rest.skip > 0) rest.skip--;
-    else text += write(row);
-  }
+  for (const row of chunk) text += write(row);
   return text;
 }
 

@@ -62,18 +62,18 @@ export interface RowsQuery extends Selection {
   after: RowsAfter | null;
 }
 
-/** A row to go on behind: that of `key` at `timeNs`, there or not; where the key is null, past `skip` rows of that time. */
+/**
+ * A row to go on behind: that of `key` at `timeNs`, there or not; where the key is null, past `skip` rows of that time.
+ * The time of an aggregate's row is the start of its bucket.
+ */
 export interface RowsAfter {
   timeNs: bigint;
   key: RowKey | null;
   skip: number;
 }
 
-/** What tells a row from others of its measurement and time: its device, and its tags by name. */
-export interface RowKey {
-  device: string;
-  tags: readonly (readonly [string, string | null])[];
-}
+/** What tells a row from others of its time, by name: `device` and its tags, of an aggregate those of its group. */
+export type RowKey = readonly (readonly [string, string | null])[];
 
 export const FUNCTIONS = [
   'count',
@@ -107,6 +107,8 @@ export interface AggregateQuery extends Selection {
   group: readonly string[];
   order: 'asc' | 'desc';
   limit: number | null;
+  /** Rows of its bucket and time range alone: those of earlier buckets must be left out by the range. */
+  after: RowsAfter | null;
 }
 
 /**

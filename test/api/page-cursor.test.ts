@@ -21,12 +21,7 @@ describe('a page cursor', () => {
           timeNs: time,
           skip: fc.nat(),
           tail: fc.string({ maxLength: 200 }),
-          key: fc.option(
-            fc.record({
-              device: fc.string(),
-              tags: fc.array(fc.tuple(fc.string(), fc.option(fc.string({ unit: 'grapheme' })))),
-            }),
-          ),
+          key: fc.option(fc.array(fc.tuple(fc.string(), fc.option(fc.string({ unit: 'grapheme' }))))),
         }),
         (page) => {
           const text = encodeRowsPage('b', page);

@@ -3,7 +3,7 @@ import { decodeCursor, formatTimeNs } from '../../src/core/index.ts';
 import { readPage } from '../../src/api/page.ts';
 import { Reading } from '../../src/api/reading.ts';
 import { jsonRowWriter } from '../../src/api/rows-text.ts';
-import { NOW_MS, callApi, meter, openApiFixture } from './fixture.ts';
+import { NOW_MS, callApi, meter, openApiFixture, type Reply } from './fixture.ts';
 import { createApi } from '../../src/api/index.ts';
 
 let api: Awaited<ReturnType<typeof openApiFixture>>;
@@ -75,6 +75,44 @@ describe('pages of an answer', () => {
     expect(rest.rows.map((row) => row[1])).toEqual(['cc', 'd', 'e']);
   });
 
+  test.each(['json', 'csv'])(
+    'of aggregates give no group twice when others appear between them (%s)',
+    async (format) => {
+      const query = `${base}&fn=count&field=on&every=10s&group=device&from=-75s&to=-55s&format=${format}`;
+      await api.write(['b', 'd', 'f'].map((device) => meter(60, `${format}-${device}`)));
+      const devicesOf = ({ rows, text }: Reply): unknown[] =>
+        format === 'json'
+          ? rows.map((row) => row[1])
+          : text
+              .trim()
+              .split('\r\n')
+              .slice(1)
+              .map((line) => line.split(',')[1]);
+      const cursorOf = ({ json, headers }: Reply): unknown => json['cursor'] ?? headers['Millrace-Cursor'];
+      const only = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => `&device=${format}-${name}`).join('');
+      const first = await api.call(`${query}${only}&limit=2`);
+      await api.write(['a', 'c', 'e'].map((device) => meter(60, `${format}-${device}`)));
+      const rest = await api.call(`${query}${only}&limit=10&cursor=${String(cursorOf(first))}`);
+      expect([first, rest].flatMap(devicesOf)).toEqual(
+        ['b', 'd', 'e', 'f'].map((name) => `${format}-${name}`),
+      );
+    },
+  );
+
+  test('of groups with names too long for a cursor are counted, and joined give the whole', async () => {
+    const sites = ['a', 'b', 'c'].map((name) => name + 'ü'.repeat(500));
+    await api.write(sites.map((site) => meter(85, 'long', {}, { site })));
+    for (const query of ['&fn=count&field=on&every=10s&group=site', '']) {
+      const all = await pages(`${query}&device=long&from=-95s&to=-80s`, 1);
+      expect(
+        all
+          .flat()
+          .flat()
+          .filter((cell) => sites.includes(String(cell))),
+      ).toEqual(sites);
+    }
+  });
+
   test('do not go on with other parameters', async () => {
     const { json } = await api.call(`${base}&limit=1`);
     const cursor = String(json['cursor']);
@@ -102,11 +140,11 @@ describe('pages of an answer', () => {
       { name: 'time', float32: false },
       { name: 'device', float32: false },
     ]);
-    const small = await readPage(await open(), write, { skip: 0, limit: 10, maxBytes: 60 });
+    const small = await readPage(await open(), write, { limit: 10, maxBytes: 60 });
     expect(small.rows.length).toBe(2);
     expect(small.more).toBe(true);
     expect(formatTimeNs(small.end?.timeNs ?? 0n)).toBe('2023-11-14T22:13:20.000000001Z');
-    const tiny = await readPage(await open(), write, { skip: 0, limit: 10, maxBytes: 0 });
+    const tiny = await readPage(await open(), write, { limit: 10, maxBytes: 0 });
     expect([tiny.rows.length, tiny.more]).toEqual([1, true]);
   });
 });

@@ -64,7 +64,7 @@ async function outcome(work: () => Promise<unknown>): Promise<string> {
 async function count(): Promise<Cell> {
   const aggregates = [{ field: 'x', fn: 'count' as const, name: 'x' }];
   const answer = await store.aggregate(
-    { ...ALL, aggregates, everyNs: null, group: [] },
+    { ...ALL, aggregates, everyNs: null, group: [], after: null },
     new AbortController().signal,
   );
   for await (const [row] of answer.chunks) return row?.[1] ?? null;

@@ -102,6 +102,7 @@ export function aggregateQuery(
     group: [],
     order: 'asc',
     limit: null,
+    after: null,
     ...query,
   };
 }

@@ -62,7 +62,7 @@ export function rawRowTests(subject: Subject): void {
       const tags = measurement.tags.map(({ name }, n) => [name, row[n + 2] as string | null] as const);
       return {
         timeNs,
-        key: by === 'key' ? { device: String(row[1]), tags } : null,
+        key: by === 'key' ? [['device', String(row[1])] as const, ...tags] : null,
         skip: rows.filter((each) => each[0] === timeNs).length,
       };
     };

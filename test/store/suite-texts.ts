@@ -75,7 +75,7 @@ export function textTests(subject: Subject): void {
         paged.push(row[1] ?? null);
         after = {
           timeNs: BASE_NS,
-          key: { device: String(row[1]), tags: [['t', (row[2] ?? null) as string | null]] },
+          key: ['device', 't'].map((name, i) => [name, row[i + 1] as string | null] as const),
           skip: 0,
         };
       }

@@ -1,7 +1,9 @@
 import { describe } from '@jest/globals';
+import { aggregatePageTests } from './suite-aggregate-pages.ts';
 import { aggregateTests } from './suite-aggregates.ts';
 import { lookupTests } from './suite-lookups.ts';
 import { rawRowTests } from './suite-rows.ts';
+import { sumTests } from './suite-sums.ts';
 import { textTests } from './suite-texts.ts';
 import { valueTests } from './suite-values.ts';
 import { writeTests } from './suite-writes.ts';
@@ -16,6 +18,8 @@ export function storeSuite(name: string, open: () => Promise<OpenedStore>): void
     valueTests(subject);
     textTests(subject);
     aggregateTests(subject);
+    aggregatePageTests(subject);
+    sumTests(subject);
     lookupTests(subject);
   });
 }

@@ -28,7 +28,7 @@ export function latestRoute(context: ApiContext): Route {
       );
       const columns = describeColumns(reading.columns, selected.defs);
       const write = form === 'json' ? jsonRowWriter(columns) : csvRowWriter(columns);
-      const { rows, more } = await readPage(reading, write, { skip: 0, limit: LIMITS.queryMaxRows });
+      const { rows, more } = await readPage(reading, write, { limit: LIMITS.queryMaxRows });
       if (more) {
         throw new MillraceError(
           'answer_too_large',

@@ -52,15 +52,14 @@ async function answerQuery(
     ask(context, plan, page, limit, signal),
   );
   const columns = describeColumns(reading.columns, plan.columns);
-  const skip = plan.kind === 'aggregate' && page !== null ? page.skip : 0;
   const tailAt = (position: number): string =>
     page?.tail ?? encodeCursor({ epoch: context.journal.epoch, position, history: null });
   if (limit === null) {
-    return csvStream(reading, columns, skip, (view) => tailAt(view.exact ? view.position : settled));
+    return csvStream(reading, columns, (view) => tailAt(view.exact ? view.position : settled));
   }
 
   const write = form === 'json' ? jsonRowWriter(columns) : csvRowWriter(columns);
-  const { rows, more, end } = await readPage(reading, write, { skip, limit });
+  const { rows, more, end } = await readPage(reading, write, { limit });
   // A store that is not exact may have shown rows of frames behind this position. A tail from here gives
   // them again; it never leaves one out.
   const tail = tailAt(reading.view().position);
@@ -78,20 +77,16 @@ function ask(
   limit: number | null,
   signal: AbortSignal,
 ): Promise<Answer> {
-  if (plan.kind === 'rows') {
-    return store.rows({ ...plan.query, limit: limit === null ? null : limit + 1, after: page }, signal);
-  }
+  const continued = { limit: limit === null ? null : limit + 1, after: page };
+  if (plan.kind === 'rows') return store.rows({ ...plan.query, ...continued }, signal);
   const { query } = plan;
-  if (page === null) return store.aggregate({ ...query, limit: limit === null ? null : limit + 1 }, signal);
+  if (page === null) return store.aggregate({ ...query, ...continued }, signal);
   // Buckets depend on nothing outside of them: those that were given whole need not be asked for again.
   const { timeNs } = page;
   const fromNs = query.order === 'asc' && timeNs > query.fromNs ? timeNs : query.fromNs;
   const endNs = query.everyNs === null ? query.toNs : timeNs + query.everyNs;
   const toNs = query.order === 'desc' && endNs < query.toNs ? endNs : query.toNs;
-  return store.aggregate(
-    { ...query, fromNs, toNs, limit: limit === null ? null : page.skip + limit + 1 },
-    signal,
-  );
+  return store.aggregate({ ...query, ...continued, fromNs, toNs }, signal);
 }
 
 function nextPage(
@@ -102,16 +97,18 @@ function nextPage(
 ): RowsPage {
   const before = page !== null && page.timeNs === end.timeNs ? page.skip : 0;
   const { fromNs, toNs } = plan.query;
-  const key = plan.kind === 'rows' ? keyOf(plan.query.measurement.tags, end.row) : null;
+  const key = keyOf(
+    plan.kind === 'rows'
+      ? ['device', ...plan.query.measurement.tags.map(({ name }) => name)]
+      : plan.query.group,
+    end.row,
+  );
   return { fromNs, toNs, timeNs: end.timeNs, skip: before + end.count, tail, key };
 }
 
 /** Rows that come late at a page's last time shift a count of them, and do nothing to a key. Null for a long one. */
-function keyOf(tags: readonly { name: string }[], row: readonly Cell[]): RowKey | null {
-  const key = {
-    device: textOf(row[1]) ?? '',
-    tags: tags.map(({ name }, i) => [name, textOf(row[i + 2])] as const),
-  };
+function keyOf(names: readonly string[], row: readonly Cell[]): RowKey | null {
+  const key = names.map((name, i) => [name, textOf(row[i + 1])] as const);
   return JSON.stringify(key).length > LIMITS.cursorKeyChars ? null : key;
 }
 

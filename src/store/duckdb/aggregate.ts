@@ -1,7 +1,8 @@
-import type { ColumnDef } from '../../core/index.ts';
+import { MAX_TIME_NS, type ColumnDef } from '../../core/index.ts';
 import { fieldOf } from '../aggregate-columns.ts';
 import type { AggregateColumn, AggregateQuery } from '../store.ts';
-import { columnSql, DEVICE, limitSql, ROWS, TIME, whereSql } from './select.ts';
+import { namedIn } from '../row-key.ts';
+import { behindSql, columnSql, DEVICE, limitSql, ROWS, TIME, whereSql } from './select.ts';
 import { Parameters, type Statement } from './sql.ts';
 import type { Table } from './tables.ts';
 
@@ -15,10 +16,7 @@ export function aggregateSql(table: Table, query: AggregateQuery): Statement {
   const fields = [...new Set(query.aggregates.map(({ field }) => field))].map((name) => fieldOf(query, name));
   const tagNames = tags.map((tag) => tag.name);
   const group = query.group.map((name) => (name === 'device' ? 'd' : `k${tagNames.indexOf(name)}`));
-  const bucket =
-    query.everyNs === null
-      ? `${query.fromNs}::BIGINT`
-      : `epoch_ns(${TIME}) // ${query.everyNs}::BIGINT * ${query.everyNs}::BIGINT`;
+  const bucket = bucketSql(query);
 
   const inner = [
     `${bucket} AS b`,
@@ -40,12 +38,33 @@ export function aggregateSql(table: Table, query: AggregateQuery): Statement {
   const order = ['b', ...group].map(
     (sql) => `${sql} ${query.order === 'asc' ? 'ASC NULLS FIRST' : 'DESC NULLS LAST'}`,
   );
+  const offset = query.after !== null && query.after.key === null ? ` OFFSET ${query.after.skip}` : '';
   return {
     text:
-      `SELECT ${['b', ...group, ...values].join(', ')} FROM (${source}) ` +
-      `GROUP BY ${['b', ...group].join(', ')} ORDER BY ${order.join(', ')}${limitSql(query.limit)}`,
+      `SELECT ${['b', ...group, ...values].join(', ')} FROM (${source})${continuedSql(query, group, parameters)} ` +
+      `GROUP BY ${['b', ...group].join(', ')} ORDER BY ${order.join(', ')}${limitSql(query.limit)}${offset}`,
     values: parameters.values,
   };
+}
+
+function bucketSql({ everyNs, fromNs }: AggregateQuery): string {
+  if (everyNs === null) return `${fromNs}::BIGINT`;
+  // A bucket longer than all times there are begins at the epoch, and its length has no form in 64 bits.
+  if (everyNs > MAX_TIME_NS) return '0::BIGINT';
+  return `epoch_ns(${TIME}) // ${everyNs}::BIGINT * ${everyNs}::BIGINT`;
+}
+
+/** Leaves out the groups of the first bucket that were given before. */
+function continuedSql(
+  { after, group, order }: AggregateQuery,
+  columns: readonly string[],
+  parameters: Parameters,
+): string {
+  const key = after?.key ?? null;
+  if (after === null || key === null) return '';
+  const values = group.map((name) => namedIn(key, name));
+  const behind = group.length === 0 ? 'false' : behindSql(columns, values, order, parameters);
+  return ` WHERE (b <> ${after.timeNs} OR ${behind})`;
 }
 
 /** Adds the reading before, for the fields whose increases are asked. */
@@ -76,19 +95,19 @@ function functionSql({ fn }: AggregateColumn, integer: boolean, index: number, r
   const increase = integer ? `${f}::HUGEINT - ${p}` : `${f} - ${p}`;
   const delta =
     `CASE WHEN count(${f}) >= 2 THEN ` +
-    `sum(CASE WHEN ${p} IS NULL THEN NULL WHEN ${f} >= ${p} THEN ${increase} ELSE ${f} END) END`;
+    `${sumSql(`CASE WHEN ${p} IS NULL THEN NULL WHEN ${f} >= ${p} THEN ${increase} ELSE ${f} END`, integer)} END`;
   const present = `FILTER (${f} IS NOT NULL)`;
   switch (fn) {
     case 'count':
       return `count(${f})`;
     case 'sum':
-      return `sum(${f})`;
+      return sumSql(f, integer);
     case 'min':
       return `min(${f})`;
     case 'max':
       return `max(${f})`;
     case 'mean':
-      return `avg(${f})`;
+      return integer ? `avg(${f})` : `favg(${f})`;
     case 'first':
       return `arg_min(${f}, ${rank}) ${present}`;
     case 'last':
@@ -106,6 +125,11 @@ function functionSql({ fn }: AggregateColumn, integer: boolean, index: number, r
     case 'rate':
       return `(${delta})::DOUBLE / nullif(max(t) ${present} - min(t) ${present}, 0) * 1e9`;
   }
+}
+
+/** A plain sum of doubles loses more digits the more values there are; fsum carries what each addition loses. */
+function sumSql(value: string, integer: boolean): string {
+  return integer ? `sum(${value})` : `fsum(${value})`;
 }
 
 /** DuckDB refuses a whole query when the square of one value overflows: such buckets are scaled down first. */

@@ -1,5 +1,5 @@
 import { selectColumns, type ColumnDef } from '../../core/index.ts';
-import { tagOf } from '../row-key.ts';
+import { namedIn } from '../row-key.ts';
 import type { RowKey, RowsQuery, Selection } from '../store.ts';
 import { isTagText } from '../tag-text.ts';
 import { Parameters, SQL_TYPES, timeLiteral, type Statement } from './sql.ts';
@@ -59,8 +59,8 @@ export function rowsSql(table: Table, query: RowsQuery): Statement {
   const offset = range.skip === 0 ? '' : ` OFFSET ${range.skip}`;
   const where = [whereSql(table, range.query, selected.fields, parameters)];
   if (range.key !== null && query.after !== null) {
-    const { device, tags } = range.key;
-    const values = [device, ...selected.tags.map(({ name }) => tagOf(tags, name))];
+    const { key } = range;
+    const values = ['device', ...selected.tags.map(({ name }) => name)].map((name) => namedIn(key, name));
     const behind = behindSql(columns.slice(0, values.length), values, query.order, parameters);
     where.push(`(${TIME} <> ${timeLiteral(query.after.timeNs)} OR ${behind})`);
   }
@@ -91,7 +91,7 @@ function continued(query: RowsQuery): { query: RowsQuery; key: RowKey | null; sk
 }
 
 /** Of rows compared column by column, null first, those behind these values in the order. */
-function behindSql(
+export function behindSql(
   columns: readonly string[],
   values: readonly (string | null)[],
   order: 'asc' | 'desc',

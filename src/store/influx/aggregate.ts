@@ -1,7 +1,8 @@
 import { LIMITS, type Cell } from '../../core/index.ts';
 import type { AggregateQuery } from '../store.ts';
 import { accumulator, type Accumulator, type ValueBudget } from './accumulators.ts';
-import { Buckets, bucketStart, tooManyBuckets } from './buckets.ts';
+import { namedIn } from '../row-key.ts';
+import { Buckets, bucketStart, compareGroups, tooManyBuckets } from './buckets.ts';
 import type { RunStatements } from './reader.ts';
 import { streamRows } from './rows.ts';
 import { aggregateOnServer } from './server-aggregate.ts';
@@ -14,21 +15,36 @@ export async function* readAggregates(
   query: AggregateQuery,
   run: RunStatements,
 ): AsyncGenerator<Cell[][], void, undefined> {
-  const limit = query.limit ?? Infinity;
-  if (limit <= 0 || query.aggregates.length === 0) return;
-  const whole =
-    (await aggregateOnServer(query, run)) ?? (query.order === 'desc' ? await held(query, run) : null);
-  if (whole !== null) {
-    if (query.order === 'desc') whole.reverse();
-    yield limit < whole.length ? whole.slice(0, limit) : whole;
-    return;
-  }
-  let left = limit;
-  for await (const rows of aggregateRaw(query, run)) {
+  let left = query.limit ?? Infinity;
+  if (left <= 0 || query.aggregates.length === 0) return;
+  const isGiven = givenBefore(query);
+  for await (const all of readBuckets(query, run)) {
+    const rows = all.filter((row) => !isGiven(row));
     yield left < rows.length ? rows.slice(0, left) : rows;
     left -= rows.length;
     if (left <= 0) return;
   }
+}
+
+async function* readBuckets(
+  query: AggregateQuery,
+  run: RunStatements,
+): AsyncGenerator<Cell[][], void, undefined> {
+  const whole =
+    (await aggregateOnServer(query, run)) ?? (query.order === 'desc' ? await held(query, run) : null);
+  if (whole === null) yield* aggregateRaw(query, run);
+  else yield query.order === 'desc' ? whole.reverse() : whole;
+}
+
+/** Tells of rows, asked in their order, whether they are not behind the place where the query goes on. */
+function givenBefore({ after, group, order }: AggregateQuery): (row: readonly Cell[]) => boolean {
+  if (after === null) return () => false;
+  const { timeNs, key } = after;
+  let { skip } = after;
+  if (key === null) return (row) => row[0] === timeNs && skip-- > 0;
+  const last = group.map((name) => namedIn(key, name));
+  const sign = order === 'asc' ? 1 : -1;
+  return (row) => row[0] === timeNs && sign * compareGroups(row.slice(1, 1 + group.length), last) <= 0;
 }
 
 /** All rows of the answer in ascending order. */

@@ -28,13 +28,14 @@ export class Buckets<T> {
   rows(results: (gathered: T) => Cell[]): Cell[][] {
     return [...this.#entries.values()]
       .sort((a, b) =>
-        a.startNs === b.startNs ? compareCells(a.group, b.group) : a.startNs < b.startNs ? -1 : 1,
+        a.startNs === b.startNs ? compareGroups(a.group, b.group) : a.startNs < b.startNs ? -1 : 1,
       )
       .map(({ startNs, group, gathered }) => [startNs, ...group, ...results(gathered)]);
   }
 }
 
-function compareCells(a: readonly Cell[], b: readonly Cell[]): number {
+/** Orders groups column by column, null first. */
+export function compareGroups(a: readonly Cell[], b: readonly Cell[]): number {
   for (let i = 0; i < a.length; i++) {
     const by = compareText(a[i] ?? null, b[i] ?? null);
     if (by !== 0) return by;

@@ -1,5 +1,5 @@
 import { selectColumns, type Cell, type ColumnDef, type SelectedColumns } from '../../core/index.ts';
-import { tagOf } from '../row-key.ts';
+import { namedIn } from '../row-key.ts';
 import type { RowsQuery } from '../store.ts';
 import type { WireValue } from './answer.ts';
 import { condition, rawColumns, source } from './influxql.ts';
@@ -36,9 +36,9 @@ export async function* streamRows(
   const converters = [toTime, toTag, ...selected.defs.map(converterOf)];
   const compare = compareRows(selected.tags.length + 2, query.order);
   const { after } = query;
-  const given = after?.key ?? null;
-  const last =
-    given === null ? null : [null, given.device, ...selected.tags.map(({ name }) => tagOf(given.tags, name))];
+  const key = after?.key ?? null;
+  const names = ['device', ...selected.tags.map(({ name }) => name)];
+  const last = key === null ? null : [null, ...names.map((name) => namedIn(key, name))];
 
   let sameTime: Cell[][] = [];
   /** The rows of one time are complete: into `chunk`, as far as they are asked for. */
