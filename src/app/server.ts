@@ -165,6 +165,7 @@ async function startIn(
     registry,
     store,
     clock,
+    maxTimeAheadMs: settings['max-time-ahead'],
     authorize,
     onDefect: onError,
   });

@@ -83,7 +83,7 @@ export interface TailGap {
   to: string;
   /** How many rows, where the server knows. */
   missed: number | null;
-  /** A URL that reads them from the store. */
+  /** A URL that reads them from the store, and other rows of their times. */
   query: string;
 }
 /** `id` is null where the error is about the connection. */

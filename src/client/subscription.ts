@@ -44,7 +44,8 @@ export class SubscriptionPlace {
 
   subscribed(message: Subscribed): void {
     this.#columns = message.columns;
-    this.#cursor = message.cursor;
+    // Only what was received moves a place on: columns say nothing of rows.
+    this.#cursor ??= message.cursor;
   }
 
   /** False when messages before this one are missing: its rows must not be used, resume instead. */

@@ -212,6 +212,10 @@ export const LIMITS = {
   /** Bytes of a JSON request body. */
   maxJsonBodyBytes: 1024 * 1024,
 
+  /** Bytes of a row's device and tags in a tail cursor, which is a parameter too; of longer ones it has a digest. */
+  tailCursorKeyBytes: 400,
+  /** Characters of a gap's URL behind the host: with a page's cursor and headers it stays within the 4 KiB that the server takes. */
+  tailGapQueryChars: 1_024,
   /** Tail connections at once. */
   maxTailConnections: 10_000,
   /** Subscriptions of one tail connection. */

@@ -1,4 +1,6 @@
-import type { Cell, ColumnBatch, Measurement } from '../core/index.ts';
+import type { Cell, ColumnBatch, Measurement, RowKey } from '../core/index.ts';
+
+export type { RowKey } from '../core/index.ts';
 
 /** A frame with points that were refused for good; what it takes to make its dead letter again. */
 export interface RefusedFrame {
@@ -71,9 +73,6 @@ export interface RowsAfter {
   key: RowKey | null;
   skip: number;
 }
-
-/** What tells a row from others of its time, by name: `device` and its tags, of an aggregate those of its group. */
-export type RowKey = readonly (readonly [string, string | null])[];
 
 export const FUNCTIONS = [
   'count',

@@ -14,8 +14,6 @@ export interface FrameRows {
 export interface DecodedBlock {
   first: number;
   next: number;
-  /** Arrival of the block's first frame, of whatever measurement. */
-  arrivalMs: number;
   frames: readonly FrameRows[];
 }
 
@@ -66,9 +64,7 @@ export class BlockReader {
     // Frame bytes are views that may die with the next read: the whole block is decoded in one go.
     const batches = new Map<RegisteredSchema, ColumnBatch>();
     const frames: FrameRows[] = [];
-    let arrivalMs: number | null = null;
     for (const frame of block.frames()) {
-      arrivalMs ??= frame.arrivalMs;
       const { bytes } = frame;
       try {
         const { schema, bodyStart } = this.#registry.resolve(bytes, 0, bytes.length);
@@ -92,7 +88,7 @@ export class BlockReader {
         this.#onUndecodable(frame.position, error);
       }
     }
-    const decoded = { first: block.first, next: block.next, arrivalMs: arrivalMs ?? 0, frames };
+    const decoded = { first: block.first, next: block.next, frames };
     cached.byMeasurement.set(measurement, decoded);
     return decoded;
   }

@@ -19,8 +19,6 @@ export interface EncodedChunk {
   rowsJson: string;
   /** Resumes at `next`. */
   cursor: string;
-  /** The oldest row's time. */
-  minTimeNs: bigint;
 }
 
 /** A block's matching rows; chunks follow each other without a hole, and there are none without rows. */
@@ -58,15 +56,13 @@ export async function encodeBlock(
   const chunks: EncodedChunk[] = [];
   let first = block.first;
   let rows: string[] = [];
-  let minTimeNs: bigint | null = null;
   let untilTurn = ROWS_PER_TURN;
   const flush = (next: number): void => {
-    if (minTimeNs === null) return;
+    if (rows.length === 0) return;
     const cursor = encodeCursor({ epoch: options.epoch, position: next, history: null });
-    chunks.push({ first, next, rows: rows.length, rowsJson: rows.join(','), cursor, minTimeNs });
+    chunks.push({ first, next, rows: rows.length, rowsJson: rows.join(','), cursor });
     first = next;
     rows = [];
-    minTimeNs = null;
   };
 
   for (const frame of block.frames) {
@@ -81,8 +77,6 @@ export async function encodeBlock(
     untilTurn -= (frame.end - frame.start) / 8;
     if (rows.length > 0 && rows.length + matching.length > options.messageRows) flush(frame.position);
     for (const row of matching) {
-      const timeNs = batch.timeNs[row] ?? 0n;
-      if (minTimeNs === null || timeNs < minTimeNs) minTimeNs = timeNs;
       rows.push(encode(row));
       untilTurn -= 1;
       if (untilTurn > 0) continue;

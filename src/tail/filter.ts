@@ -1,4 +1,4 @@
-import { MillraceError, formatTimeNs, type ColumnBatch, type Measurement } from '../core/index.ts';
+import { MillraceError, type ColumnBatch, type Measurement } from '../core/index.ts';
 
 /** Which rows a subscription wants; empty lists want all. Lists are sorted and without repeats. */
 export interface TailFilter {
@@ -60,17 +60,4 @@ export function perBatch<T>(make: (batch: ColumnBatch) => T): (batch: ColumnBatc
     if (part === undefined) made.set(batch, (part = make(batch)));
     return part;
   };
-}
-
-/** The query that reads rows of [fromNs, toNs) with the same filter, as the URL of a `gap` message. */
-export function queryUrl(filter: TailFilter, fromNs: bigint, toNs: bigint | null): string {
-  const query = new URLSearchParams({ measurement: filter.measurement });
-  for (const field of filter.fields) query.append('field', field);
-  for (const device of filter.devices) query.append('device', device);
-  for (const [name, values] of Object.entries(filter.tags)) {
-    for (const value of values) query.append(`tag.${name}`, value);
-  }
-  query.append('from', formatTimeNs(fromNs));
-  if (toNs !== null && toNs > fromNs) query.append('to', formatTimeNs(toNs));
-  return `/v1/query?${query.toString()}`;
 }

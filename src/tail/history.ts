@@ -3,13 +3,16 @@ import {
   encodeRow,
   type Cell,
   type Cursor,
+  type HistoryPlace,
   type Measurement,
+  type RowPlace,
   type SelectedColumns,
 } from '../core/index.ts';
 import type { Journal } from '../journal/index.ts';
 import type { Answer, Store } from '../store/index.ts';
 import type { BlockReader } from './blocks.ts';
 import type { TailFilter } from './filter.ts';
+import { DeliveredRows, PlaceLost, rowPlaces, rowsAfter } from './history-place.ts';
 import { JoinKeys, rowKeys } from './join.ts';
 
 /** Stored rows for one data message. `cursor` resumes after its last row. */
@@ -17,7 +20,6 @@ export interface HistoryChunk {
   rows: number;
   rowsJson: string;
   cursor: Cursor;
-  minTimeNs: bigint;
 }
 
 export interface HistorySources {
@@ -36,8 +38,8 @@ export interface HistoryRequest {
   selected: SelectedColumns;
   /** The live part begins here, or earlier where the store has not come so far. */
   liveFrom: number;
-  /** Rows before it were delivered, and `skip` rows at exactly that time. */
-  place: { timeNs: bigint; skip: number };
+  /** Rows up to it were delivered. */
+  place: HistoryPlace;
   signal: AbortSignal;
 }
 
@@ -47,6 +49,20 @@ export interface HistoryRequest {
  * Throws JoinTooLarge, `cursor_expired` (frames needed for the join are gone) and the store's errors.
  */
 export async function* readHistory(
+  sources: HistorySources,
+  request: HistoryRequest,
+  opened: (liveFrom: number) => void,
+): AsyncGenerator<HistoryChunk> {
+  try {
+    yield* readFrom(sources, request, opened);
+  } catch (error) {
+    // It is thrown before the first chunk. Rows of that time come again: that is better than some never.
+    if (!(error instanceof PlaceLost)) throw error;
+    yield* readFrom(sources, { ...request, place: { timeNs: request.place.timeNs, row: null } }, opened);
+  }
+}
+
+async function* readFrom(
   sources: HistorySources,
   request: HistoryRequest,
   opened: (liveFrom: number) => void,
@@ -69,7 +85,7 @@ export async function* readHistory(
       toNs: MAX_TIME_NS,
       order: 'asc',
       limit: null,
-      after: null,
+      after: rowsAfter(place),
     },
     request.signal,
   );
@@ -82,65 +98,62 @@ export async function* readHistory(
 
   const keys = new JoinKeys(sources.blocks, filter, liveFrom, sources.joinRows);
   const keyOf = rowKeys(selected);
-  const message = new HistoryMessage(journal.epoch, liveFrom, sources.messageRows, place);
-  let toSkip = place.skip;
+  const placeOf = rowPlaces(selected, keyOf);
+  const delivered = new DeliveredRows(place, keyOf);
+  const message = new HistoryMessage(journal.epoch, liveFrom, sources.messageRows, placeOf);
   for await (const rows of answer.chunks) {
     await keys.extend(exact ? seen : Math.max(sources.inherited, upperOf(answer, journal)), place.timeNs);
     for (const row of rows) {
       const timeNs = timeOf(row);
+      if (delivered.has(timeNs, row)) continue;
       if (keys.size > 0 && keys.has(keyOf(row))) continue;
-      if (toSkip > 0 && timeNs === place.timeNs) {
-        toSkip -= 1;
-        continue;
-      }
-      const chunk = message.add(timeNs, encodeRow(row, selected));
+      const chunk = message.add(timeNs, row, encodeRow(row, selected));
       if (chunk !== null) yield chunk;
     }
   }
+  delivered.end();
   const last = message.finish();
   if (last !== null) yield last;
 }
 
 /**
- * Gathers rows into messages that end between two times where they can: a cursor then needs no count of
- * rows at one time, which rows written later at that time could shift.
+ * Gathers rows into messages that end between two times where they can: a cursor then need not name the last
+ * row of its time.
  */
 class HistoryMessage {
   readonly #epoch: string;
   readonly #liveFrom: number;
   readonly #messageRows: number;
+  readonly #placeOf: (row: readonly Cell[]) => RowPlace;
   #rows: string[] = [];
-  #minTimeNs = 0n;
-  #timeNs: bigint;
-  /** Where in #rows the rows of #timeNs begin, and how many of them went out before. */
+  #timeNs: bigint | null = null;
+  /** Where in #rows the rows of #timeNs begin. */
   #boundary = 0;
-  #sentAtTime: number;
 
-  constructor(epoch: string, liveFrom: number, messageRows: number, place: { timeNs: bigint; skip: number }) {
+  constructor(
+    epoch: string,
+    liveFrom: number,
+    messageRows: number,
+    placeOf: (row: readonly Cell[]) => RowPlace,
+  ) {
     this.#epoch = epoch;
     this.#liveFrom = liveFrom;
     this.#messageRows = messageRows;
-    this.#timeNs = place.timeNs;
-    this.#sentAtTime = place.skip;
+    this.#placeOf = placeOf;
   }
 
-  add(timeNs: bigint, json: string): HistoryChunk | null {
+  add(timeNs: bigint, row: readonly Cell[], json: string): HistoryChunk | null {
     if (timeNs !== this.#timeNs) {
       this.#timeNs = timeNs;
       this.#boundary = this.#rows.length;
-      this.#sentAtTime = 0;
     }
-    if (this.#rows.length === 0) this.#minTimeNs = timeNs;
     this.#rows.push(json);
     if (this.#rows.length < this.#messageRows) return null;
     const whole = this.#boundary === 0;
     const out = whole ? this.#rows : this.#rows.slice(0, this.#boundary);
     this.#rows = whole ? [] : this.#rows.slice(this.#boundary);
     this.#boundary = 0;
-    if (whole) this.#sentAtTime += out.length;
-    const chunk = this.#chunk(out, { timeNs, skip: this.#sentAtTime });
-    this.#minTimeNs = timeNs;
-    return chunk;
+    return this.#chunk(out, { timeNs, row: whole ? this.#placeOf(row) : null });
   }
 
   finish(): HistoryChunk | null {
@@ -149,7 +162,7 @@ class HistoryMessage {
 
   #chunk(rows: string[], history: Cursor['history']): HistoryChunk {
     const cursor = { epoch: this.#epoch, position: this.#liveFrom, history };
-    return { rows: rows.length, rowsJson: rows.join(','), cursor, minTimeNs: this.#minTimeNs };
+    return { rows: rows.length, rowsJson: rows.join(','), cursor };
   }
 }
 

@@ -24,6 +24,8 @@ export interface HubParts {
   store: Pick<Store, 'rows'>;
   clock: Clock;
   limits: TailLimits;
+  /** How far ahead of its receipt a row's time may lie. */
+  maxTimeAheadMs: number;
   /** Hears of defects: errors without a stable code, and journaled frames that cannot be decoded. */
   onDefect: (error: unknown) => void;
 }
@@ -42,6 +44,7 @@ export class TailHub implements SubscriptionHost {
   readonly store: Pick<Store, 'rows'>;
   readonly clock: Clock;
   readonly limits: TailLimits;
+  readonly maxTimeAheadMs: number;
   readonly blocks: BlockReader;
   readonly slots: Places;
   readonly messageRows: number;
@@ -68,6 +71,7 @@ export class TailHub implements SubscriptionHost {
     this.store = parts.store;
     this.clock = parts.clock;
     this.limits = parts.limits;
+    this.maxTimeAheadMs = parts.maxTimeAheadMs;
     this.onDefect = parts.onDefect;
     this.#registry = parts.registry;
     this.messageRows = parts.limits.messageRows;

@@ -5,6 +5,8 @@ import type { SubscriptionId } from './request.ts';
 
 /** Where a subscription's messages go: a WebSocket, an event stream, a poll. */
 export interface TailSink {
+  /** The server's address as its client knows it, `http://HOST`; empty where that is not known. */
+  readonly baseUrl: string;
   send(message: messages.TailMessage): void;
   /** True while the reader has more to take than it should: nothing is sent then until `drained`. */
   lagging(): boolean;
@@ -19,11 +21,10 @@ export interface TailCounts {
   lags: number;
 }
 
-/** Rows on their way out; `minTimeNs` is the oldest one's time, null where nobody asked for it. */
+/** Rows on their way out. */
 export interface OutgoingRows {
   rows: number;
   rowsJson: string;
-  minTimeNs: bigint | null;
 }
 
 /** One subscription's messages: numbers them, announces columns and waits for a slow reader. */
@@ -35,7 +36,6 @@ export class Outlet {
   #announced: readonly string[] = [];
   #n = 0;
   #lastSentMs: number;
-  #lastTimeNs: bigint | null = null;
   #waiter: (() => void) | null = null;
   #closed = false;
 
@@ -49,11 +49,6 @@ export class Outlet {
 
   get lagging(): boolean {
     return this.#sink.lagging();
-  }
-
-  /** The oldest time in the last data message. */
-  get lastTimeNs(): bigint | null {
-    return this.#lastTimeNs;
   }
 
   /** Milliseconds since the last message. */
@@ -73,7 +68,6 @@ export class Outlet {
   data(cursor: string, rows: OutgoingRows): void {
     this.#n += 1;
     this.#counts.rows += rows.rows;
-    if (rows.minTimeNs !== null) this.#lastTimeNs = rows.minTimeNs;
     this.#send(messages.dataMessage(this.#id, this.#n, cursor, rows.rowsJson));
   }
 

@@ -5,12 +5,13 @@ import {
   encodeCursor,
   type Clock,
   type Cursor,
+  type HistoryPlace,
   type ErrorCode,
   type Measurement,
   type Places,
 } from '../core/index.ts';
 import type { EncodedBlock } from './encode.ts';
-import { queryUrl } from './filter.ts';
+import { gapQuery } from './gap-query.ts';
 import type { Group, LiveMember } from './group.ts';
 import { readHistory, type HistorySources } from './history.ts';
 import { JoinTooLarge } from './join.ts';
@@ -23,6 +24,8 @@ import type { SubscribeRequest, SubscriptionId, TailStart } from './request.ts';
 export interface SubscriptionHost extends HistorySources {
   readonly clock: Clock;
   readonly limits: TailLimits;
+  /** How far ahead of its receipt a row's time may lie. */
+  readonly maxTimeAheadMs: number;
   readonly slots: Places;
   readonly counts: TailCounts;
   /** The measurement as registered now. */
@@ -33,6 +36,12 @@ export interface SubscriptionHost extends HistorySources {
   /** The subscription is over, by its client or by an error. */
   ended(subscription: Subscription): void;
   readonly onDefect: (error: unknown) => void;
+}
+
+/** Every row that a gap leaves out has a time in [fromNs, toNs); null for as late as is allowed. */
+interface GapTimes {
+  fromNs: bigint;
+  toNs: bigint | null;
 }
 
 /** How far a block was sent: whole, until the reader lagged, or not because the place is inside a chunk. */
@@ -51,14 +60,13 @@ export class Subscription implements LiveMember {
   readonly group: Group;
   readonly #host: SubscriptionHost;
   readonly #out: Outlet;
+  readonly #baseUrl: string;
   readonly #mode: 'all' | 'latest';
   /** The journal's head at the start: up to there rows before #fromNs are left out, and then it is live. */
   readonly #joinedAt: number;
   readonly #abort = new AbortController();
   #fromNs: bigint | null = null;
-  /** No row that it wants is older, as far as is known: where the query of a gap begins. */
-  #sinceNs = 0n;
-  #history: Cursor['history'] = null;
+  #history: HistoryPlace | null = null;
   /** The next frame to deliver. While history has not been opened: one that is surely not in front of it. */
   #position: number;
   #toldLive = false;
@@ -71,6 +79,7 @@ export class Subscription implements LiveMember {
     this.#host = host;
     this.group = group;
     this.id = request.id;
+    this.#baseUrl = sink.baseUrl;
     this.#out = new Outlet(request.id, sink, host.clock, host.counts);
     this.#mode = request.mode;
     this.#joinedAt = host.journal.head();
@@ -97,9 +106,10 @@ export class Subscription implements LiveMember {
 
   /** Announces the columns and begins. */
   start(start: TailStart): void {
-    const gapQuery = this.#place(start);
-    this.#out.announce(this.group.selected, this.cursor);
-    if (gapQuery !== null && start.at === 'cursor') this.#out.gap(start.cursor, this.cursor, gapQuery);
+    const missed = this.#place(start);
+    // A client that is cut off before it hears of the gap comes back with the cursor of the first message.
+    this.#out.announce(this.group.selected, start.at === 'cursor' ? start.cursor : this.cursor);
+    if (missed !== null && start.at === 'cursor') this.#tellGap(start.cursor, missed);
     this.#run(async () => {
       await this.#readHistory();
       await this.#catchUp();
@@ -142,31 +152,28 @@ export class Subscription implements LiveMember {
     this.#run(() => this.#catchUp(true));
   }
 
-  /** Sets the place to begin at; the query of a gap where the cursor's own place is no longer there. */
-  #place(start: TailStart): string | null {
+  /** Sets the place to begin at; the times of a gap where the cursor's own place is no longer there. */
+  #place(start: TailStart): GapTimes | null {
     const { journal } = this.#host;
-    const { filter } = this.group;
     if (start.at === 'now') {
       this.#position = this.#joinedAt;
-      this.#sinceNs = BigInt(this.#host.clock.nowMs()) * NS_PER_MS;
       return null;
     }
     if (start.at === 'time') {
       this.#fromNs = start.fromNs;
-      this.#sinceNs = start.fromNs;
-      this.#history = { timeNs: start.fromNs, skip: 0 };
+      this.#history = { timeNs: start.fromNs, row: null };
       return null;
     }
     const { epoch, position, history } = start.cursor;
     if (epoch !== journal.epoch) {
       this.#position = journal.tail();
-      return queryUrl(filter, history?.timeNs ?? 0n, null);
+      return { fromNs: 0n, toNs: null };
     }
     this.#history = history;
     this.#position = Math.max(position, journal.tail());
     if (position >= journal.tail()) return null;
-    // Frames that are gone are in the store: history still shows those of them that are not before its place.
-    return queryUrl(filter, 0n, history?.timeNs ?? null);
+    // Frames that are gone are in the store: history still shows those of their rows that are behind its place.
+    return { fromNs: 0n, toNs: history === null ? null : history.timeNs + 1n };
   }
 
   #run(work: () => Promise<void>): void {
@@ -223,8 +230,7 @@ export class Subscription implements LiveMember {
   #skipHistory(): void {
     const from = this.cursor;
     this.#history = null;
-    const nowNs = BigInt(this.#host.clock.nowMs()) * NS_PER_MS;
-    this.#out.gap(from, this.cursor, queryUrl(this.group.filter, from.history?.timeNs ?? 0n, nowNs));
+    this.#tellGap(from, { fromNs: from.history?.timeNs ?? 0n, toNs: null });
   }
 
   /** `alone` reads one block before it may join the group again: the one that made it leave. */
@@ -305,11 +311,7 @@ export class Subscription implements LiveMember {
       this.#out.announce(selected, this.cursor);
       // Only the last message has all that came before its cursor.
       if (start + part.length >= rows.length) this.#position = newest.next;
-      this.#out.data(encodeCursor(this.cursor), {
-        rows: part.length,
-        rowsJson: part.join(','),
-        minTimeNs: null,
-      });
+      this.#out.data(encodeCursor(this.cursor), { rows: part.length, rowsJson: part.join(',') });
       await this.#out.waitForDrain();
     }
     this.#position = newest.next;
@@ -317,15 +319,19 @@ export class Subscription implements LiveMember {
 
   /** The journal no longer has what comes next: tells the gap and goes on from the oldest that it has. */
   #skipExpired(): void {
-    const { journal, blocks } = this.#host;
-    const { filter } = this.group;
     const from = this.cursor;
-    this.#position = journal.tail();
-    const oldest = blocks.read(this.#position, filter.measurement);
-    const sinceNs = this.#out.lastTimeNs ?? this.#sinceNs;
-    // What was missed came in this millisecond or before; a time of receipt may lie anywhere in it.
-    const untilNs = oldest === undefined ? null : BigInt(oldest.arrivalMs + 1) * NS_PER_MS;
-    this.#out.gap(from, this.cursor, queryUrl(filter, sinceNs, untilNs));
+    this.#position = this.#host.journal.tail();
+    this.#tellGap(from, { fromNs: 0n, toNs: null });
+  }
+
+  /** Tells that the rows from a cursor up to where it stands now will not come. */
+  #tellGap(from: Cursor, { fromNs, toNs }: GapTimes): void {
+    const { clock, maxTimeAheadMs } = this.#host;
+    // A device may bring rows of any time: late ones, and those of a clock that is ahead as far as is allowed, or
+    // anywhere in that millisecond.
+    const latestNs = BigInt(Math.ceil(clock.nowMs() + maxTimeAheadMs) + 1) * NS_PER_MS;
+    const untilNs = toNs ?? (latestNs > fromNs ? latestNs : fromNs + 1n);
+    this.#out.gap(from, this.cursor, gapQuery(this.#baseUrl, this.group.filter, fromNs, untilNs));
   }
 }
 

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../core/index.ts';
+import { LIMITS, systemClock, type Clock } from '../core/index.ts';
 import type { Journal } from '../journal/index.ts';
 import type { UpgradeRequest, WebSocketRoute } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
@@ -12,6 +12,8 @@ export interface TailParts {
   registry: Registry;
   store: Pick<Store, 'rows'>;
   clock?: Clock;
+  /** How far ahead of its receipt a row's time may lie; LIMITS.maxTimeAheadMs by default. */
+  maxTimeAheadMs?: number;
   /** Hears of defects: errors without a stable code, and journaled frames that cannot be decoded. */
   onDefect?: (error: unknown) => void;
   /** Throws a MillraceError that refuses a connection before the upgrade; allows all when left out. */
@@ -44,10 +46,10 @@ export interface Tail {
 
 /** The live tail over a journal and its store. */
 export function createTail(parts: TailParts): Tail {
-  const { journal, registry, store, clock = systemClock } = parts;
+  const { journal, registry, store, clock = systemClock, maxTimeAheadMs = LIMITS.maxTimeAheadMs } = parts;
   const limits = { ...TAIL_LIMITS, ...parts.limits };
   const onDefect = parts.onDefect ?? (() => undefined);
-  const hub = new TailHub({ journal, registry, store, clock, limits, onDefect });
+  const hub = new TailHub({ journal, registry, store, clock, limits, maxTimeAheadMs, onDefect });
   const authorize = parts.authorize ?? (() => undefined);
   const edge = new WebSocketTail({ hub, limits, clock, authorize });
   return {

@@ -6,6 +6,7 @@ import {
   type UpgradeRequest,
   type WebSocketRoute,
 } from '../net/index.ts';
+import { baseUrlOf } from './gap-query.ts';
 import type { TailHub } from './hub.ts';
 import type { TailLimits } from './limits.ts';
 import { errorMessage, goawayMessage, helloMessage, type TailMessage } from './messages.ts';
@@ -52,7 +53,7 @@ export class WebSocketTail {
         await options.authorize(request);
         return {
           protocol: request.subprotocols.includes(SUBPROTOCOL) ? SUBPROTOCOL : '',
-          start: (socket) => this.#start(socket, request.query),
+          start: (socket) => this.#start(socket, request.query, baseUrlOf(request)),
         };
       },
     };
@@ -81,8 +82,10 @@ export class WebSocketTail {
     }
   }
 
-  #start(socket: Socket, query: string): SocketHandler {
-    const connection = new TailConnection(socket, this.#options, () => this.#connections.delete(connection));
+  #start(socket: Socket, query: string, baseUrl: string): SocketHandler {
+    const connection = new TailConnection(socket, baseUrl, this.#options, () =>
+      this.#connections.delete(connection),
+    );
     this.#connections.add(connection);
     connection.greet(query);
     return connection;
@@ -91,6 +94,7 @@ export class WebSocketTail {
 
 /** One client: its socket and its subscriptions. */
 class TailConnection implements SocketHandler, TailSink {
+  readonly baseUrl: string;
   readonly #socket: Socket;
   readonly #hub: TailHub;
   readonly #limits: TailLimits;
@@ -99,8 +103,9 @@ class TailConnection implements SocketHandler, TailSink {
   /** By the JSON text of the id: 1 and "1" are two. */
   readonly #subscriptions = new Map<string, Subscription>();
 
-  constructor(socket: Socket, options: WebSocketTailOptions, onClosed: () => void) {
+  constructor(socket: Socket, baseUrl: string, options: WebSocketTailOptions, onClosed: () => void) {
     this.#socket = socket;
+    this.baseUrl = baseUrl;
     this.#hub = options.hub;
     this.#limits = options.limits;
     this.#clock = options.clock;

@@ -62,8 +62,11 @@ export function frameWriter(schema: string): (record: unknown) => Buffer {
 
 const climateFrame = frameWriter(CLIMATE);
 
-/** A real journal, registry and DuckDB store in a folder of their own, without what moves rows between them. */
-export async function openBench(options: Omit<LocalJournalOptions, 'dir'> = {}) {
+/** A real journal, registry and store (DuckDB by default) in a folder of their own, without what moves rows between them. */
+export async function openBench(
+  options: Omit<LocalJournalOptions, 'dir'> = {},
+  openStore = (dir: string): Promise<Store> => openDuckDbStore({ path: `${dir}/store.duckdb` }),
+) {
   const folder = temporaryFolder();
   afterwards(() => folder.remove());
   const registry = await openRegistry({ dir: `${folder.path}/registry` });
@@ -71,7 +74,7 @@ export async function openBench(options: Omit<LocalJournalOptions, 'dir'> = {}) 
   await registry.register('climate', CLIMATE);
   const journal = await openLocalJournal({ dir: `${folder.path}/journal`, ...options });
   afterwards(() => journal.close());
-  const store = await openDuckDbStore({ path: `${folder.path}/store.duckdb` });
+  const store = await openStore(folder.path);
   afterwards(() => store.close());
 
   const origin = (device: string): Origin => ({

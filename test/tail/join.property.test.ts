@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { decodeCursor, systemClock } from '../../src/core/index.ts';
+import { LIMITS, decodeCursor, systemClock } from '../../src/core/index.ts';
 import { TailHub } from '../../src/tail/hub.ts';
 import { TAIL_LIMITS } from '../../src/tail/limits.ts';
 import type { TailMessage } from '../../src/tail/messages.ts';
@@ -121,6 +121,7 @@ class Reader {
     this.#subscription = this.#hub.subscribe(
       { id: 'r', filter, start, mode: 'all' },
       {
+        baseUrl: '',
         send: (message) => {
           if (generation === this.#generation) this.#take(message);
           else this.problems.push(`${message.type} after the end`);
@@ -253,6 +254,7 @@ describe('history and live', () => {
               store,
               clock: systemClock,
               limits: { ...TAIL_LIMITS, messageRows: 3, historyPatienceMs: 5, historyReads: 2 },
+              maxTimeAheadMs: LIMITS.maxTimeAheadMs,
               onDefect: (error) => defects.push(error),
             });
             try {

@@ -1,4 +1,4 @@
-import { systemClock } from '../../src/core/index.ts';
+import { LIMITS, systemClock } from '../../src/core/index.ts';
 import { TailHub } from '../../src/tail/hub.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/tail/limits.ts';
 import type { TailMessage } from '../../src/tail/messages.ts';
@@ -20,6 +20,7 @@ export function openHub(
     store,
     clock: systemClock,
     limits: { ...TAIL_LIMITS, ...limits },
+    maxTimeAheadMs: LIMITS.maxTimeAheadMs,
     onDefect: (error) => defects.push(error),
   });
   afterwards(() => hub.close());
@@ -35,6 +36,7 @@ export class MemoryReader {
   constructor(hub: TailHub, body: Record<string, unknown>) {
     const request = parseSubscribe('r', { measurement: 'climate', ...body }, Date.now());
     const sink = {
+      baseUrl: '',
       send: (message: TailMessage) => {
         this.messages.push(JSON.parse(message.json) as ServerMessage);
       },

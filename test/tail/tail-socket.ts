@@ -27,17 +27,22 @@ export interface TailServer {
   tail: Tail;
   port: number;
   defects: unknown[];
-  connect(query?: string, protocols?: string[]): TailSocket;
+  connect(query?: string, protocols?: string[], headers?: Record<string, string>): TailSocket;
 }
 
-/** The tail over a bench's parts on a free port. */
-export async function serveTail(bench: Bench, parts: Partial<TailParts> = {}): Promise<TailServer> {
+/** The tail over a bench's parts on a free port, and the API where it is given. */
+export async function serveTail(
+  bench: Bench,
+  parts: Partial<TailParts> = {},
+  api: Parameters<NetServer['http']>[0] | null = null,
+): Promise<TailServer> {
   const defects: unknown[] = [];
   const { journal, registry, store } = bench;
   const onDefect = (error: unknown): void => void defects.push(error);
   const tail = createTail({ journal, registry, store, onDefect, ...parts });
   const net = new NetServer(onDefect);
   net.websocket(tail.route);
+  if (api !== null) net.http(api);
   const port = await net.listen('127.0.0.1', 0);
   afterwards(() => net.close());
   afterwards(() => tail.close());
@@ -45,8 +50,8 @@ export async function serveTail(bench: Bench, parts: Partial<TailParts> = {}): P
     tail,
     port,
     defects,
-    connect: (query = '', protocols = []) => {
-      const socket = new TailSocket(`ws://127.0.0.1:${port}/v1/tail${query}`, protocols);
+    connect: (query = '', protocols = [], headers = {}) => {
+      const socket = new TailSocket(`ws://127.0.0.1:${port}/v1/tail${query}`, protocols, headers);
       afterwards(() => socket.end());
       return socket;
     },
@@ -62,8 +67,8 @@ export class TailSocket {
   closeCode: number | null = null;
   refusedStatus: number | null = null;
 
-  constructor(url: string, protocols: string[]) {
-    this.socket = new WebSocket(url, protocols);
+  constructor(url: string, protocols: string[], headers: Record<string, string> = {}) {
+    this.socket = new WebSocket(url, protocols, { headers });
     this.socket.on('message', (data: Buffer) => {
       const message = JSON.parse(data.toString('utf8')) as ServerMessage;
       this.messages.push(message);
