@@ -202,6 +202,9 @@ export interface Journal {
   /** Moves it forward with its counts and dead letters, in one transaction, and trims behind it. */
   settle(settlement: Settlement): Promise<void>;
 
+  /** The frames [from, to) that were given up last, by limits that the operator chose. */
+  givenUp(): { from: number; to: number };
+
   ledger(): Ledger;
   /** Newest first; `before` is the id of the last one seen. */
   deadLetters(limit: number, before?: string): DeadLetter[];
@@ -221,7 +224,16 @@ export interface Journal {
 /** What the way to the store needs of a journal, which another process may write. */
 export interface FollowedJournal extends Pick<
   Journal,
-  'epoch' | 'head' | 'tail' | 'read' | 'onCommit' | 'settledPosition' | 'settle' | 'ledger' | 'deadLetters'
+  | 'epoch'
+  | 'head'
+  | 'tail'
+  | 'read'
+  | 'onCommit'
+  | 'settledPosition'
+  | 'settle'
+  | 'givenUp'
+  | 'ledger'
+  | 'deadLetters'
 > {
   stats(): Pick<
     JournalStats,

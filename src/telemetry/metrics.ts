@@ -19,7 +19,12 @@ export interface MetricSources {
   devicesByProcess(): Readonly<Record<string, number>>;
   storeUp(): boolean;
   audit(): { checked: number; missing: number };
-  writer(): { circuit: string; oldestPendingAgeMs: number | null };
+  writer(): {
+    circuit: string;
+    oldestPendingAgeMs: number | null;
+    storeMissingFrames: number;
+    journalMissingFrames: number;
+  };
 }
 
 /** The program's metrics, in the Prometheus text form; all names begin with `millrace_`. */
@@ -173,6 +178,16 @@ export class Metrics {
         for (const state of ['closed', 'open', 'half-open']) this.set({ state }, state === circuit ? 1 : 0);
       },
     });
+    gauge(
+      'millrace_store_missing_frames',
+      'Frames that the store lost and the journal does not keep any more',
+      () => sources.writer().storeMissingFrames,
+    );
+    gauge(
+      'millrace_journal_missing_frames',
+      'Frames that the store has and the journal lost',
+      () => sources.writer().journalMissingFrames,
+    );
     counter(
       'millrace_audit_checked_total',
       'Stored points that the audit looked for',

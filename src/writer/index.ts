@@ -4,6 +4,7 @@
  * `expire-oldest` it gives up the oldest frames at the journal's limit. An audit beside it compares a sample of what
  * is settled with what the store returns.
  */
+export { Holes } from './holes.ts';
 export { Writer, type WriterOptions } from './writer.ts';
 export { backlogOf, type WriterStatus } from './status.ts';
 export type { CircuitState } from './circuit.ts';

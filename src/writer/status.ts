@@ -17,6 +17,9 @@ export interface WriterStatus {
   oldestPendingAgeMs: number | null;
   /** What an operator has to know and the writer cannot mend; null when all is well. */
   alarm: string | null;
+  /** Frames that the store lacks, and the journal, as far as the alarm tells of them. */
+  storeMissingFrames: number;
+  journalMissingFrames: number;
 }
 
 /** Readings that wait for the store, and for how long the oldest frame has. */

@@ -8,6 +8,7 @@ import { Bell } from './bell.ts';
 import { ColumnPool } from './column-pool.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
 import { fill, waitsMs } from './fill.ts';
+import { type Hole, type Holes, passedOver } from './holes.ts';
 import { Isolation } from './isolation.ts';
 import { resume } from './resume.ts';
 import { backlogOf, type WriterStatus } from './status.ts';
@@ -17,6 +18,7 @@ const FAULT_BASE_MS = 500;
 
 export interface WriterOptions extends DeliveryOptions {
   registry: SchemaLookup;
+  holes: Holes;
 }
 
 /**
@@ -42,7 +44,6 @@ export class Writer {
   #unsubscribe: () => void = () => {};
   #fault: string | null = null;
   #faults = 0;
-  #alarm: string | null = null;
   #state: WriterStatus['state'] = 'running';
   #sinceMs: number;
 
@@ -54,11 +55,15 @@ export class Writer {
 
   /** Brings the journal's record up to what the store remembers, then goes on from there. */
   async start(): Promise<void> {
-    const { journal, store, logger } = this.#options;
-    const { position, reset, alarm } = await resume(journal, store);
+    const { journal, store, logger, holes } = this.#options;
+    const settled = journal.settledPosition();
+    const { position, reset, holes: found } = await resume(journal, store);
     this.#from = position;
-    this.#alarm = alarm;
+    this.#writeDown(found);
+    const alarm = holes.alarm();
     if (alarm !== null) logger.error({ position }, alarm);
+    if (position < settled)
+      logger.warn({ from: position, to: settled }, 'the store is behind: frames are written to it again');
     if (reset !== null && !(await this.#delivery.reset(reset))) this.#reset = reset;
     this.#unsubscribe = journal.onCommit(() => this.#bell.ring());
     this.#running = this.#runForEver();
@@ -83,7 +88,7 @@ export class Writer {
   }
 
   status(): WriterStatus {
-    const { journal, clock } = this.#options;
+    const { journal, clock, holes } = this.#options;
     const { circuit, reason } = this.#delivery;
     const waiting = circuit.failures > 0;
     return {
@@ -93,7 +98,9 @@ export class Writer {
       retryInMs: waiting ? Math.round(circuit.retryInMs()) : null,
       sinceMs: this.#sinceMs,
       ...backlogOf(journal, clock.nowMs()),
-      alarm: this.#alarm,
+      alarm: holes.alarm(),
+      storeMissingFrames: holes.frames('store'),
+      journalMissingFrames: holes.frames('journal'),
     };
   }
 
@@ -110,7 +117,7 @@ export class Writer {
 
   /** What stops the writer must not stop ingest: it is told, and tried again after a while. */
   async #runForEver(): Promise<void> {
-    const { logger, journal, random } = this.#options;
+    const { logger, random } = this.#options;
     for (;;) {
       try {
         await this.#run();
@@ -120,7 +127,6 @@ export class Writer {
         this.#fault = messageOf(error);
         this.#note();
         logger.error({ err: error, position: this.#from }, `the writer cannot go on: ${this.#fault}`);
-        this.#from = Math.max(this.#from, journal.tail());
         await this.#pause(backoffMs(this.#faults++, FAULT_BASE_MS, LIMITS.storeRetryMaxMs, random));
         if (this.#stopAtMs !== null) return;
       }
@@ -130,6 +136,8 @@ export class Writer {
   async #run(): Promise<void> {
     const { journal } = this.#options;
     const { pace } = this.#delivery;
+    // Frames that are written again may have made room meanwhile.
+    this.#goOnFrom(Math.max(this.#from, journal.tail()));
     let batch = this.#batchFrom(this.#from);
     for (;;) {
       if (this.#overdue(0)) return;
@@ -157,11 +165,27 @@ export class Writer {
         await filling;
       }
       if (end === 'stopped') return;
-      if (end === 'taken') batch.release();
-      if (end === 'taken') batch = ahead;
-      else batch = this.#batchFrom(end === 'refused' ? batch.first : journal.settledPosition());
-      this.#from = batch.first;
+      if (end === 'taken') {
+        batch.release();
+        batch = ahead;
+        this.#from = batch.first;
+      } else {
+        if (end === 'expired') this.#goOnFrom(journal.settledPosition());
+        batch = this.#batchFrom(this.#from);
+      }
     }
+  }
+
+  /** Throws where a hole on the way there cannot be written down. */
+  #goOnFrom(position: number): void {
+    const found = passedOver(this.#options.journal, this.#from, position);
+    this.#writeDown(found);
+    if (found.length > 0) this.#options.logger.error({ position }, this.#options.holes.alarm() ?? '');
+    this.#from = position;
+  }
+
+  #writeDown(found: readonly Hole[]): void {
+    for (const hole of found) this.#options.holes.add(hole, this.#options.clock.nowMs());
   }
 
   #batchFrom(first: number): WriteBatch {

@@ -96,3 +96,24 @@ describe('a data folder under a running server', () => {
       await judge('folder', 'DuckDB file away', gateway, fleet);
     }));
 });
+
+describe('a DuckDB file that is lost while the server is stopped', () => {
+  test('is told by /readyz, the metrics and the log, at this start and the next, as far as the journal keeps no more', async () => {
+    const env = { MILLRACE_TAIL_RETENTION_BYTES: '1' };
+    await withScene({ random, devices: 2, env }, async ({ gateway, fleet, dataDir }) => {
+      await fleet.progress(100);
+      fleet.pause();
+      await fleet.acknowledged();
+      await judge('folder', 'before the DuckDB file is lost', gateway, fleet);
+      await gateway.stop();
+      rmSync(join(dataDir, 'points.duckdb'));
+      for (let start = 0; start < 2; start++) {
+        await gateway.start();
+        expect(await gateway.readiness()).toMatch(/"alarm":"the store lacks frames 0 to \d+ of journal/);
+        expect(await gateway.text('/metrics')).toMatch(/^millrace_store_missing_frames [1-9]/m);
+        const { log } = await gateway.stop();
+        expect(log).toMatch(/the store lacks frames 0 to \d+/);
+      }
+    });
+  });
+});

@@ -6,7 +6,7 @@ import { openLocalJournal, type Journal, type Origin } from '../../src/journal/i
 import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
 import { FUNCTIONS, openDuckDbStore, openInfluxStore, type Store } from '../../src/store/index.ts';
 import { createLogger } from '../../src/telemetry/index.ts';
-import { Writer } from '../../src/writer/index.ts';
+import { Holes, Writer } from '../../src/writer/index.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
 import { describeWithInflux, startInflux, type InfluxServer } from '../fixtures/influxd.ts';
@@ -133,6 +133,7 @@ class Gateway {
       logger: createLogger('silent'),
       random: () => 0,
       expiry: null,
+      holes: Holes.open(join(folder.path, `${journal.epoch}.json`)),
       onWrite: () => {},
       onFailure: () => {},
       onRetry: () => {},

@@ -7,7 +7,7 @@ import { openLocalJournal, type Journal, type Origin } from '../../src/journal/i
 import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
 import { openDuckDbStore, type RefusedPoint, type Store } from '../../src/store/index.ts';
 import { createLogger } from '../../src/telemetry/index.ts';
-import { Writer, type WriterOptions } from '../../src/writer/index.ts';
+import { Holes, Writer, type WriterOptions } from '../../src/writer/index.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
 import { until } from '../fixtures/until.ts';
@@ -94,6 +94,11 @@ export class Bench {
     return this.#opened().journal;
   }
 
+  /** Of something in the folder. */
+  path(name: string): string {
+    return join(this.#folder?.path ?? '', name);
+  }
+
   /** The store itself. */
   get inner(): Store {
     return this.#opened().inner;
@@ -138,6 +143,7 @@ export class Bench {
       logger: createLogger('silent'),
       random: () => 0,
       expiry: null,
+      holes: Holes.open(this.path('holes.json')),
       onWrite: () => {},
       onFailure: (kind) => this.failures.push(kind),
       onRetry: () => {},

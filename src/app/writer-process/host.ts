@@ -58,7 +58,12 @@ export class WriterProcess {
   #down: Down;
   readonly #restarts: RestartDelay;
   #audit: AuditStatus = { state: 'ok', checked: 0, missing: 0, lastRunMs: null };
-  #alarm: string | null = null;
+  /** As the last process told. */
+  #told: Pick<WriterStatus, 'alarm' | 'storeMissingFrames' | 'journalMissingFrames'> = {
+    alarm: null,
+    storeMissingFrames: 0,
+    journalMissingFrames: 0,
+  };
   /** Set when it is to end: nothing is started again. */
   #stopping = false;
   #timer: NodeJS.Timeout | null = null;
@@ -103,7 +108,7 @@ export class WriterProcess {
     if (report !== undefined) return { ...report, ...backlog };
     const { reason, sinceMs, retryAtMs } = this.#down;
     const retryInMs = retryAtMs === null ? null : Math.max(0, Math.round(retryAtMs - clock.nowMs()));
-    return { state: 'failed', circuit: 'open', reason, retryInMs, sinceMs, ...backlog, alarm: this.#alarm };
+    return { state: 'failed', circuit: 'open', reason, retryInMs, sinceMs, ...backlog, ...this.#told };
   }
 
   audit(): AuditStatus {
@@ -211,7 +216,8 @@ export class WriterProcess {
   #reported(running: RunningWriter, report: WriterReport): void {
     running.report = report;
     this.#audit = report.audit;
-    this.#alarm = report.writer.alarm;
+    const { alarm, storeMissingFrames, journalMissingFrames } = report.writer;
+    this.#told = { alarm, storeMissingFrames, journalMissingFrames };
   }
 
   #again(reason: string): void {

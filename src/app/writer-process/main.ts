@@ -11,7 +11,7 @@ import { JournalFollower } from '../../journal/index.ts';
 import { RegistryCopy } from '../../registry/index.ts';
 import type { Store } from '../../store/index.ts';
 import { createLogger, type Logger } from '../../telemetry/index.ts';
-import { Audit, Writer } from '../../writer/index.ts';
+import { Audit, Holes, Writer } from '../../writer/index.ts';
 import { waitForLock } from '../file-lock.ts';
 import { openStore } from '../open-store.ts';
 import { connect, nodeChannel } from '../process-calls.ts';
@@ -89,6 +89,7 @@ class WriterProgram {
     const common = { journal, registry, store, clock: systemClock, logger, random: Math.random };
     const writer = new Writer({
       ...common,
+      holes: Holes.open(join(dir, 'holes.json')),
       onWrite: (ms) => void server.wrote.asEvent(ms).catch(ignore),
       onFailure: (kind) => void server.failed.asEvent(kind).catch(ignore),
       onRetry: () => void server.retried.asEvent().catch(ignore),

@@ -72,6 +72,10 @@ export class JournalFollower implements FollowedJournal {
     return this.#state.settled;
   }
 
+  givenUp(): { from: number; to: number } {
+    return this.#state.givenUp;
+  }
+
   ledger(): Ledger {
     return ledgerOf(this.#state);
   }

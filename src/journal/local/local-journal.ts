@@ -1,4 +1,4 @@
-import { LIMITS, MillraceError, steadyClock } from '../../core/index.ts';
+import { MillraceError } from '../../core/index.ts';
 import type { BlockMemory } from '../block-memory.ts';
 import type {
   DeadLetter,
@@ -15,6 +15,7 @@ import { Admission, guard } from './admission.ts';
 import { committedBlock } from './block-reader.ts';
 import { findLetter, listLetters } from './dead-letters.ts';
 import type { OpenEntry } from './dedupe-log.ts';
+import { FileLooks } from './file-looks.ts';
 import { Flushes } from './flushes.ts';
 import type { Leader } from './follower.ts';
 import { Incoming } from './incoming.ts';
@@ -44,9 +45,8 @@ export class LmdbJournal implements Journal, Leader {
   readonly #replayedLetters = new ReplayedLetters();
   readonly #flushes = new Flushes();
   readonly #recovery: Recovery;
-  readonly #timers: readonly NodeJS.Timeout[];
-  /** When it was last seen that the files are where they were, on the steady clock. */
-  #lookedMs = 0;
+  readonly #upkeepTimer: NodeJS.Timeout;
+  readonly #looks: FileLooks;
   #memory: Memory;
   #incoming: Incoming;
   #state: JournalState;
@@ -79,10 +79,8 @@ export class LmdbJournal implements Journal, Leader {
       },
     );
     this.#updateAdmission();
-    this.#timers = [
-      setInterval(() => this.#upkeep(), settings.upkeepMs).unref(),
-      setInterval(() => this.#lookIdle(), LIMITS.filesLookMs).unref(),
-    ];
+    this.#upkeepTimer = setInterval(() => this.#upkeep(), settings.upkeepMs).unref();
+    this.#looks = new FileLooks(storage, settings, () => this.#lookIdle());
   }
 
   state(): JournalState {
@@ -107,6 +105,10 @@ export class LmdbJournal implements Journal, Leader {
 
   deviceSeq(device: string): number {
     return this.#memory.cursors.durable(device);
+  }
+
+  givenUp(): { from: number; to: number } {
+    return this.#state.givenUp;
   }
 
   ledger(): Ledger {
@@ -205,7 +207,8 @@ export class LmdbJournal implements Journal, Leader {
   }
 
   async close(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer);
+    clearInterval(this.#upkeepTimer);
+    this.#looks.stop();
     await this.#recovery.stop();
     try {
       if (this.#failure === null) {
@@ -268,7 +271,7 @@ export class LmdbJournal implements Journal, Leader {
         // What it looked through in vain took its time, too.
         else if (transaction.more) await new Promise((resolve) => setImmediate(resolve));
         // What is synced counts only where the next start finds it.
-        if (steadyClock.nowMs() - this.#lookedMs >= LIMITS.filesLookMs) this.#look();
+        this.#looks.lookWhenDue();
       } catch (error) {
         this.#fail(error, batches, settlements, replay);
         break;
@@ -285,16 +288,10 @@ export class LmdbJournal implements Journal, Leader {
   #lookIdle(): void {
     if (this.#failure !== null || this.#busy) return;
     try {
-      this.#look();
+      this.#looks.lookWhenDue();
     } catch (error) {
       this.#fail(error, [], [], null);
     }
-  }
-
-  #look(): void {
-    this.#storage.look();
-    this.#settings.alsoLook();
-    this.#lookedMs = steadyClock.nowMs();
   }
 
   /** Looks for what is due by age alone, for which no traffic may come. */

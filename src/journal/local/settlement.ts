@@ -46,6 +46,7 @@ export function settleState(
   return {
     ...state,
     settled: position,
+    givenUp: expiredTo(settlement) === 0 ? state.givenUp : withGivenUp(state, position),
     pendingBytes,
     counts: {
       ...state.counts,
@@ -54,6 +55,11 @@ export function settleState(
       expired: addReadings(state.counts.expired, settlement.expired),
     },
   };
+}
+
+/** What was given up from where the settled frames end; what was before goes on where it ends there. */
+function withGivenUp({ givenUp, settled }: JournalState, to: number): JournalState['givenUp'] {
+  return { from: givenUp.to === settled ? givenUp.from : settled, to };
 }
 
 function readingsOf(letters: readonly DeadLetterInput[]): ByTransport {

@@ -20,6 +20,8 @@ export interface JournalState {
   tail: number;
   /** Frames before it are settled. */
   settled: number;
+  /** The frames that were given up last: [from, to), as far as they follow each other. */
+  givenUp: { from: number; to: number };
   /** Bytes of the blocks kept … */
   blockBytes: number;
   /** … and of those among them that hold an unsettled frame. */
@@ -69,6 +71,7 @@ export const EMPTY_STATE: JournalState = {
   head: 0,
   tail: 0,
   settled: 0,
+  givenUp: { from: 0, to: 0 },
   blockBytes: 0,
   pendingBytes: 0,
   snapshot: { position: 0, bytes: 0, blockBytesSince: 0 },
@@ -94,7 +97,7 @@ export const EMPTY_STATE: JournalState = {
 };
 
 /** A state record as format 1 has it; format 2 lacks `letters.rejected` only. */
-export interface StateOfFormat1 extends Omit<JournalState, 'letters' | 'contents' | 'counts'> {
+export interface StateOfFormat1 extends Omit<JournalState, 'letters' | 'contents' | 'counts' | 'givenUp'> {
   letters: { oldest: number; next: number; bytes: number };
   /** The last three had no transports at first; only WebSockets brought frames then. */
   counts: Readonly<Record<CountName, ByTransport | number>>;
@@ -128,6 +131,8 @@ export function readState(found: JournalState | StateOfFormat1): JournalState {
       ...found.letters,
     },
     contents: 'contents' in found ? found.contents : EMPTY_STATE.contents,
+    // Records of earlier versions do not tell.
+    givenUp: 'givenUp' in found ? found.givenUp : EMPTY_STATE.givenUp,
     counts,
   };
 }
