@@ -1,42 +1,109 @@
 import type { PartState, ReadyReport, ServerStats } from '../api/index.ts';
+import type { Clock } from '../core/index.ts';
+import { type DeviceDirectory, type IngestHub, sumFrames } from '../ingest/index.ts';
 import type { Journal } from '../journal/index.ts';
-import type { WriterStatus } from '../writer/index.ts';
+import type { Tail } from '../tail/index.ts';
+import { type AckLatency, type MetricSources, Rate } from '../telemetry/index.ts';
 import type { IngestProcesses } from './ingest-process/host.ts';
 import type { WriterProcess } from './writer-process/host.ts';
 
-/** The writer's state as the page shows it. */
-export function writerStats(status: WriterStatus): ServerStats['writer'] {
-  const { state, circuit, reason, retryInMs, oldestPendingAgeMs, sinceMs } = status;
-  return { state, circuit, reason, retryInMs, oldestPendingAgeMs, since: new Date(sinceMs).toISOString() };
+const RATE_WINDOW_MS = 5_000;
+
+/** The parts that a report speaks of. */
+export interface Reported {
+  clock: Clock;
+  version: string;
+  startedMs: number;
+  journal: Journal;
+  writer: WriterProcess;
+  directory: DeviceDirectory;
+  ingest: IngestHub;
+  processes: IngestProcesses;
+  tail: Tail;
+  acks: AckLatency;
+  /** Whether the server is about to end. */
+  draining: () => boolean;
 }
 
-/** What /readyz answers. */
-export function readyReport(
-  draining: boolean,
-  journal: Journal,
-  writer: WriterProcess,
-  processes: IngestProcesses,
-): ReadyReport {
-  const { state, reason = null, bytes, pendingBytes, maxBytes } = journal.stats();
-  const storeState = writer.storeState();
-  const { sinceMs, ...writing } = writer.status();
-  return {
-    ingest: draining
-      ? 'draining'
-      : journal.accepting()
-        ? null
-        : state === 'failed'
-          ? 'journal_failed'
-          : 'journal_full',
-    query: draining ? 'draining' : storeState.state === 'up' ? null : 'store_unavailable',
-    parts: {
-      journal: { state, reason, bytes, pendingBytes, maxBytes },
-      writer: { ...writing, since: new Date(sinceMs).toISOString() },
-      store: { kind: writer.store.kind, ...storeState },
-      audit: { ...writer.audit() },
-      processes: processesPart(processes),
-    },
-  };
+/** What the server tells about itself: to load balancers, to the page and to Prometheus. */
+export class Report {
+  readonly #parts: Reported;
+  readonly #rate = new Rate(RATE_WINDOW_MS);
+
+  constructor(parts: Reported) {
+    this.#parts = parts;
+  }
+
+  /** What /readyz answers. */
+  ready(): ReadyReport {
+    const { journal, writer, processes, draining } = this.#parts;
+    const { state, reason = null, bytes, pendingBytes, maxBytes } = journal.stats();
+    const storeState = writer.storeState();
+    const { sinceMs, ...writing } = writer.status();
+    return {
+      ingest: draining()
+        ? 'draining'
+        : journal.accepting()
+          ? null
+          : state === 'failed'
+            ? 'journal_failed'
+            : 'journal_full',
+      query: draining() ? 'draining' : storeState.state === 'up' ? null : 'store_unavailable',
+      parts: {
+        journal: { state, reason, bytes, pendingBytes, maxBytes },
+        writer: { ...writing, since: new Date(sinceMs).toISOString() },
+        store: { kind: writer.store.kind, ...storeState },
+        audit: { ...writer.audit() },
+        processes: processesPart(processes),
+      },
+    };
+  }
+
+  /** What the page shows. */
+  stats(): ServerStats {
+    const { clock, version, startedMs, journal, writer, acks } = this.#parts;
+    const ledger = journal.ledger();
+    const nowMs = clock.nowMs();
+    const { devices, tails } = this.#connections();
+    const { state, reason = null, pendingBytes, maxBytes } = journal.stats();
+    return {
+      devices: { connected: devices },
+      tails,
+      readings: { perSecond: this.#rate.perSecond(ledger.received, nowMs), total: ledger.received },
+      ackMs: { p50: acks.percentile(0.5), p99: acks.percentile(0.99) },
+      store: { kind: writer.store.kind, ...writer.storeState() },
+      journal: { state, reason, pendingBytes, pendingReadings: ledger.pending, maxBytes },
+      writer: writerStats(writer),
+      version,
+      uptimeS: Math.round((nowMs - startedMs) / 1000),
+    };
+  }
+
+  /** Where the metrics come from that are read when somebody asks for them. */
+  metrics(): MetricSources {
+    const { journal, writer, ingest, processes } = this.#parts;
+    return {
+      ledger: () => journal.ledger(),
+      journal: () => journal.stats(),
+      frames: () => sumFrames([ingest.frames, processes.frames]),
+      connections: () => this.#connections(),
+      devicesByProcess: () => devicesByProcess(ingest.connections, processes),
+      storeUp: () => writer.storeState().state === 'up',
+      writer: () => writer.status(),
+      audit: () => writer.audit(),
+    };
+  }
+
+  #connections(): { devices: number; tails: number } {
+    const { directory, tail } = this.#parts;
+    return { devices: directory.connections, tails: tail.stats().connections };
+  }
+}
+
+/** The writer's state as the page shows it. */
+function writerStats(writer: WriterProcess): ServerStats['writer'] {
+  const { state, circuit, reason, retryInMs, oldestPendingAgeMs, sinceMs } = writer.status();
+  return { state, circuit, reason, retryInMs, oldestPendingAgeMs, since: new Date(sinceMs).toISOString() };
 }
 
 /** The server takes devices itself, so it counts among them. */
@@ -47,7 +114,7 @@ function processesPart({ places }: IngestProcesses): PartState {
 }
 
 /** Device connections by process: the server's own and those of the others. */
-export function devicesByProcess(own: number, { places }: IngestProcesses): Record<string, number> {
+function devicesByProcess(own: number, { places }: IngestProcesses): Record<string, number> {
   const others = places.map(({ connections }, index) => [`ingest-${index + 1}`, connections] as const);
   return { server: own, ...Object.fromEntries(others) };
 }
