@@ -29,7 +29,7 @@ export function compileSchema(text: string, bounds: TimeBounds = {}): CompiledSc
   const { minTimeMs = LIMITS.minTimeMs, maxTimeAheadMs = LIMITS.maxTimeAheadMs } = bounds;
   let checkRecord = (...args: Parameters<typeof checkFirst>): number => checkFirst(...args);
   let surveyRecord = (...args: Parameters<typeof surveyFirst>): FrameSurvey => surveyFirst(...args);
-  let decodeRecord = (...args: Parameters<typeof decodeFirst>): void => decodeFirst(...args);
+  let decodeRecord = (...args: Parameters<typeof decodeFirst>): number => decodeFirst(...args);
 
   function checkFirst(
     bytes: Uint8Array,
@@ -55,9 +55,9 @@ export function compileSchema(text: string, bounds: TimeBounds = {}): CompiledSc
     device: string,
     arrivalMs: number,
     position: number,
-  ): void {
+  ): number {
     decodeRecord = generateDecode(plan);
-    decodeRecord(bytes, start, into, device, arrivalMs, position);
+    return decodeRecord(bytes, start, into, device, arrivalMs, position);
   }
 
   return {
@@ -73,7 +73,7 @@ export function compileSchema(text: string, bounds: TimeBounds = {}): CompiledSc
       if (into.mapping !== mapping) {
         throw new MillraceError('internal', `the batch is of another schema than ${mapping.measurement}`);
       }
-      decodeRecord(bytes, start, into, device, arrivalMs, position);
+      return decodeRecord(bytes, start, into, device, arrivalMs, position);
     },
   };
 }

@@ -29,7 +29,8 @@ export interface CompiledSchema {
    * Appends the points of a record that `check` took to a batch made for this very `mapping`. An empty tag
    * is a missing one. Either all points are appended or, when it throws, none. `position` is the frame's place in the journal,
    * `arrivalMs` its arrival: together they are the time of points that carry none, and no other frame of the device
-   * has the same.
+   * has the same. Returns the bytes of the texts that the points hold and the
+   * frame's bytes do not: its own strings on each point, and symbols of enums.
    */
   decode(
     bytes: Uint8Array,
@@ -39,5 +40,5 @@ export interface CompiledSchema {
     device: string,
     arrivalMs: number,
     position: number,
-  ): void;
+  ): number;
 }

@@ -26,9 +26,10 @@ export function generateCheck(plan: Plan): CheckFunction {
   return compile(
     writer,
     `check(b, p, e, device, earliestMs, latestMs) {
-let readings = ${hasReadings ? 0 : 1}, at = -1, t = 0;
+let readings = ${hasReadings ? 0 : 1}, at = -1, t = 0, frameText = 0, symbols = 0;
 ${writer.lines.join('\n')}
 if (p !== e) throw refuse(${REFUSED.trailing}, ${writer.path('')}, -1);
+if (symbols + frameText * readings > ${LIMITS.maxRepeatedTextBytes}) throw refuse(${REFUSED.tooHeavy}, ${writer.path('')}, -1);
 return readings;
 }`,
   ) as CheckFunction;
@@ -82,13 +83,17 @@ return function ${body};`;
   };
   // Code by hand-written templates and integers only: see the test with hostile names.
   // oxlint-disable-next-line typescript/no-implied-eval
-  const make = new Function('values', 'refuse', 'refuseTime', source) as (...parts: unknown[]) => unknown;
-  return make(values, refuse, refuseTime);
+  const make = new Function('values', 'refuse', 'refuseTime', 'lengths', source) as (
+    ...parts: unknown[]
+  ) => unknown;
+  return make(values, refuse, refuseTime, writer.lengths);
 }
 
 class CheckWriter {
   readonly lines: string[] = [];
   readonly paths: string[] = [];
+  /** Bytes of each symbol of the enums that are stored. */
+  readonly lengths: (readonly number[])[] = [];
   readonly #numbers = new Map<string, number>();
   /** Only the form of the bytes counts, not the values. */
   readonly #formOnly: boolean;
@@ -183,9 +188,16 @@ class CheckWriter {
       case 'string':
         if (this.#formOnly) return this.#step(`checkText(b, p, e, ${values.TEXT_USE.ignored})`, k);
         if (target.to === 'device') return this.#step('checkDevice(b, p, e, device)', k);
-        return this.#step(`checkText(b, p, e, ${textUse(target)})`, k);
-      case 'enum':
-        return this.#step(`checkIndex(b, p, e, ${type.symbols.length})`, k);
+        this.#step(`checkText(b, p, e, ${textUse(target)})`, k);
+        if (isOfFrame(target)) this.#emit('frameText += words[0];');
+        return;
+      case 'enum': {
+        this.#step(`checkIndex(b, p, e, ${type.symbols.length})`, k);
+        if (!stored) return;
+        const list = this.lengths.push(type.symbols.map((symbol) => Buffer.byteLength(symbol))) - 1;
+        this.#emit(`${isOfFrame(target) ? 'frameText' : 'symbols'} += lengths[${list}][words[0]];`);
+        return;
+      }
       case 'fixed':
         this.#emit(`if (${type.size} > e - p) ${truncated}`);
         this.#emit(`p += ${type.size};`);
@@ -238,6 +250,11 @@ class CheckWriter {
     this.#emit('}');
     if (readings) this.#emit('at = -1;');
   }
+}
+
+/** Whether a value stands once in the frame, and is stored with each of its readings. */
+function isOfFrame(target: Target): boolean {
+  return target.to === 'column' && target.level === 'frame';
 }
 
 function textUse(target: Target): number {

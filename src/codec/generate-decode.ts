@@ -3,7 +3,7 @@ import type { ColumnTarget, Plan, PlanNode, Target } from './plan.ts';
 import * as values from './read-values.ts';
 import { NS_PER_UNIT } from './time-units.ts';
 
-/** Appends the points of a checked record; see CompiledSchema.decode. */
+/** Appends the points of a checked record and returns the bytes of texts that they repeat; see CompiledSchema.decode. */
 export type DecodeFunction = (
   bytes: Uint8Array,
   start: number,
@@ -11,7 +11,7 @@ export type DecodeFunction = (
   device: string,
   arrivalMs: number,
   position: number,
-) => void;
+) => number;
 
 type Leaf = Extract<PlanNode, { kind: 'leaf' }>;
 
@@ -29,7 +29,7 @@ const { block, words, viewOf, readLong, skipLong, skipBytes, readBlock, readText
 return function decode(b, p, into, device, arrivalMs, position) {
 const view = viewOf(b), o = b.byteOffset, columns = into.columns, base = into.rows;
 into.reserve(1);
-let row = base, n = ${plan.hasReadings ? 0 : 1}, t = 0, x = 0;
+let row = base, n = ${plan.hasReadings ? 0 : 1}, t = 0, x = 0, frameText = 0, symbolText = 0;
 let timed = false, timeLow = 0, timeHigh = 0, times = into.timeWords, untimed = false;
 ${writer.declarations()}
 ${writer.bind('frame')}
@@ -44,19 +44,22 @@ if (n > 1) {
 ${frameColumns.map((index) => `repeatValue(columns[${index}], base, base + n);`).join('\n')}
 }
 finishRows(into, n, device, position);
+return symbolText + frameText * n;
 };`;
   // Code by hand-written templates and integers only: see the test with hostile names.
   // oxlint-disable-next-line typescript/no-implied-eval
-  const make = new Function('values', 'memories', 'symbols', source) as (
+  const make = new Function('values', 'memories', 'symbols', 'lengths', source) as (
     ...parts: unknown[]
   ) => DecodeFunction;
-  return make(values, writer.memories, writer.symbols);
+  return make(values, writer.memories, writer.symbols, writer.lengths);
 }
 
 class DecodeWriter {
   readonly lines: string[] = [];
   readonly memories: values.TextMemory[] = [];
   readonly symbols: (readonly string[])[] = [];
+  /** Bytes of each of the symbols. */
+  readonly lengths: (readonly number[])[] = [];
   readonly #plan: Plan;
   #loops = 0;
 
@@ -166,12 +169,15 @@ class DecodeWriter {
       case 'string': {
         const memory = this.memories.push(new values.TextMemory()) - 1;
         this.#emit(`p = readText(b, p, memories[${memory}]);`);
+        if (level === 'frame') this.#emit('frameText += words[0];');
         // Line protocol has no empty tag, so in every store it is a missing one.
         return put(tag ? `memories[${memory}].text || null` : `memories[${memory}].text`);
       }
       case 'enum': {
         const list = this.symbols.push(type.symbols) - 1;
-        this.#emit('p = readLong(b, p);');
+        this.lengths.push(type.symbols.map((symbol) => Buffer.byteLength(symbol)));
+        const text = level === 'frame' ? 'frameText' : 'symbolText';
+        this.#emit(`p = readLong(b, p); ${text} += lengths[${list}][words[0]];`);
         return put(`symbols[${list}][words[0]]`);
       }
       case 'null':

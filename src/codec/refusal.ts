@@ -19,6 +19,7 @@ export const REFUSED = {
   tooMany: -12,
   trailing: -13,
   length: -14,
+  tooHeavy: -15,
 } as const;
 
 const REASONS: Readonly<Record<keyof typeof REFUSED, readonly [ErrorCode, string]>> = {
@@ -39,6 +40,10 @@ const REASONS: Readonly<Record<keyof typeof REFUSED, readonly [ErrorCode, string
   ],
   trailing: ['frame_trailing', 'bytes are left over after the record'],
   length: ['frame_varint', 'its length is negative'],
+  tooHeavy: [
+    'frame_too_heavy',
+    `the frame's own strings on each of its readings, and the symbols of enums, are more than ${LIMITS.maxRepeatedTextBytes} bytes`,
+  ],
 };
 const BY_NUMBER = new Map(
   (Object.keys(REFUSED) as (keyof typeof REFUSED)[]).map((name) => [REFUSED[name], REASONS[name]] as const),

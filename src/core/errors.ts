@@ -32,6 +32,10 @@ const FRAME_ERRORS = {
   frame_utf8: row(400, 'A string is not valid UTF-8.'),
   frame_index: row(400, 'A union branch, enum index or boolean is outside its range.'),
   frame_too_many_readings: row(400, 'Send fewer readings per frame.'),
+  frame_too_heavy: row(
+    400,
+    "Send fewer readings per frame, or shorter strings: the frame's own are stored with each of its readings.",
+  ),
   value_not_finite: row(400, 'A number is infinite. Send NaN or null for a missing value.'),
   value_unusable: row(400, 'The value has no faithful form in the store; the message says why.'),
   time_out_of_range: row(400, "Correct the device's clock, or the unit of its times; see the limits."),

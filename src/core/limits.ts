@@ -9,6 +9,11 @@ export const LIMITS = {
   maxReadingsPerFrame: 65_536,
   /** Values that they become, 8 bytes each: a frame's own are repeated on each of its readings. */
   maxCellsPerFrame: 2_000_000,
+  /**
+   * Bytes of the texts that a frame has once and a store has with each reading: a frame's own strings, and symbols of
+   * enums. 800 bytes of them beside 5,000 readings; a store writes as much in the time of some 5,000 usual rows.
+   */
+  maxRepeatedTextBytes: 4 * 1024 ** 2,
   /** The earliest time of a reading (setting), in milliseconds since the UTC epoch: 2000-01-01, before all telemetry. */
   minTimeMs: Date.UTC(2000, 0, 1),
   /** How far ahead of the time of receipt a reading's time may lie (setting), in milliseconds: one day. */
@@ -113,6 +118,8 @@ export const LIMITS = {
   storeWriteMs: 1_000,
   /** Bytes of its frames: two batches are held, one under way and the next one decoded … */
   storeBatchBytes: 16 * 1024 ** 2,
+  /** … and bytes of texts that its frames repeat, as DuckDB copies them for each row, several times … */
+  storeBatchTextBytes: 16 * 1024 ** 2,
   /** … and cells of its columns, 8 bytes each: up to twice as many are allocated. */
   storeBatchCells: 2_000_000,
   /** A smaller batch is written when its first row has waited so many times as long as a write takes … */

@@ -31,6 +31,8 @@ export class WriteBatch {
   bytes = 0;
   /** Of the columns, however many of them hold a value. */
   cells = 0;
+  /** Bytes of the texts that its frames repeat, counted for each row. */
+  textBytes = 0;
   /** When the first frame was taken, on a steady clock; null while there is none. */
   sinceMs: number | null = null;
   /** When the last ones were. */
@@ -62,7 +64,8 @@ export class WriteBatch {
       this.readings >= maxRows ||
       this.frames >= this.#maxFrames ||
       this.bytes >= LIMITS.storeBatchBytes ||
-      this.cells >= LIMITS.storeBatchCells
+      this.cells >= LIMITS.storeBatchCells ||
+      this.textBytes >= LIMITS.storeBatchTextBytes
     );
   }
 
@@ -77,7 +80,7 @@ export class WriteBatch {
       const { schema, bodyStart } = this.#registry.resolve(bytes, start, end);
       if (!this.#mayFollow(device, schema)) return false;
       const into = this.#columnsOf(schema.id, schema.compiled.mapping);
-      schema.compiled.decode(bytes, bodyStart, end, into, device, frame.arrivalMs, frame.position);
+      this.textBytes += decodeLight(schema, frame, bodyStart, into);
       this.cells += frame.readings * (into.columns.length + 2);
     } catch (error) {
       // It was checked before it was journaled, so this is a lost schema or a defect: keep the bytes.
@@ -127,4 +130,21 @@ export class WriteBatch {
     }
     return columns;
   }
+}
+
+/** Decodes a frame, and takes its rows out again where they are heavier than the guard allows by now. */
+function decodeLight(
+  { compiled }: RegisteredSchema,
+  { bytes, end, device, arrivalMs, position }: Omit<FrameCursor, 'next' | 'seq'>,
+  bodyStart: number,
+  into: ColumnBatch,
+): number {
+  const { rows } = into;
+  const textBytes = compiled.decode(bytes, bodyStart, end, into, device, arrivalMs, position);
+  if (textBytes <= LIMITS.maxRepeatedTextBytes) return textBytes;
+  into.rows = rows;
+  throw new MillraceError(
+    'frame_too_heavy',
+    `the frame repeats ${textBytes} bytes of text, more than ${LIMITS.maxRepeatedTextBytes}`,
+  );
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import avsc from 'avsc';
 import { compileSchema } from '../../src/codec/index.ts';
 import { ColumnBatch, LIMITS } from '../../src/core/index.ts';
 import { refusalOf } from './refusals.ts';
@@ -147,6 +148,86 @@ test("a small frame cannot claim as many rows as its schema's columns make dear"
   const checked = (bytes: Buffer): number => compiled.check(bytes, 0, bytes.length, 'd', NOW_MS);
   expect(checked(frame(most))).toBe(most);
   expect(refusalOf(() => checked(frame(most + 1))).code).toBe('frame_too_many_readings');
+});
+
+describe('texts that a frame has once and a store with each reading', () => {
+  const SYMBOL = 's'.repeat(100);
+  const symbols = { type: 'enum', name: 'Side', symbols: ['a', SYMBOL] };
+  const array = (of: object): object => ({
+    type: 'array',
+    items: { type: 'record', name: 'Item', fields: [field('n', 'int'), of] },
+  });
+  const shapes: [string, object, (textBytes: number, readings: number) => object][] = [
+    [
+      'a tag of the frame',
+      record([field('t', 'string'), field('r', array(field('y', 'int')))]),
+      (textBytes, readings) => ({
+        x: 0,
+        t: 't'.repeat(textBytes),
+        r: many(readings, () => ({ n: 0, y: 0 })),
+      }),
+    ],
+    [
+      'several strings of the frame, one of them a field and one behind the readings',
+      record([
+        field('t', 'string'),
+        field('r', array(field('y', 'int'))),
+        field('f', 'string', { role: 'field' }),
+      ]),
+      (textBytes, readings) => ({
+        x: 0,
+        t: 'é'.repeat(Math.floor(textBytes / 4)),
+        r: many(readings, () => ({ n: 0, y: 0 })),
+        f: 'f'.repeat(textBytes - Math.floor(textBytes / 4) * 2),
+      }),
+    ],
+    [
+      'a symbol of the frame',
+      record([field('t', 'string'), field('s', symbols), field('r', array(field('y', 'int')))]),
+      (textBytes, readings) => ({
+        x: 0,
+        t: 't'.repeat(textBytes - SYMBOL.length),
+        s: SYMBOL,
+        r: many(readings, () => ({ n: 0, y: 0 })),
+      }),
+    ],
+    [
+      'symbols of the readings',
+      record([field('t', 'string'), field('r', array(field('s', symbols)))]),
+      (textBytes, readings) => ({
+        x: 0,
+        t: 't'.repeat(textBytes - SYMBOL.length),
+        r: many(readings, () => ({ n: 0, s: SYMBOL })),
+      }),
+    ],
+  ];
+
+  test.each(shapes)('are bounded: %s', (_, schema, value) => {
+    const compiled = compile(schema);
+    const encoder = avsc.Type.forSchema(schema as avsc.Schema);
+    const readings = 4_096;
+    const most = LIMITS.maxRepeatedTextBytes / readings;
+    const light = encoder.toBuffer(value(most, readings));
+    expect(compiled.check(light, 0, light.length, 'd', NOW_MS)).toBe(readings);
+    const heavy = encoder.toBuffer(value(most + 1, readings));
+    expect(refusalOf(() => compiled.check(heavy, 0, heavy.length, 'd', NOW_MS)).code).toBe('frame_too_heavy');
+    expect(heavy.length - light.length).toBeLessThan(3);
+    // What is decoded tells the same weight.
+    const batch = new ColumnBatch(compiled.mapping);
+    expect(compiled.decode(light, 0, light.length, batch, 'd', NOW_MS, 0)).toBe(most * readings);
+    expect(compiled.decode(heavy, 0, heavy.length, batch, 'd', NOW_MS, 1)).toBe((most + 1) * readings);
+  });
+
+  test('do not bound strings of the readings, which the frame has as often as the store', () => {
+    const schema = record([field('r', array(field('t', 'string')))]);
+    const compiled = compile(schema);
+    const bytes = avsc.Type.forSchema(schema as avsc.Schema).toBuffer({
+      x: 0,
+      r: many(300, () => ({ n: 0, t: 't'.repeat(20_000) })),
+    });
+    expect(bytes.length).toBeGreaterThan(LIMITS.maxRepeatedTextBytes);
+    expect(compiled.check(bytes, 0, bytes.length, 'd', NOW_MS)).toBe(300);
+  });
 });
 
 test('no text of a schema gets into the source of the generated code', () => {

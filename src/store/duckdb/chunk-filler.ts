@@ -10,7 +10,7 @@ import {
 import duckdb from '@duckdb/node-bindings';
 import { BOOLEAN_MISSING, type Column, type ColumnBatch, type StoredType } from '../../core/index.ts';
 import type { Pieces } from './row-runs.ts';
-import { CELL_WORDS, StringCells } from './string-cells.ts';
+import { CELL_BYTES, CELL_WORDS, StringCells } from './string-cells.ts';
 
 /** Rows of a data chunk at most: DuckDB's vector size. */
 export const CHUNK_ROWS = 2048;
@@ -157,8 +157,8 @@ export class ChunkFiller {
   ): void {
     const strings = this.#strings;
     const { words } = this.#cells;
-    /** By row, the texts that have no cell. */
-    const others: [number, string][] = [];
+    /** The texts that have no cell of ours, with the rows next to one another that they stand in. */
+    const others: { text: string; rows: number[] }[] = [];
     let missing = false;
     let last: string | null = null;
     let cell = -1;
@@ -178,11 +178,12 @@ export class ChunkFiller {
         if (text !== last) {
           last = text;
           cell = this.#cells.of(text);
+          if (cell < 0) others.push({ text, rows: [] });
         }
         const to = (at + i) * CELL_WORDS;
         if (cell < 0) {
           strings.fill(0, to, to + CELL_WORDS);
-          others.push([at + i, text]);
+          others.at(-1)?.rows.push(at + i);
           continue;
         }
         const source = cell * CELL_WORDS;
@@ -194,9 +195,7 @@ export class ChunkFiller {
     }
     copy(vector, strings, pieces.rows * CELL_WORDS);
     if (missing) this.#setValid(vector);
-    for (const [row, text] of others) {
-      duckdb.vector_assign_string_element_len(existing(vector), row, Buffer.from(text));
-    }
+    for (const { text, rows } of others) assignText(existing(vector), text, rows);
   }
 
   #invalidate(row: number): void {
@@ -208,6 +207,17 @@ export class ChunkFiller {
     duckdb.vector_ensure_validity_writable(target);
     duckdb.copy_data_to_vector_validity(target, 0, this.#valid.buffer, 0, this.#valid.length);
   }
+}
+
+/** Puts a text into rows of a vector, whose memory holds it once. */
+function assignText(vector: duckdb.Vector, text: string, rows: readonly number[]): void {
+  const [first, ...others] = rows;
+  if (first === undefined) return;
+  duckdb.vector_assign_string_element_len(vector, first, Buffer.from(text));
+  if (others.length === 0) return;
+  const end = (first + 1) * CELL_BYTES;
+  const cell = Uint8Array.from(duckdb.vector_get_data(vector, end).subarray(end - CELL_BYTES));
+  for (const row of others) duckdb.copy_data_to_vector(vector, row * CELL_BYTES, cell.buffer, 0, CELL_BYTES);
 }
 
 /** Copies the first `length` elements to the beginning of a vector. */

@@ -3,7 +3,7 @@ import { VARCHAR } from '@duckdb/node-api';
 
 /** 32-bit words of a string's cell: its length, then the bytes of a short one, or four of them and an address. */
 export const CELL_WORDS = 4;
-const CELL_BYTES = 16;
+export const CELL_BYTES = 16;
 /** Bytes that fit into the cell itself. */
 const SHORT_BYTES = 12;
 /** Longer texts are no names that repeat, and not remembered. */
