@@ -39,8 +39,8 @@ export interface FleetProgress extends FleetSummary {
 export class Tally {
   readonly #devices: number;
   readonly #latencies = new Latencies();
-  readonly #rejected: Record<string, number> = {};
-  readonly #stopped: Record<string, number> = {};
+  readonly #rejected = new Map<string, number>();
+  readonly #stopped = new Map<string, number>();
   #framesSent = 0;
   #framesAcked = 0;
   #framesRejected = 0;
@@ -73,7 +73,8 @@ export class Tally {
     } else {
       this.#framesRejected += 1;
       this.#readingsRejected += frame.readings;
-      this.#rejected[frame.refusal.code] = (this.#rejected[frame.refusal.code] ?? 0) + 1;
+      const { code } = frame.refusal;
+      this.#rejected.set(code, (this.#rejected.get(code) ?? 0) + 1);
     }
   }
 
@@ -82,7 +83,7 @@ export class Tally {
   }
 
   stopped(reason: string): void {
-    this.#stopped[reason] = (this.#stopped[reason] ?? 0) + 1;
+    this.#stopped.set(reason, (this.#stopped.get(reason) ?? 0) + 1);
   }
 
   summary(elapsedMs: number): FleetSummary {
@@ -102,8 +103,8 @@ export class Tally {
       ack_ms_p50: rounded(this.#latencies.percentile(0.5)),
       ack_ms_p99: rounded(this.#latencies.percentile(0.99)),
       ack_ms_max: rounded(this.#latencies.maxMs),
-      rejected: { ...this.#rejected },
-      stopped: { ...this.#stopped },
+      rejected: Object.fromEntries(this.#rejected),
+      stopped: Object.fromEntries(this.#stopped),
     };
   }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ERRORS } from '../core/index.ts';
-import type { JsonSchema } from './json-schema.ts';
+import type { JsonSchema } from '../net/index.ts';
 import type { Outputs, Route } from './route.ts';
 
 /** RFC 9457, with the members that we add. */

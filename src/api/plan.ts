@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import {
   LIMITS,
-  MAX_TIME_NS,
   MillraceError,
   parseDurationNs,
   parseTimeNs,
@@ -9,7 +8,7 @@ import {
   type ColumnDef,
   type Measurement,
 } from '../core/index.ts';
-import type { Registry } from '../registry/index.ts';
+import { choose, selectionInput, several, timeForms, timeInput, type Registry } from '../registry/index.ts';
 import {
   FUNCTIONS,
   type AggregateColumn,
@@ -17,16 +16,20 @@ import {
   type AggregateQuery,
   type RowsQuery,
 } from '../store/index.ts';
-import { choose, formatInput, selectionInput, several } from './selection.ts';
 
-const time = z.string().min(1).max(64);
-const timeForms = 'RFC 3339, now, a duration back such as -15m, or epoch milliseconds';
+export const formatInput = z
+  .string()
+  .optional()
+  .meta({
+    enum: ['json', 'csv'],
+    description: 'The form of the answer; without it the Accept header decides',
+  });
 
 /** The parameters of /v1/query. */
 export const queryInput = z.object({
   ...selectionInput,
-  from: time.default('-1h').describe(`Start, inclusive: ${timeForms}`),
-  to: time.default('now').describe(`End, exclusive: ${timeForms}`),
+  from: timeInput.default('-1h').describe(`Start, inclusive: ${timeForms}`),
+  to: timeInput.default('now').describe(`End, exclusive: ${timeForms}`),
   every: z.string().max(16).optional().describe('Length of the time buckets, such as 10s; needs fn'),
   fn: several(z.enum(FUNCTIONS)).optional().describe('Aggregate by these functions instead of raw rows'),
   group: several(z.string().min(1).max(LIMITS.maxParameterLength))
@@ -97,16 +100,10 @@ export interface TimeRange {
 
 /** Throws `parameter_invalid` for what is no time, and for a reversed range. */
 export function timeRange(input: Pick<QueryInput, 'from' | 'to'>, nowNs: bigint): TimeRange {
-  const fromNs = parseTime(input.from, 'from', nowNs);
-  const toNs = parseTime(input.to, 'to', nowNs);
+  const fromNs = parseTimeNs(input.from, 'from', nowNs);
+  const toNs = parseTimeNs(input.to, 'to', nowNs);
   if (fromNs > toNs) throw invalid('from', `it lies after to (${input.from} and ${input.to})`);
   return { fromNs, toNs };
-}
-
-function parseTime(text: string, name: string, nowNs: bigint): bigint {
-  // A plus sign that nobody encoded arrives as a space.
-  const ns = parseTimeNs(text.replace(/ (\d{2}:\d{2})$/, '+$1'), name, nowNs);
-  return ns < 0n ? 0n : ns > MAX_TIME_NS ? MAX_TIME_NS : ns;
 }
 
 function bucketLength(text: string, fromNs: bigint, toNs: bigint): bigint {

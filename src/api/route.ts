@@ -1,7 +1,13 @@
-import { z } from 'zod';
-import type { HttpAnswer, HttpExchange } from '../net/index.ts';
-import type { JsonSchema } from './json-schema.ts';
-import { bindParameters, readBody, readQuery } from './parameters.ts';
+import type { z } from 'zod';
+import {
+  bindParameters,
+  inputJsonSchema,
+  readBody,
+  readQuery,
+  type HttpAnswer,
+  type HttpExchange,
+  type JsonSchema,
+} from '../net/index.ts';
 
 /** What an answer's body is, by content type: a schema for JSON, null for text and bytes. */
 export type Outputs = Readonly<Record<string, z.ZodType | null>>;
@@ -54,12 +60,6 @@ export function defineRoute<Input extends z.ZodObject>(definition: RouteDefiniti
       return definition.handler(bindParameters(raw, definition.input, inputSchema), exchange);
     },
   };
-}
-
-/** The input as JSON Schema: what a caller may send, so defaults are optional. */
-export function inputJsonSchema(input: z.ZodObject): JsonSchema {
-  const { $schema: _, ...schema } = z.toJSONSchema(input, { io: 'input' });
-  return schema;
 }
 
 /** A JSON answer. `no-store` is for answers about this very moment; the others get their headers by the router. */

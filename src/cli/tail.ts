@@ -93,9 +93,12 @@ async function follow(measurement: string, options: TailCommandOptions): Promise
 }
 
 function tagLists(tags: readonly string[]): Record<string, string[]> {
-  const lists: Record<string, string[]> = {};
-  for (const [name, value] of tagParams(tags)) (lists[name.slice('tag.'.length)] ??= []).push(value);
-  return lists;
+  const lists = new Map<string, string[]>();
+  for (const [parameter, value] of tagParams(tags)) {
+    const name = parameter.slice('tag.'.length);
+    lists.set(name, [...(lists.get(name) ?? []), value]);
+  }
+  return Object.fromEntries(lists);
 }
 
 function parseCount(text: string): number {

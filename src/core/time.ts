@@ -4,7 +4,7 @@ import { MillraceError } from './errors.ts';
 export const NS_PER_MS = 1_000_000n;
 export const MAX_TIME_NS = 9_223_372_036_854_775_807n;
 
-const UNIT_NS: Record<string, bigint> = {
+const UNIT_NS: Readonly<Record<string, bigint>> = {
   ns: 1n,
   us: 1_000n,
   ms: NS_PER_MS,
@@ -28,25 +28,27 @@ export function parseDurationMs(text: string): number | null {
   return ns === null ? null : Number(ns) / 1e6;
 }
 
+/** How a point in time may be written, in words. */
+export const TIME_FORMS = 'RFC 3339, "now", a duration back such as "-15m", or epoch milliseconds';
+
 /**
- * A point in time as the contract writes it: RFC 3339, `now`, `-15m`, or epoch milliseconds.
+ * A point in time as the contract writes it, brought into the times that a store can hold.
  * Throws `parameter_invalid` that names the parameter.
  */
 export function parseTimeNs(text: string, name: string, nowNs: bigint): bigint {
+  // A plus sign that nobody encoded arrives as a space.
+  const ns = readTimeNs(text.replace(/ (\d{2}:\d{2})$/, '+$1'), nowNs);
+  if (ns !== null) return ns < 0n ? 0n : ns > MAX_TIME_NS ? MAX_TIME_NS : ns;
+  throw new MillraceError('parameter_invalid', `${name}: expected ${TIME_FORMS}, got "${text.slice(0, 60)}"`);
+}
+
+function readTimeNs(text: string, nowNs: bigint): bigint | null {
   if (text === 'now') return nowNs;
   if (text.startsWith('-') || text.startsWith('now-')) {
     const ns = parseDurationNs(text.replace(/^(now)?-/, ''));
-    if (ns !== null) return nowNs - ns;
-  } else if (/^\d{1,15}$/.test(text)) {
-    return BigInt(text) * NS_PER_MS;
-  } else {
-    const ns = parseRfc3339Ns(text);
-    if (ns !== null) return ns;
+    return ns === null ? null : nowNs - ns;
   }
-  throw new MillraceError(
-    'parameter_invalid',
-    `${name}: expected RFC 3339, "now", a duration back such as "-15m", or epoch milliseconds, got "${text.slice(0, 60)}"`,
-  );
+  return /^\d{1,15}$/.test(text) ? BigInt(text) * NS_PER_MS : parseRfc3339Ns(text);
 }
 
 /** RFC 3339 with up to nine fractional digits; null for anything else, an impossible date included. */

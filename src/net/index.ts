@@ -6,6 +6,8 @@
 export { NetServer, type UpgradeRequest, type UpgradeAccepted, type WebSocketRoute } from './server.ts';
 export type { HttpAnswer, HttpExchange } from './http.ts';
 export type { Socket, SocketHandler, SendOutcome } from './socket.ts';
+export { bindParameters, readBody, readMembers, readQuery, type RawParameters } from './parameters.ts';
+export { inputJsonSchema, type JsonSchema } from './json-schema.ts';
 export { asMillraceError, problem } from './problem.ts';
 export { isLoopbackHost } from './host.ts';
 export { isOriginAllowed } from './origin.ts';

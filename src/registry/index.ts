@@ -13,4 +13,13 @@ export type {
 } from './registry.ts';
 export { openRegistry, type RegistryOptions } from './open.ts';
 export { RegistryCopy, type SchemaLookup } from './copy.ts';
+export {
+  choose,
+  findMeasurement,
+  selectionInput,
+  several,
+  timeForms,
+  timeInput,
+  type Chosen,
+} from './selection.ts';
 export { loadSchemaFolder } from './schema-folder.ts';

@@ -1,4 +1,4 @@
-import { MillraceError, type ColumnBatch, type Measurement } from '../core/index.ts';
+import type { ColumnBatch } from '../core/index.ts';
 
 /** Which rows a subscription wants; empty lists want all. Lists are sorted and without repeats. */
 export interface TailFilter {
@@ -12,18 +12,6 @@ export interface TailFilter {
 export function filterKey(filter: TailFilter): string {
   const tags = Object.entries(filter.tags).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([filter.measurement, filter.fields, filter.devices, tags]);
-}
-
-/** Throws `parameter_unknown` for a tag that the measurement lacks. */
-export function checkTags(filter: TailFilter, measurement: Measurement): void {
-  for (const name of Object.keys(filter.tags)) {
-    if (!measurement.tags.some((tag) => tag.name === name)) {
-      throw new MillraceError(
-        'parameter_unknown',
-        `${measurement.name} has no tag "${name.slice(0, 100)}"; its tags: ${measurement.tags.map((tag) => tag.name).join(', ') || 'none'}`,
-      );
-    }
-  }
 }
 
 /** Whether a row of `batch` matches by device and tags, and has at least one of the columns `fieldIndexes`. */

@@ -8,10 +8,10 @@ import {
   type SelectedColumns,
 } from '../core/index.ts';
 import type { Journal } from '../journal/index.ts';
-import type { Registry } from '../registry/index.ts';
+import { findMeasurement, type Registry } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 import { BlockReader } from './blocks.ts';
-import { checkTags, filterKey } from './filter.ts';
+import { filterKey } from './filter.ts';
 import { EncodedCache, Group } from './group.ts';
 import type { TailLimits } from './limits.ts';
 import type { TailCounts, TailSink } from './outlet.ts';
@@ -52,7 +52,7 @@ export class TailHub implements SubscriptionHost {
   readonly inherited: number;
   readonly counts: TailCounts = { rows: 0, messages: 0, gaps: 0, lags: 0 };
   readonly onDefect: (error: unknown) => void;
-  readonly #registry: Registry;
+  readonly registry: Registry;
   readonly #encoded: EncodedCache;
   readonly #groups = new Map<string, Group>();
   readonly #liveGroups = new Set<Group>();
@@ -73,7 +73,7 @@ export class TailHub implements SubscriptionHost {
     this.limits = parts.limits;
     this.maxTimeAheadMs = parts.maxTimeAheadMs;
     this.onDefect = parts.onDefect;
-    this.#registry = parts.registry;
+    this.registry = parts.registry;
     this.messageRows = parts.limits.messageRows;
     this.joinRows = parts.limits.joinRows;
     this.blocks = new BlockReader(
@@ -99,12 +99,11 @@ export class TailHub implements SubscriptionHost {
   /**
    * Starts a subscription; its messages go to `sink`, the first one during this call, and `onEnd` hears of its
    * end, by whomever. Throws
-   * `measurement_unknown`, `field_unknown`, `parameter_unknown` or `cursor_invalid`.
+   * `measurement_unknown`, `field_unknown` or `cursor_invalid`.
    */
   subscribe(request: SubscribeRequest, sink: TailSink, onEnd: () => void): Subscription {
     const { filter, start } = request;
     const measurement = this.measurement(filter.measurement);
-    checkTags(filter, measurement);
     const selected = selectColumns(measurement, filter.fields);
     if (start.at === 'cursor' && start.cursor.epoch === this.journal.epoch) {
       if (start.cursor.position > this.journal.head()) {
@@ -119,11 +118,7 @@ export class TailHub implements SubscriptionHost {
   }
 
   measurement(name: string): Measurement {
-    const measurement = this.#registry.measurement(name);
-    if (measurement === undefined) {
-      throw new MillraceError('measurement_unknown', `no schema has the measurement "${name.slice(0, 100)}"`);
-    }
-    return measurement;
+    return findMeasurement(this.registry, name);
   }
 
   attach(subscription: Subscription): boolean {
@@ -228,7 +223,7 @@ export class TailHub implements SubscriptionHost {
 
   #selectAgain(): void {
     for (const group of this.#groups.values()) {
-      const measurement = this.#registry.measurement(group.filter.measurement);
+      const measurement = this.registry.measurement(group.filter.measurement);
       if (measurement !== undefined) group.select(selectColumns(measurement, group.filter.fields));
     }
   }

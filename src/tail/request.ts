@@ -1,13 +1,7 @@
 import { z } from 'zod';
-import {
-  LIMITS,
-  MAX_TIME_NS,
-  MillraceError,
-  NS_PER_MS,
-  decodeCursor,
-  parseTimeNs,
-  type Cursor,
-} from '../core/index.ts';
+import { MillraceError, NS_PER_MS, decodeCursor, parseTimeNs, type Cursor } from '../core/index.ts';
+import { bindParameters, inputJsonSchema, readMembers, readQuery, type RawParameters } from '../net/index.ts';
+import { choose, selectionInput, timeForms, timeInput, type Registry } from '../registry/index.ts';
 import type { TailFilter } from './filter.ts';
 
 /** Subscription ids are the client's own; they are echoed as they came. */
@@ -16,7 +10,7 @@ export type SubscriptionId = string | number;
 /** Where a subscription begins: at the journal's head, at a time (stored rows first), or at a cursor. */
 export type TailStart = { at: 'now' } | { at: 'time'; fromNs: bigint } | { at: 'cursor'; cursor: Cursor };
 
-/** What a client asks for, checked in form; measurement, fields and tags are not looked up yet. */
+/** What a client asks for. The measurement and its tags are known; the fields are looked up when it begins. */
 export interface SubscribeRequest {
   id: SubscriptionId;
   filter: TailFilter;
@@ -26,7 +20,7 @@ export interface SubscribeRequest {
 }
 
 export type ClientMessage =
-  | { type: 'subscribe'; id: SubscriptionId; body: Readonly<Record<string, unknown>> }
+  | { type: 'subscribe'; id: SubscriptionId; body: RawParameters }
   | { type: 'unsubscribe'; id: SubscriptionId }
   | { type: 'auth' };
 
@@ -55,8 +49,10 @@ export function parseClientMessage(text: string): ClientMessage {
   const message = parsed.data;
   switch (message.type) {
     case 'subscribe': {
-      const { type, id, ...body } = message;
-      return { type, id, body };
+      const body = new Map(readMembers(json as object));
+      body.delete('type');
+      body.delete('id');
+      return { type: 'subscribe', id: message.id, body };
     }
     case 'unsubscribe':
       return { type: 'unsubscribe', id: message.id };
@@ -65,80 +61,52 @@ export function parseClientMessage(text: string): ClientMessage {
   }
 }
 
-const value = z.string().max(LIMITS.maxParameterLength);
-const values = z.union([value.transform((one) => [one]), z.array(value).max(LIMITS.maxParameterValues)]);
-const subscribeForm = z.strictObject({
-  measurement: value,
-  device: values.optional(),
-  field: values.optional(),
-  tag: z.record(z.string(), values).optional(),
-  from: z.union([value, z.number().int().nonnegative()]).optional(),
-  cursor: value.optional(),
-  mode: z.enum(['all', 'latest']).optional(),
+const subscribeInput = z.object({
+  ...selectionInput,
+  from: timeInput.default('now').describe(`Stored rows from here on come first: ${timeForms}`),
+  cursor: z.string().max(2_048).optional().describe('Go on where another tail or a query ended'),
+  mode: z.enum(['all', 'latest']).default('all'),
 });
+const subscribeSchema = inputJsonSchema(subscribeInput);
 
 /**
- * Checks what a subscription asks for; `body` is the message without `type` and `id`. A cursor wins over
- * `from`, so that a client may keep its first request and only add where it is.
- * Throws `parameter_missing`, `parameter_unknown`, `parameter_invalid` or `cursor_invalid`.
+ * Checks what a subscription asks for; `body` are the message's members without `type` and `id`, or the URL's
+ * parameters. A cursor wins over `from`, so that a client may keep its first request and only add where it is.
+ * Throws `measurement_unknown`, `field_unknown`, `parameter_missing`, `parameter_unknown`, `parameter_invalid` or
+ * `cursor_invalid`, with the words in which a query says the same.
  */
 export function parseSubscribe(
   id: SubscriptionId,
-  body: Readonly<Record<string, unknown>>,
+  body: RawParameters,
+  registry: Pick<Registry, 'measurement'>,
   nowMs: number,
 ): SubscribeRequest {
-  if (body['measurement'] === undefined) {
-    throw new MillraceError('parameter_missing', 'a subscription names its measurement');
-  }
-  const parsed = subscribeForm.safeParse(body);
-  if (!parsed.success) throw refusal(parsed.error);
-  const { measurement, device = [], field = [], tag = {}, from = 'now', cursor, mode = 'all' } = parsed.data;
+  const input = bindParameters(body, subscribeInput, subscribeSchema);
+  const start = parseStart(input.from, input.cursor, nowMs);
+  const { measurement, devices, tags } = choose(registry, input);
   return {
     id,
     filter: {
-      measurement,
-      fields: distinct(field),
-      devices: distinct(device),
-      tags: Object.fromEntries(Object.entries(tag).map(([name, list]) => [name, distinct(list)])),
+      measurement: measurement.name,
+      fields: distinct(input.field ?? []),
+      devices: distinct(devices),
+      tags: Object.fromEntries(Object.entries(tags).map(([name, list]) => [name, distinct(list)])),
     },
-    start: parseStart(from, cursor, nowMs),
-    mode,
+    start,
+    mode: input.mode,
   };
 }
 
-function parseStart(from: string | number, cursor: string | undefined, nowMs: number): TailStart {
+function parseStart(from: string, cursor: string | undefined, nowMs: number): TailStart {
   if (cursor !== undefined) return { at: 'cursor', cursor: decodeCursor(cursor) };
   if (from === 'now') return { at: 'now' };
-  const fromNs = parseTimeNs(String(from), 'from', BigInt(nowMs) * NS_PER_MS);
-  return { at: 'time', fromNs: fromNs < 0n ? 0n : fromNs > MAX_TIME_NS ? MAX_TIME_NS : fromNs };
+  return { at: 'time', fromNs: parseTimeNs(from, 'from', BigInt(nowMs) * NS_PER_MS) };
 }
 
-/** The body of a subscription from a URL's query; null when it asks for none. Repeated names make lists. */
-export function subscribeBodyOf(query: URLSearchParams): Record<string, unknown> | null {
-  // Without a prototype, so that a parameter called __proto__ is refused as unknown instead of vanishing.
-  const body = Object.create(null) as Record<string, unknown>;
-  const tag = Object.create(null) as Record<string, string[]>;
-  for (const name of new Set(query.keys())) {
-    const all = query.getAll(name);
-    if (name.startsWith('tag.')) tag[name.slice('tag.'.length)] = all;
-    else if (name === 'device' || name === 'field') body[name] = all;
-    else if (all.length > 1) body[name] = all;
-    else body[name] = all[0];
-  }
-  if (Object.keys(tag).length > 0) body['tag'] = tag;
-  return Object.keys(body).length === 0 ? null : body;
-}
-
-function refusal(error: z.ZodError): MillraceError {
-  const issue = error.issues[0];
-  if (issue?.code === 'unrecognized_keys') {
-    return new MillraceError(
-      'parameter_unknown',
-      `unknown: ${issue.keys.join(', ').slice(0, 200)}; known: ${Object.keys(subscribeForm.shape).join(', ')}`,
-    );
-  }
-  const path = issue?.path.join('.') ?? '';
-  return new MillraceError('parameter_invalid', `${path}: ${issue?.message ?? 'not as expected'}`, { path });
+/** The parameters of a subscription in a URL; null when it asks for none. */
+export function subscribeBodyOf(query: string): RawParameters | null {
+  const body = readQuery(query, {}, []);
+  return body.size === 0 ? null : body;
 }
 
 function distinct(list: readonly string[]): string[] {

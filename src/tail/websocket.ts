@@ -1,6 +1,7 @@
 import { LIMITS, MillraceError, type Clock } from '../core/index.ts';
 import {
   asMillraceError,
+  type RawParameters,
   type Socket,
   type SocketHandler,
   type UpgradeRequest,
@@ -122,7 +123,7 @@ class TailConnection implements SocketHandler, TailSink {
         progressMs: this.#limits.progressMs,
       }),
     );
-    const body = subscribeBodyOf(new URLSearchParams(query));
+    const body = subscribeBodyOf(query);
     if (body !== null) this.#subscribe(URL_SUBSCRIPTION, body);
   }
 
@@ -183,7 +184,7 @@ class TailConnection implements SocketHandler, TailSink {
     this.#socket.end(close, reason);
   }
 
-  #subscribe(id: SubscriptionId, body: Readonly<Record<string, unknown>>): void {
+  #subscribe(id: SubscriptionId, body: RawParameters): void {
     const key = JSON.stringify(id);
     try {
       if (this.#subscriptions.has(key)) {
@@ -195,7 +196,7 @@ class TailConnection implements SocketHandler, TailSink {
           `a connection has at most ${this.#limits.subscriptions} subscriptions`,
         );
       }
-      const request = parseSubscribe(id, body, this.#clock.nowMs());
+      const request = parseSubscribe(id, body, this.#hub.registry, this.#clock.nowMs());
       const subscription = this.#hub.subscribe(request, this, () => {
         if (this.#subscriptions.get(key) === subscription) this.#subscriptions.delete(key);
       });

@@ -34,7 +34,12 @@ export class MemoryReader {
   #lagging = false;
 
   constructor(hub: TailHub, body: Record<string, unknown>) {
-    const request = parseSubscribe('r', { measurement: 'climate', ...body }, Date.now());
+    const request = parseSubscribe(
+      'r',
+      new Map(Object.entries({ measurement: 'climate', ...body })),
+      hub.registry,
+      Date.now(),
+    );
     const sink = {
       baseUrl: '',
       send: (message: TailMessage) => {

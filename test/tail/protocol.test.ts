@@ -18,7 +18,7 @@ describe('the tail protocol', () => {
       ['parameter_unknown', { measurement: 'climate', every: '1m' }],
       ['parameter_invalid', { measurement: 'climate', from: 'yesterday' }],
       ['parameter_invalid', { measurement: 'climate', mode: 'some' }],
-      ['parameter_invalid', { measurement: 'climate', device: 7 }],
+      ['parameter_invalid', { measurement: 'climate', device: true }],
       ['cursor_invalid', { measurement: 'climate', cursor: 'nonsense' }],
       ['cursor_invalid', { measurement: 'climate', cursor: ahead }],
     ];

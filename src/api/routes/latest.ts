@@ -2,12 +2,13 @@ import { z } from 'zod';
 import { LIMITS, MillraceError, encodeCursor, selectColumns } from '../../core/index.ts';
 import type { ApiContext } from '../context.ts';
 import { negotiate } from '../negotiate.ts';
+import { formatInput } from '../plan.ts';
+import { choose, selectionInput } from '../../registry/index.ts';
 import { readPage } from '../page.ts';
 import { Reading } from '../reading.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { csvAnswer, jsonAnswer, rowsOutputs } from '../rows-answer.ts';
 import { csvRowWriter, describeColumns, jsonRowWriter } from '../rows-text.ts';
-import { choose, formatInput, selectionInput } from '../selection.ts';
 
 /** The newest of each device. */
 export function latestRoute(context: ApiContext): Route {

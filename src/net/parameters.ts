@@ -1,12 +1,13 @@
 import type { z } from 'zod';
 import { LIMITS, MillraceError } from '../core/index.ts';
-import type { HttpExchange } from '../net/index.ts';
+import type { HttpExchange } from './http.ts';
 import type { JsonSchema } from './json-schema.ts';
 
 /**
  * Input on its way from the wire to a zod schema. A query string knows only texts, JSON also numbers and lists;
  * the JSON Schema that documents a route says which form each parameter takes, so that both ways in mean the
- * same. `tag.NAME` parameters gather in `tag`, an object of lists.
+ * same. `tag.NAME` parameters gather in `tag`, a map of lists. Names come from outside, and `__proto__` or
+ * `constructor` is one as any other: they are keys of maps, never of objects, until a schema has taken them.
  */
 export type RawParameters = ReadonlyMap<string, unknown>;
 
@@ -31,9 +32,7 @@ export function readQuery(
   return raw;
 }
 
-/**
- * The members of a JSON body; null stands for absent, and a text in `commas` is split as in a query. Throws `content_type_unsupported`, `body_*`.
- */
+/** The members of a JSON body, as readMembers reads them. Throws `content_type_unsupported`, `body_*`. */
 export async function readBody(
   exchange: HttpExchange,
   commas: readonly string[] = [],
@@ -52,6 +51,11 @@ export async function readBody(
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new MillraceError('body_invalid', 'the body must be a JSON object');
   }
+  return readMembers(value, commas);
+}
+
+/** The members of an object that was JSON; null stands for absent, and a text in `commas` is split as in a query. */
+export function readMembers(value: object, commas: readonly string[] = []): RawParameters {
   return new Map(
     Object.entries(value)
       .filter(([, member]) => member !== null)
@@ -83,7 +87,7 @@ export function bindParameters<Input extends z.ZodObject>(
     if (property === undefined) throw unknownParameter(name, Object.keys(properties));
     bound[name] = shape(name, value, property);
   }
-  if (tags.size > 0) bound['tag'] = Object.fromEntries(tags);
+  if (tags.size > 0) bound['tag'] = tags;
   const parsed = input.safeParse(bound);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
@@ -108,10 +112,7 @@ function addTags(tags: Map<string, unknown[]>, name: string, value: unknown): vo
   const entries: [string, unknown][] =
     name === 'tag' ? tagObject(value) : [[name.slice(TAG_PREFIX.length), value]];
   for (const [tag, given] of entries) {
-    // An object's __proto__ is no place for a filter: dropping it in silence would return too many rows.
-    if (tag === '' || tag === '__proto__') {
-      throw new MillraceError('parameter_unknown', `there is no tag "${tag}" to filter by`);
-    }
+    if (tag === '') throw new MillraceError('parameter_unknown', 'there is no tag "" to filter by');
     const values = Array.isArray(given) ? (given as unknown[]) : [given];
     tags.set(tag, [...(tags.get(tag) ?? []), ...values]);
   }

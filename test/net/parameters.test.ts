@@ -1,15 +1,23 @@
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { MillraceError } from '../../src/core/index.ts';
-import { bindParameters, readBody, readQuery, type RawParameters } from '../../src/api/parameters.ts';
-import { inputJsonSchema } from '../../src/api/route.ts';
+import {
+  bindParameters,
+  inputJsonSchema,
+  readBody,
+  readQuery,
+  type RawParameters,
+} from '../../src/net/index.ts';
 
 const input = z.object({
   name: z.string().min(1),
   many: z.array(z.string()).min(1).max(3).optional(),
   fn: z.array(z.enum(['min', 'max'])).optional(),
   limit: z.int().min(1).max(100).default(10),
-  tag: z.record(z.string(), z.array(z.string())).optional(),
+  tag: z
+    .map(z.string(), z.array(z.string()))
+    .transform((tags) => Object.fromEntries(tags))
+    .optional(),
 });
 
 const bind = (raw: RawParameters) => bindParameters(raw, input, inputJsonSchema(input));
@@ -59,12 +67,9 @@ describe('a query string', () => {
     expect(message).toContain('name, many, fn, limit, tag.NAME');
   });
 
-  test.each(['__proto__', 'constructor', 'hasOwnProperty', 'tag.', 'tag.__proto__'])(
-    'refuses the name %s',
-    (name) => {
-      expect(codeOf(() => get(`name=a&${name}=b`))[0]).toBe('parameter_unknown');
-    },
-  );
+  test.each(['__proto__', 'constructor', 'hasOwnProperty', 'tag.'])('refuses the name %s', (name) => {
+    expect(codeOf(() => get(`name=a&${name}=b`))[0]).toBe('parameter_unknown');
+  });
 
   test('names a parameter that is missing', () => {
     expect(codeOf(() => get('limit=3'))).toEqual(['parameter_missing', 'the parameter name is missing']);

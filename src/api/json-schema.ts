@@ -1,2 +1,0 @@
-/** A JSON Schema document, or a part of one. */
-export type JsonSchema = Readonly<Record<string, unknown>>;
