@@ -46,6 +46,15 @@ export function countedBatch(of: Shape, count: number): ColumnBatch {
   return batchOf(of, points);
 }
 
+/** The same as a schema would have it that calls its floats float, and not double. */
+export function float32Shape(of: Shape): Shape {
+  const narrow = (def: ColumnDef): ColumnDef => ({ ...def, float32: def.type === 'float' });
+  return {
+    mapping: { ...of.mapping, columns: of.mapping.columns.map(narrow) },
+    measurement: { ...of.measurement, fields: of.measurement.fields.map(narrow) },
+  };
+}
+
 /** The points in columns, in the order given. */
 export function batchOf({ mapping }: Shape, points: readonly Point[]): ColumnBatch {
   const batch = new ColumnBatch(mapping, 1);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { BASE_NS, shape, type Point } from './points.ts';
-import { expectRows, type Subject } from './subject.ts';
+import { shortestFloat32, type Cell } from '../../src/core/index.ts';
+import { BASE_NS, float32Shape, shape, type Point, type Shape } from './points.ts';
+import { cellsOf, expectRows, neverAborted, type Subject } from './subject.ts';
 
 const MAX_INT64 = 2n ** 63n - 1n;
 const MIN_INT64 = -(2n ** 63n);
@@ -63,6 +64,55 @@ export function valueTests(subject: Subject): void {
           );
         }),
         { seed: 7, numRuns: 5 },
+      );
+    });
+
+    test('what was written as float stays that float32 when a later schema says double, in every read', async () => {
+      let run = 0;
+      const float32 = fc.oneof(
+        fc.float({ noNaN: true, noDefaultInfinity: true }),
+        fc.integer({ min: -99_999, max: 99_999 }).map((n) => Math.fround(n / 1_000)),
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(float32, { minLength: 1, maxLength: 100 }), async (given) => {
+          const doubles = shape(`values_widened_${run++}`, { x: 'float' });
+          const floats = float32Shape(doubles);
+          const old = [Math.fround(21.3), ...given];
+          await subject.write(floats, column('x', old));
+          const values = async ({ measurement }: Shape): Promise<Cell[][]> =>
+            (await subject.rows(measurement)).map((row) => [row[2] ?? null]);
+          const stored = old.map((value) => [value]);
+          expectRows(await values(floats), stored);
+          expectRows(await values(doubles), stored);
+          // Doubles that no float32 is, though some print like one.
+          const wide = [21.3, 0.1, 1 / 3, ...given.map(shortestFloat32)];
+          await subject.write(
+            doubles,
+            wide.map((x, i) => ({
+              timeNs: BASE_NS + BigInt(old.length + i),
+              device: 'values-a',
+              fields: { x },
+            })),
+          );
+          const all = [...old, ...wide];
+          expectRows(
+            await values(doubles),
+            all.map((value) => [value]),
+          );
+          const aggregates = (['first', 'last', 'min', 'max'] as const).map((fn) => ({
+            field: 'x',
+            fn,
+            name: fn,
+          }));
+          const query = { aggregates, fromNs: BASE_NS };
+          const [row] = await subject.aggregate(doubles.measurement, query);
+          const [min, max] = [Math.min(...all), Math.max(...all)];
+          expect(row?.slice(1)).toEqual([Math.fround(21.3), wide.at(-1), min, max]);
+          const whole = { measurement: doubles.measurement, fields: [], devices: [], tags: {} };
+          const newest = await cellsOf(await subject.store.latest(whole, neverAborted()));
+          expect(newest.map((each) => each[2])).toEqual([wide.at(-1)]);
+        }),
+        { seed: 21, numRuns: 8 },
       );
     });
 

@@ -1,8 +1,7 @@
-import { shortestFloat32 } from '../../core/index.ts';
-
 /**
  * Numbers printed straight into bytes. Each function writes at `at` and returns where it ended; the caller has
- * made room for MAX_NUMBER_BYTES. `view` is of the same memory as `bytes`. The texts are those that JavaScript prints: the shortest that read back the same.
+ * made room for MAX_NUMBER_BYTES. `view` is of the same memory as `bytes`. The texts read back as the same numbers; of
+ * doubles and integers they are those that JavaScript prints, the shortest that do.
  */
 
 /**
@@ -44,20 +43,17 @@ const MAX_EXACT = 1e15;
 const DOUBLE_ERROR = 2 ** -51;
 /** JavaScript prints smaller numbers with an exponent. */
 const MIN_FIXED = 1e-6;
-/**
- * What lies as near to a float32 as the second share of it reads back as it, what lies farther than the first does
- * not: half the distances to its neighbours are between the two. A little to the safe side.
- */
-const FAR32 = 2 ** -24 * 1.000001;
-const NEAR32 = 2 ** -25 * 0.999999;
-/** 24 bits times 5^12 have less than 53: up to here the product with 10^k is exact. */
-const MAX_DECIMALS32 = 12;
+/** From here on 16 decimals of a float32 are nearer to it than half the distance to the next double … */
+const FAR_FROM_ZERO32 = 0.5;
+/** … from here on 20 are … */
+const MIN_DECIMALS32 = 2 ** -13;
+/** … and from here on there are none. */
 const MAX_INTEGER32 = 2 ** 24;
 
 /** A finite double. */
 export function putDouble(bytes: Uint8Array, view: DataView, at: number, value: number): number {
   const size = Math.abs(value);
-  if (size < MIN_FIXED || size >= MAX_EXACT) return putOther(bytes, at, value, value);
+  if (size < MIN_FIXED || size >= MAX_EXACT) return putOther(bytes, at, value);
   for (let k = 0; k < 16; k++) {
     const power = POWERS[k] ?? 1;
     const scaled = size * power;
@@ -68,24 +64,49 @@ export function putDouble(bytes: Uint8Array, view: DataView, at: number, value: 
       return putDecimal(bytes, view, putSign(bytes, at, value), n, k);
     }
   }
-  return putOther(bytes, at, value, value);
+  return putOther(bytes, at, value);
 }
 
-/** A finite double that is a float32, as the shortest decimal of that: see shortestFloat32. */
+/**
+ * A finite double that is a float32, with digits that read back as that very double. The shortest decimal of the float32
+ * would be another double, which it would stay for readers that know the field as a double.
+ */
 export function putFloat32(bytes: Uint8Array, view: DataView, at: number, value: number): number {
   const size = Math.abs(value);
-  if (size < MIN_FIXED || size > MAX_INTEGER32) return putOther(bytes, at, value, shortestFloat32(value));
-  for (let k = 0; k <= MAX_DECIMALS32; k++) {
-    const power = POWERS[k] ?? 1;
-    const scaled = size * power;
-    const n = Math.floor(scaled + 0.5);
-    const error = Math.abs(scaled - n);
-    if (error > scaled * FAR32) continue;
-    if (error < scaled * NEAR32 || Math.fround(n / power) === size) {
-      return putDecimal(bytes, view, putSign(bytes, at, value), n, k);
-    }
+  if (size < MIN_DECIMALS32 || size >= MAX_INTEGER32) return putOther(bytes, at, value);
+  const whole = size | 0;
+  const fraction = size - whole;
+  let end = putSign(bytes, at, value);
+  if (whole < E4) {
+    view.setInt32(end, SHORT[whole] ?? 0, true);
+    end += SHORT_LENGTHS[whole] ?? 0;
+  } else {
+    end = putUnsigned(bytes, end, whole);
   }
-  return putOther(bytes, at, value, shortestFloat32(value));
+  if (fraction === 0) return end;
+  bytes[end++] = POINT;
+  // 24 bits times 5^8, and what is left of them times 5^8 again, are exact.
+  const upper = fraction * E8;
+  const first = upper | 0;
+  putEight(view, end, first);
+  end += 8;
+  const lower = (upper - first) * E8;
+  if (size >= FAR_FROM_ZERO32) {
+    putEight(view, end, (lower + 0.5) | 0);
+    return withoutZeros(bytes, end + 8);
+  }
+  const second = lower | 0;
+  const third = ((lower - second) * E4 + 0.5) | 0;
+  if (third === E4) return putOther(bytes, at, value);
+  putEight(view, end, second);
+  view.setInt32(end + 8, FOURS[third] ?? 0, true);
+  return withoutZeros(bytes, end + 12);
+}
+
+/** The end of a decimal without the zeros behind its last digit, of which it has one behind the point. */
+function withoutZeros(bytes: Uint8Array, end: number): number {
+  while (bytes[end - 1] === ZERO) end--;
+  return end;
 }
 
 /** A 64-bit integer in two halves. */
@@ -131,8 +152,8 @@ function integerText(low: number, high: number): string {
 }
 
 /** What the fast ways leave: zeros, exponents, and numbers with more digits than they try. */
-function putOther(bytes: Uint8Array, at: number, value: number, shortest: number): number {
-  if (value !== 0) return putText(bytes, at, String(shortest));
+function putOther(bytes: Uint8Array, at: number, value: number): number {
+  if (value !== 0) return putText(bytes, at, String(value));
   if (Object.is(value, -0)) bytes[at++] = MINUS;
   bytes[at] = ZERO;
   return at + 1;

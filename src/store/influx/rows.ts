@@ -86,7 +86,7 @@ const toTag: Converter = (value) => (value === '' ? null : String(value));
 const toText: Converter = String;
 const toBoolean: Converter = (value) => value === true;
 const toFloat: Converter = Number;
-/** Stored as the shortest decimal, handed out as the float32 itself, as the embedded store has it. */
+/** What other programs wrote to the field need not be a float32. */
 const toFloat32: Converter = (value) => Math.fround(Number(value));
 
 /** Reads a column's values, nulls aside, from InfluxQL's JSON. */
