@@ -165,7 +165,7 @@ function describe(report: JournalReport): string {
     `readable       ${report.blocks} blocks, ${report.frames} frames, ${report.readings} readings`,
     `ledger         ${ledger === null ? unknown : counts(ledger)}`,
     `dead letters   ${report.deadLetters}`,
-    `device numbers ${deviceNumbers.snapshot === 'none' ? 'no snapshot' : `snapshot ${deviceNumbers.snapshot}, ${deviceNumbers.devices} devices`}`,
+    `device numbers ${deviceNumbers.snapshot === 'none' ? 'no snapshot' : `snapshot ${deviceNumbers.snapshot}, ${deviceNumbers.devices} devices, ${deviceNumbers.outboxes} outboxes`}`,
     ...losses(report),
     '',
   ].join('\n');

@@ -56,6 +56,7 @@ export const ERRORS = {
   // connections
   device_missing: row(400, 'Name the device with ?device=ID.'),
   device_invalid: row(400, 'Device ids match [A-Za-z0-9][A-Za-z0-9._:-]{0,127}.'),
+  outbox_invalid: row(400, 'Outbox ids match [A-Za-z0-9_-]{16,64}.'),
   protocol_error: row(400, 'A text message was no known control message.', { close: 4510 }),
   window_exceeded: row(429, 'Wait for acks: more is in flight than the welcome allows.', {
     retry: true,

@@ -30,6 +30,8 @@ export const LIMITS = {
   deviceLogMs: 60_000,
   /** Devices and codes that it keeps apart in that time; of the others it tells how many there were of each code. */
   deviceLogEntries: 1_000,
+  /** Outboxes whose numbers are remembered per device: a spare unit, its predecessor, and room for reinstallations. */
+  outboxesPerDevice: 8,
   /** Device connections at once (setting): about 10 KB of memory each. */
   maxConnections: 50_000,
   /** Depth of nested records in a schema. */

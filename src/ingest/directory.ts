@@ -1,12 +1,22 @@
 import { MillraceError } from '../core/index.ts';
-import type { Journal } from '../journal/index.ts';
+import type { Journal, OutboxLife } from '../journal/index.ts';
 import { refuseUnlessAccepting } from './admission.ts';
 
 /** A connection of a device. */
 export interface Holder {
   readonly device: string;
+  /** The id of its outbox; null for a device that names none. */
+  readonly outboxId: string | null;
   /** A newer connection of the device took over: nothing more of this one counts. */
   replaced(): void;
+}
+
+/** Where the numbers of a connection go on. */
+export interface Numbers {
+  /** Everything up to here is on disk from before. */
+  seq: number;
+  /** Whose numbers they are; null: the device's own. */
+  outbox: OutboxLife | null;
 }
 
 /** Which connection each device has, over all processes that take devices. */
@@ -14,25 +24,27 @@ export interface Directory {
   /** Whether one more connection may come. Throws `journal_full`, `journal_failed` or `too_many_connections`. */
   admit(): void;
   /**
-   * Makes the connection its device's only one. Resolves with the number of the device's last durable frame, when
-   * everything that earlier connections got into the journal is on disk; with null when a newer one took over
+   * Makes the connection its device's only one, whatever its outbox. Resolves with the number of its last durable frame,
+   * when everything that earlier connections got into the journal is on disk; with null when a newer one took over
    * meanwhile. Rejects with `journal_failed` or `too_many_connections`.
    */
-  claim(holder: Holder): Promise<number | null>;
+  claim(holder: Holder): Promise<Numbers | null>;
   /** The connection has ended. To be told of each that was claimed. */
   release(holder: Holder): void;
 }
 
+type DirectoryJournal = Pick<Journal, 'accepting' | 'stats' | 'flush' | 'deviceSeq' | 'outbox'>;
+
 /** The directory of the process that writes the journal. */
 export class DeviceDirectory implements Directory {
-  readonly #journal: Pick<Journal, 'accepting' | 'stats' | 'flush' | 'deviceSeq'>;
+  readonly #journal: DirectoryJournal;
   readonly #maxConnections: number;
   readonly #holders = new Map<string, Holder>();
   /** Connections that have not ended, replaced ones included. */
   readonly #open = new Set<Holder>();
   readonly #roomListeners = new Set<() => void>();
 
-  constructor(journal: Pick<Journal, 'accepting' | 'stats' | 'flush' | 'deviceSeq'>, maxConnections: number) {
+  constructor(journal: DirectoryJournal, maxConnections: number) {
     this.#journal = journal;
     this.#maxConnections = maxConnections;
   }
@@ -65,7 +77,7 @@ export class DeviceDirectory implements Directory {
    * The answer counts what is on disk, so frames of an earlier connection that are still on their way must get
    * there first. Those that come later than this do not count: whoever takes them asks for the holder.
    */
-  async claim(holder: Holder): Promise<number | null> {
+  async claim(holder: Holder): Promise<Numbers | null> {
     // Of many that were admitted at once, only so many get in.
     if (!this.room) throw tooManyConnections();
     this.#count(() => this.#open.add(holder));
@@ -74,7 +86,10 @@ export class DeviceDirectory implements Directory {
     this.#holders.set(holder.device, holder);
     older?.replaced();
     if (journal.stats().queuedBytes > 0) await journal.flush();
-    return this.#holders.get(holder.device) === holder ? journal.deviceSeq(holder.device) : null;
+    const { device, outboxId } = holder;
+    if (this.#holders.get(device) !== holder) return null;
+    const outbox = outboxId === null ? null : journal.outbox(device, outboxId);
+    return { seq: journal.deviceSeq(device, outbox), outbox };
   }
 
   release(holder: Holder): void {

@@ -1,4 +1,12 @@
-import { LIMITS, MillraceError, TurnClock, isDeviceId, messageOf, type Clock } from '../core/index.ts';
+import {
+  LIMITS,
+  MillraceError,
+  TurnClock,
+  isDeviceId,
+  isOutboxId,
+  messageOf,
+  type Clock,
+} from '../core/index.ts';
 import { asMillraceError } from '../net/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { DeviceJournal } from './device-journal.ts';
@@ -79,30 +87,35 @@ export class IngestHub {
 
   // Async so that every refusal is a rejection, as the route asks; it waits for nothing (see Responder.release).
   async #upgrade(request: UpgradeRequest): Promise<UpgradeAccepted> {
-    const devices = new URLSearchParams(request.query).getAll('device');
+    const parameters = new URLSearchParams(request.query);
     try {
-      return this.#admit(request, devices);
+      return this.#admit(request, parameters);
     } catch (error) {
-      const [device = ''] = devices;
+      const device = parameters.get('device') ?? '';
       this.#log.turnedAway(isDeviceId(device) ? device : null, asMillraceError(error));
       throw error;
     }
   }
 
-  #admit(request: UpgradeRequest, [device = '', ...more]: readonly string[]): UpgradeAccepted {
+  #admit(request: UpgradeRequest, parameters: URLSearchParams): UpgradeAccepted {
     this.#options.authorize(request);
+    const [device = '', ...more] = parameters.getAll('device');
     if (more.length > 0) throw new MillraceError('device_invalid', 'a connection is of one device');
     if (device === '') {
       throw new MillraceError('device_missing', 'the connection names no device: add ?device=ID');
     }
     if (!isDeviceId(device))
       throw new MillraceError('device_invalid', 'the device id has not the required form');
+    const [outboxId = null, ...others] = parameters.getAll('outbox');
+    if (others.length > 0) throw new MillraceError('outbox_invalid', 'a connection is of one outbox');
+    if (outboxId !== null && !isOutboxId(outboxId))
+      throw new MillraceError('outbox_invalid', 'the outbox id has not the required form');
     if (this.#draining) throw new MillraceError('draining', 'the server is stopping');
     this.#options.directory.admit();
     return {
       protocol: request.subprotocols.includes(SUBPROTOCOL) ? SUBPROTOCOL : '',
       start: (socket) => {
-        const session = new DeviceSession(this.#context, device, socket);
+        const session = new DeviceSession(this.#context, { device, outboxId }, socket);
         this.#sessions.add(session);
         void this.#begin(session);
         return session;
@@ -113,8 +126,8 @@ export class IngestHub {
   async #begin(session: DeviceSession): Promise<void> {
     try {
       if (this.#draining) throw new MillraceError('draining', 'the server is stopping');
-      const seq = await this.#options.directory.claim(session);
-      if (seq !== null) session.welcome(seq);
+      const numbers = await this.#options.directory.claim(session);
+      if (numbers !== null) session.welcome(numbers);
     } catch (error) {
       const known = error instanceof MillraceError;
       session.close(known ? error : new MillraceError('journal_failed', messageOf(error), { cause: error }));

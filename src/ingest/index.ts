@@ -4,7 +4,13 @@
  */
 export type { DeviceJournal } from './device-journal.ts';
 export { refuseUnlessAccepting } from './admission.ts';
-export { DeviceDirectory, tooManyConnections, type Directory, type Holder } from './directory.ts';
+export {
+  DeviceDirectory,
+  tooManyConnections,
+  type Directory,
+  type Holder,
+  type Numbers,
+} from './directory.ts';
 export { DeviceLog } from './device-log.ts';
 export { FrameCounts, sumFrames, type FrameStats } from './frame-counts.ts';
 export { IngestHub, type IngestHubOptions } from './hub.ts';

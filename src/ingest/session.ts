@@ -1,12 +1,12 @@
 import { LIMITS, MillraceError, type Clock, type ErrorCode, type Transport } from '../core/index.ts';
-import type { Origin } from '../journal/index.ts';
+import type { Origin, OutboxLife } from '../journal/index.ts';
 import type { Socket, SocketHandler } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
 import { checkFrame, refusedFrame, type FrameRefusal } from './check.ts';
 import { closing } from './closing.ts';
 import type { DeviceJournal } from './device-journal.ts';
 import type { DeviceLog } from './device-log.ts';
-import type { Holder } from './directory.ts';
+import type { Holder, Numbers } from './directory.ts';
 
 export interface SessionLimits {
   maxFrameBytes: number;
@@ -38,7 +38,10 @@ export interface SessionContext {
  */
 export class DeviceSession implements SocketHandler, Origin, Holder {
   readonly device: string;
+  readonly outboxId: string | null;
   readonly transport: Transport = 'ws';
+  /** Known from the welcome on. */
+  outbox: OutboxLife | null = null;
   readonly #context: SessionContext;
   readonly #socket: Socket;
   /** Frames that came before the welcome; null once it is sent. */
@@ -54,22 +57,24 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
   #ackDue = false;
   #closed = false;
 
-  constructor(context: SessionContext, device: string, socket: Socket) {
+  constructor(context: SessionContext, who: Pick<Holder, 'device' | 'outboxId'>, socket: Socket) {
     this.#context = context;
-    this.device = device;
+    this.device = who.device;
+    this.outboxId = who.outboxId;
     this.#socket = socket;
   }
 
-  /** Sends the welcome: from here on frames are numbered from `seq`, the device's last durable one. */
-  welcome(seq: number): void {
+  /** Sends the welcome: from here on frames are numbered behind the last durable one. */
+  welcome({ seq, outbox }: Numbers): void {
     if (this.#early === null || this.#closed) return;
     const { journal, limits, log } = this.#context;
     log.connected(this.device, seq);
     this.#assigned = this.#durable = this.#acked = seq;
+    this.outbox = outbox;
     this.#send({
       type: 'welcome',
       device: this.device,
-      epoch: journal.epoch,
+      ...(outbox === null ? { epoch: journal.epoch } : { outbox: outbox.id, epoch: outbox.epoch }),
       seq,
       maxFrameBytes: limits.maxFrameBytes,
       maxUnacked: limits.maxUnacked,

@@ -1,6 +1,15 @@
 import type { ByTransport, Transport } from '../core/index.ts';
 import type { BlockMemory } from './block-memory.ts';
 
+/** An outbox of a device as the journal knows it, from when it is new until it is forgotten. */
+export interface OutboxLife {
+  id: string;
+  /** Another number each time that the journal meets it as a new one. */
+  life: number;
+  /** What the outbox's numbers belong to: the journal and this life of it. */
+  epoch: string;
+}
+
 /**
  * Where frames come from: one per device connection. The journal keeps it while frames of it are in
  * flight and calls it back once per commit.
@@ -8,6 +17,8 @@ import type { BlockMemory } from './block-memory.ts';
 export interface Origin {
   readonly device: string;
   readonly transport: Transport;
+  /** Whose numbers its frames have; without one they are the device's own. It does not change after the first frame. */
+  readonly outbox?: OutboxLife | null;
   /**
    * Everything up to `seq` is on disk (synced). Called in order, once per commit that held any of it, with the
    * bytes of all frames that it took from this origin and the arrival of the first of them, in milliseconds.
@@ -159,11 +170,16 @@ export interface Journal {
   head(): number;
   /** The oldest position that can still be read. */
   tail(): number;
-  /** The device's last durable sequence number; 0 for a new device. */
-  deviceSeq(device: string): number;
+  /** The last durable number of the device, or of its outbox; 0 for a new one. */
+  deviceSeq(device: string, outbox?: OutboxLife | null): number;
+  /**
+   * The life of a device's outbox that goes on, or a new one, which begins with its first frame. Of each device the
+   * LIMITS.outboxesPerDevice that were used last are remembered; one that was forgotten begins another life.
+   */
+  outbox(device: string, id: string): OutboxLife;
 
   /**
-   * Takes a checked frame. The bytes are copied before it returns. `seq` must be the device's next.
+   * Takes a checked frame. The bytes are copied before it returns. `seq` must be the next of the device, or of the origin's outbox.
    * Durability is told by origin.onDurable. The caller asks `accepting()` first; appends are taken even when
    * full, so that what a socket has already delivered is not dropped.
    *

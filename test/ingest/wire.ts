@@ -6,15 +6,22 @@ import type { Registry } from '../../src/registry/index.ts';
 import { recordedLog } from '../fixtures/recorded-log.ts';
 import { until } from '../fixtures/until.ts';
 
+export interface Sent {
+  type: string;
+  seq?: number;
+  epoch?: string;
+  outbox?: string;
+}
+
 /** The edge of a connection whose reader can be made slow. */
 export class Wire implements Socket {
-  readonly sent: { type: string; seq?: number }[] = [];
+  readonly sent: Sent[] = [];
   open = true;
   backlog = 0;
   endedWith: number | null = null;
   endedBecause = '';
   sendText(text: string): SendOutcome {
-    this.sent.push(JSON.parse(text) as { type: string; seq?: number });
+    this.sent.push(JSON.parse(text) as Sent);
     return 'sent';
   }
   bufferedBytes(): number {
@@ -51,14 +58,15 @@ export function openHub(
   });
 }
 
-/** A connection that has its welcome; rejects as an upgrade that is refused. */
+/** A connection that has its welcome; rejects as an upgrade that is refused. `more` follows the device in the query. */
 export async function connect(
   hub: IngestHub,
   device: string,
+  more = '',
 ): Promise<{ wire: Wire; handler: SocketHandler }> {
   const accepted = await hub.route.upgrade({
     path: '/v1/ingest',
-    query: `device=${device}`,
+    query: `device=${device}${more}`,
     header: () => undefined,
     headers: new Map(),
     subprotocols: [],

@@ -4,6 +4,7 @@ import { TRANSPORTS } from '../../src/core/index.ts';
 import { BlockBuffers } from '../../src/journal/local/block-buffers.ts';
 import { BlockBuilder } from '../../src/journal/local/block-builder.ts';
 import { BLOCK_VERSION, openBlock } from '../../src/journal/local/block.ts';
+import type { BlockDevice } from '../../src/journal/local/frame-cursor.ts';
 import { DeviceCursors } from '../../src/journal/local/device-cursors.ts';
 import { unzigzag, VarintReader, writeVarint, zigzag } from '../../src/journal/local/varint.ts';
 
@@ -25,6 +26,7 @@ const connections = [0, 1, 2, 0, 0].map((kind, i) => ({
   device: `device:${'x'.repeat(i * 30)}${i}`,
   transport: TRANSPORTS[kind] ?? 'ws',
   firstSeq: i === 4 ? 2 ** 45 : i + 1,
+  life: [null, null, null, 0, 2 ** 48 - 1][i] ?? null,
 }));
 
 /** Used again and again, so that every block but the first is built on what another one left. */
@@ -35,7 +37,7 @@ function build(
   input: { device: number; skip: number; bytes: Uint8Array; readings: number; arrivalMs: number }[],
 ) {
   const builder = new BlockBuilder(first, buffers);
-  const devices = connections.map((c) => builder.addDevice(c.device, c.transport, c.firstSeq));
+  const devices = connections.map((c) => builder.addDevice(c.device, c.transport, c.firstSeq, c.life));
   const expected = input.map(({ device: index, skip, bytes, readings, arrivalMs }, i) => {
     const device = devices[index];
     if (device === undefined) throw new Error('no such device');
@@ -66,9 +68,13 @@ describe('the block format', () => {
         expect(read.next).toBe(first + input.length);
         expect(read.readings).toBe(input.reduce((sum, frame) => sum + frame.readings, 0));
         expect(read.sizeBytes).toBe(block.length);
-        expect(
-          read.devices().map(({ device, lastSeq, frames: count }) => ({ device, lastSeq, count })),
-        ).toEqual(devices.map(({ device, lastSeq, frames: count }) => ({ device, lastSeq, count })));
+        const told = ({ device, life, lastSeq, frames: count }: BlockDevice) => ({
+          device,
+          life,
+          lastSeq,
+          count,
+        });
+        expect(read.devices().map(told)).toEqual(devices.map(told));
       }),
     );
   });
@@ -127,19 +133,28 @@ describe('the block format', () => {
 
 describe('the snapshot of the device cursors', () => {
   test('gives back every cursor, and damage to it is found', () => {
+    const outboxes = fc.array(fc.tuple(fc.stringMatching(/^[A-Za-z0-9_-]{16,64}$/), fc.nat(2 ** 40), safe), {
+      ...{ minLength: 1, maxLength: 8 },
+    });
     const ids = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/);
     fc.assert(
       fc.property(
         fc.dictionary(ids, safe, { noNullPrototype: true }),
+        fc.dictionary(ids, outboxes, { noNullPrototype: true }),
         fc.nat(2 ** 40),
         fc.nat(),
-        (seqs, position, at) => {
+        (seqs, records, position, at) => {
           const cursors = new DeviceCursors();
           for (const [device, seq] of Object.entries(seqs)) cursors.restore(device, seq);
+          for (const [device, record] of Object.entries(records))
+            cursors.outboxes.restore(device, { outboxes: record });
           const bytes = cursors.encodeSnapshot(position);
           const again = new DeviceCursors();
           expect(again.restoreSnapshot(bytes)).toBe(position);
           for (const [device, seq] of Object.entries(seqs)) expect(again.durable(device)).toBe(seq);
+          for (const [device, record] of Object.entries(records))
+            expect(again.outboxes.record(device, 0).outboxes).toEqual(record);
+          expect(again.size).toBe(cursors.size);
           const offset = 8 + (at % (bytes.length - 8));
           bytes[offset] = (bytes[offset] ?? 0) ^ 1;
           expect(() => new DeviceCursors().restoreSnapshot(bytes)).toThrow(

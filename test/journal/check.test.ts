@@ -45,7 +45,7 @@ describe('a sound journal', () => {
     expect(checkJournal(whole.dir)).toMatchObject({
       sound: true,
       sizeBytes: whole.bytes().length,
-      format: 3,
+      format: 4,
       epoch: expect.stringMatching(/^[\w-]{12}$/),
       head: COUNT,
       tail: 0,

@@ -64,6 +64,9 @@ export class FaultyStorage implements Storage {
   cursors() {
     return this.#files.cursors();
   }
+  outboxes() {
+    return this.#files.outboxes();
+  }
   contents(from: number) {
     return this.#files.contents(from);
   }

@@ -1,4 +1,5 @@
 import type { Settings } from '../../config/index.ts';
+import type { Numbers } from '../../ingest/index.ts';
 import type { RejectedFrame, JournalStats } from '../../journal/index.ts';
 import type { RegistryContents, SubjectVersion } from '../../registry/index.ts';
 
@@ -45,7 +46,7 @@ export interface IngestCalls {
 
 /** What the server answers to an ingest process. */
 export interface IngestHostCalls {
-  claim(connection: number, device: string): Promise<number | null>;
+  claim(connection: number, device: string, outboxId: string | null): Promise<Numbers | null>;
   release(connection: number): void;
   reject(connection: number, seq: number, letter: RejectedFrame): void;
   /** Resolves when everything that was sent before is on disk. */

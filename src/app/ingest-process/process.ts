@@ -113,7 +113,7 @@ export class IngestProcess {
       durable: (payload) => link.send(KIND.durable, payload),
     });
     const calls: RemoteIngest = connect<IngestCalls, IngestHostCalls>(link, {
-      claim: (connection, device) => served.claim(connection, device),
+      claim: (connection, device, outboxId) => served.claim(connection, device, outboxId),
       release: (connection) => served.release(connection),
       reject: (connection, seq, letter) => served.reject(connection, seq, letter),
       flush: () => served.flush(),

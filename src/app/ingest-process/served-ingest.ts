@@ -1,6 +1,6 @@
 import { isErrorCode, messageOf, MillraceError, type ErrorCode } from '../../core/index.ts';
-import type { DeviceDirectory, Holder } from '../../ingest/index.ts';
-import type { RejectedFrame, Journal, Origin } from '../../journal/index.ts';
+import type { DeviceDirectory, Holder, Numbers } from '../../ingest/index.ts';
+import type { RejectedFrame, Journal, Origin, OutboxLife } from '../../journal/index.ts';
 import type { AckWaits, IngestCalls, IngestHostCalls } from './calls.ts';
 import { DurableBatch } from './durable.ts';
 import { readFrames } from './frames.ts';
@@ -23,15 +23,24 @@ export interface IngestPeer extends Pick<IngestCalls, 'replaced' | 'failed'> {
 /** A connection in an ingest process. Once it counts no more, what still comes of it is passed over. */
 class RemoteConnection implements Origin, Holder {
   readonly device: string;
+  readonly outboxId: string | null;
   readonly transport = 'ws';
   readonly number: number;
+  /** Known before its first frame. */
+  outbox: OutboxLife | null = null;
   counts = true;
   readonly #peer: IngestPeer;
   readonly #durable: RemoteConnection['onDurable'];
 
-  constructor(number: number, device: string, peer: IngestPeer, durable: RemoteConnection['onDurable']) {
+  constructor(
+    number: number,
+    who: Pick<Holder, 'device' | 'outboxId'>,
+    peer: IngestPeer,
+    durable: RemoteConnection['onDurable'],
+  ) {
     this.number = number;
-    this.device = device;
+    this.device = who.device;
+    this.outboxId = who.outboxId;
     this.#peer = peer;
     this.#durable = durable;
   }
@@ -67,13 +76,16 @@ export class ServedIngest implements IngestHostCalls {
     return this.#connections.size;
   }
 
-  async claim(number: number, device: string): Promise<number | null> {
-    const connection = new RemoteConnection(number, device, this.#peer, (seq, frameBytes, arrivalMs) => {
+  async claim(number: number, device: string, outboxId: string | null): Promise<Numbers | null> {
+    const who = { device, outboxId };
+    const connection = new RemoteConnection(number, who, this.#peer, (seq, frameBytes, arrivalMs) => {
       if (this.#durable.empty) queueMicrotask(() => this.#tellDurable());
       this.#durable.add(number, seq, frameBytes, arrivalMs);
     });
     this.#connections.set(number, connection);
-    return this.#options.directory.claim(connection);
+    const numbers = await this.#options.directory.claim(connection);
+    if (numbers !== null) connection.outbox = numbers.outbox;
+    return numbers;
   }
 
   release(number: number): void {

@@ -6,6 +6,7 @@ import {
   type DeviceJournal,
   type Directory,
   type Holder,
+  type Numbers,
 } from '../../ingest/index.ts';
 import type { RejectedFrame, JournalStats, Origin } from '../../journal/index.ts';
 import type { AckWaits, IngestCalls, IngestCondition, IngestHostCalls } from './calls.ts';
@@ -88,13 +89,13 @@ export class Upstream implements DeviceJournal, Directory {
     if (!this.#condition.room) throw tooManyConnections();
   }
 
-  async claim(holder: Connection): Promise<number | null> {
+  async claim(holder: Connection): Promise<Numbers | null> {
     const number = ++this.#lastNumber;
     this.#numbers.set(holder, number);
     this.#connections.set(number, holder);
     // An earlier connection of this process may have frames that wait here.
     this.#flush();
-    return this.#server.claim(number, holder.device);
+    return this.#server.claim(number, holder.device, holder.outboxId);
   }
 
   release(holder: Connection): void {

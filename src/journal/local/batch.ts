@@ -12,13 +12,14 @@ import { BlockBuilder, type BuilderDevice } from './block-builder.ts';
 import { MAX_CONTENT_LENGTH } from './dedupe-log.ts';
 import type { DedupeWindow } from './dedupe-window.ts';
 import type { DeviceCursor, DeviceCursors } from './device-cursors.ts';
+import type { OutboxCursor } from './outbox-cursors.ts';
 import { type FoundLetter, letterSize } from './stored-letter.ts';
 
 /** A connection with numbers in a batch. */
 export interface Slot extends BuilderDevice {
   origin: Origin;
-  /** The device's cursor; null for a transport whose frames carry no numbers. */
-  cursor: DeviceCursor | null;
+  /** The cursor of the device or its outbox; null for a transport whose frames carry no numbers. */
+  cursor: DeviceCursor | OutboxCursor | null;
   /** Bytes of the frames taken from the origin, refused and known ones included … */
   frameBytes: number;
   /** … and when the first of them came. */
@@ -150,12 +151,12 @@ export class Batch {
   #slot(origin: Origin, seq: number, arrivalMs: number): Slot {
     let slot = this.#byOrigin.get(origin);
     if (slot === undefined) {
-      const { device, transport } = origin;
+      const { device, transport, outbox = null } = origin;
       if (!isDeviceId(device)) throw new MillraceError('device_invalid', `"${device}" is no device id`);
-      const cursor = isNumbered(transport) ? this.#cursors.of(device) : null;
+      const cursor = isNumbered(transport) ? this.#cursors.of(device, outbox) : null;
       // Before there is a slot: an entry of a number never taken would be acknowledged.
       checkNext(device, cursor, seq);
-      const entry = this.builder.addDevice(device, transport, seq);
+      const entry = this.builder.addDevice(device, transport, seq, outbox?.life ?? null);
       slot = Object.assign(entry, { origin, cursor, frameBytes: 0, arrivalMs });
       this.#byOrigin.set(origin, slot);
       this.slots.push(slot);

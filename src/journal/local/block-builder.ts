@@ -1,6 +1,14 @@
 import { crc32 } from 'node:zlib';
 import { TRANSPORTS } from '../../core/index.ts';
-import { BLOCK_HEADER_BYTES, BLOCK_MAGIC, BLOCK_VERSION, CRC_FROM, CRC_OFFSET, REPLAYED } from './block.ts';
+import {
+  BLOCK_HEADER_BYTES,
+  BLOCK_MAGIC,
+  BLOCK_VERSION,
+  CRC_FROM,
+  CRC_OFFSET,
+  REPLAYED,
+  WITH_OUTBOX,
+} from './block.ts';
 import type { BlockDevice } from './frame-cursor.ts';
 import type { BlockBuffers } from './block-buffers.ts';
 import { MAX_VARINT_BYTES, writeVarint, zigzag } from './varint.ts';
@@ -13,8 +21,8 @@ export interface BuilderDevice extends BlockDevice {
 }
 
 const MAX_FRAME_OVERHEAD = 5 * MAX_VARINT_BYTES;
-/** Transport, four varints and the id's length. */
-const MAX_DEVICE_OVERHEAD = 2 + 4 * MAX_VARINT_BYTES;
+/** Transport, five varints and the id's length. */
+const MAX_DEVICE_OVERHEAD = 2 + 5 * MAX_VARINT_BYTES;
 
 /**
  * Fills one block (block.ts describes the format). One buffer, which grows for frames that are larger than others;
@@ -40,13 +48,19 @@ export class BlockBuilder {
     this.#buffer = buffers.take();
   }
 
-  /** Registers a connection; `firstSeq` is the first number that it takes in this block. */
-  addDevice(device: string, transport: BlockDevice['transport'], firstSeq: number): BuilderDevice {
+  /** Registers a connection; `firstSeq` is the first number that it takes in this block, `life` that of its outbox. */
+  addDevice(
+    device: string,
+    transport: BlockDevice['transport'],
+    firstSeq: number,
+    life: number | null = null,
+  ): BuilderDevice {
     const entry: BuilderDevice = {
       index: this.devices.length,
       device,
       transport,
       replayed: false,
+      life,
       firstSeq,
       lastSeq: firstSeq - 1,
       frames: 0,
@@ -102,7 +116,12 @@ export class BlockBuilder {
     const buffer = this.#buffer;
     let at = tableOffset;
     for (const device of this.devices) {
-      buffer[at++] = TRANSPORTS.indexOf(device.transport) + (device.replayed ? REPLAYED : 0);
+      const { life } = device;
+      buffer[at++] =
+        TRANSPORTS.indexOf(device.transport) +
+        (device.replayed ? REPLAYED : 0) +
+        (life === null ? 0 : WITH_OUTBOX);
+      if (life !== null) at = writeVarint(buffer, at, life);
       at = writeVarint(buffer, at, device.firstSeq);
       at = writeVarint(buffer, at, device.lastSeq - device.firstSeq);
       at = writeVarint(buffer, at, device.frames);

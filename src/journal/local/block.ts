@@ -6,11 +6,11 @@ import { BlockCursor, type BlockDevice } from './frame-cursor.ts';
 import { VarintReader } from './varint.ts';
 
 /**
- * A block holds the frames of one group commit. Version 2, all numbers little-endian:
+ * A block holds the frames of one group commit. Version 3, all numbers little-endian:
  *
  *   offset size
  *        0    4  magic: the bytes "MRJB"
- *        4    2  version: 2
+ *        4    2  version: 3
  *        6    2  bytes of this header: 64
  *        8    4  CRC-32 (zlib's) of all bytes from offset 12 to the end
  *       12    4  bytes of the whole block
@@ -31,7 +31,9 @@ import { VarintReader } from './varint.ts';
  *                  varint  length, then that many bytes: the frame as it came in
  *                the device table, which ends the block, one entry per connection with a number in it:
  *                  1 byte  transport: its place in TRANSPORTS: 0 ws, 1 http, 2 mqtt; plus 128 for frames from the dead letters, which
- *                          number nothing: no device cursor comes from them, and they are read with number 0
+ *                          number nothing: no device cursor comes from them, and they are read with number 0;
+ *                          plus 64 where the numbers are those of an outbox; not before version 3
+ *                  varint  only with an outbox: its life (outbox-cursors.ts)
  *                  varint  first number taken
  *                  varint  last number taken less the first: so every block carries the device cursors
  *                  varint  frames in this block (0 when all of the connection's were refused)
@@ -39,16 +41,17 @@ import { VarintReader } from './varint.ts';
  *                  1 byte  length of the device id, then the id in ASCII
  *
  * A varint is unsigned LEB128. A frame's number is the one after the same connection's frame before it (the
- * first number taken, for the first) plus the skip. A block is written once and never changed. Version 1 is
- * read too; it has no frames from the dead letters.
+ * first number taken, for the first) plus the skip. A block is written once and never changed. Versions 1 and 2 are
+ * read too; version 1 has no frames from the dead letters.
  */
 export const BLOCK_MAGIC = 0x424a524d;
-export const BLOCK_VERSION = 2;
+export const BLOCK_VERSION = 3;
 export const BLOCK_HEADER_BYTES = 64;
 export const CRC_OFFSET = 8;
 export const CRC_FROM = 12;
-/** Bit of the transport's byte. */
+/** Bits of the transport's byte. */
 export const REPLAYED = 128;
+export const WITH_OUTBOX = 64;
 
 /** What a block's header says. */
 export interface BlockInfo {
@@ -168,14 +171,15 @@ function readDevices(bytes: Uint8Array, memory: BlockMemory | undefined): BlockD
   const devices: BlockDevice[] = [];
   for (let i = 0; i < count; i++) {
     const kind = bytes[reader.at++] ?? 0;
-    const replayed = kind >= REPLAYED;
-    const transport = TRANSPORTS[kind % REPLAYED];
+    const replayed = (kind & REPLAYED) !== 0;
+    const transport = TRANSPORTS[kind % WITH_OUTBOX];
     if (transport === undefined) {
       throw new MillraceError(
         'journal_corrupt',
-        `a device entry names transport ${kind % REPLAYED}, which is unknown`,
+        `a device entry names transport ${kind % WITH_OUTBOX}, which is unknown`,
       );
     }
+    const life = (kind & WITH_OUTBOX) === 0 ? null : reader.next();
     const firstSeq = reader.next();
     const lastSeq = firstSeq + reader.next();
     const frames = reader.next();
@@ -184,7 +188,7 @@ function readDevices(bytes: Uint8Array, memory: BlockMemory | undefined): BlockD
     const name = text.toString('latin1', reader.at, reader.at + length);
     const device = memory?.name(name) ?? name;
     reader.at += length;
-    devices.push({ transport, replayed, device, firstSeq, lastSeq, frames, readings });
+    devices.push({ transport, replayed, device, life, firstSeq, lastSeq, frames, readings });
   }
   return devices;
 }

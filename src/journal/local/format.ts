@@ -5,7 +5,7 @@ import type { Environment } from './environment.ts';
 import { EMPTY_STATE, type JournalState, readState, type StateOfFormat1 } from './state.ts';
 
 /**
- * Layout, format 3: one lmdb environment in `journal.lmdb` with these databases:
+ * Layout, format 4: one lmdb environment in `journal.lmdb` with these databases:
  *
  *   meta     key text → JSON. `format`: {version, epoch, createdMs}; `state`: JournalState and as `crc`
  *            the CRC-32 of its JSON without it; `writer`: the process that may write, as the entry's lmdb-js
@@ -13,13 +13,16 @@ import { EMPTY_STATE, type JournalState, readState, type StateOfFormat1 } from '
  *   blocks   key number, the block's first position → the block (block.ts)
  *   devices  `snapshot` → the device cursors (device-cursors.ts)
  *   cursors  key device → JSON number: cursors newer than the snapshot that no block carries
+ *   outboxes key device → JSON OutboxRecord (outbox-cursors.ts): its outboxes, where one is newer than the snapshot,
+ *            or has numbers that no block carries
  *   letters  key number counting up → StoredLetter with a checksum (stored-letter.ts)
  *   contents key number counting up → an entry of the dedupe log (dedupe-log.ts)
  *
- * Format 2 had letters without checksum and no `letters.rejected` in `state`. Format 1 had no `contents` besides,
- * blocks of version 1 only, and less in `state`, without `crc`. Opening makes both format 3; old letters stay as they are.
+ * Format 3 had no `outboxes`, and neither blocks nor the snapshot spoke of them. Format 2 had letters without checksum
+ * and no `letters.rejected` in `state` besides. Format 1 had no `contents` besides,
+ * blocks of version 1 only, and less in `state`, without `crc`. Opening makes each format 4; old letters stay as they are.
  */
-export const FORMAT = 3;
+export const FORMAT = 4;
 
 export interface FormatEntry {
   version: number;

@@ -8,6 +8,8 @@ export interface BlockDevice {
   /** Its frames came back from the dead letters and have no numbers. */
   replayed: boolean;
   device: string;
+  /** The life of the outbox that numbered them; null where it has no name. */
+  life: number | null;
   firstSeq: number;
   lastSeq: number;
   frames: number;

@@ -3,6 +3,7 @@ import { MillraceError, messageOf } from '../../core/index.ts';
 import type { BlockMemory } from '../block-memory.ts';
 import { type BlockInfo, readBlockInfo } from './block.ts';
 import { type Environment, openToRead } from './environment.ts';
+import type { OutboxRecord } from './outbox-cursors.ts';
 import type { Reads } from './storage.ts';
 import { decodeLetter, type FoundLetter, type StoredLetter, type WalkedLetter } from './stored-letter.ts';
 
@@ -12,6 +13,7 @@ export interface Databases {
   blocks: Database<Buffer, number>;
   devices: Database<Buffer, string>;
   cursors: Database<number, string>;
+  outboxes: Database<OutboxRecord, string>;
   letters: Database<Buffer, number>;
   contents: Database<Buffer, number>;
 }
@@ -23,6 +25,7 @@ export function openDatabases(environment: Environment): Databases {
     blocks: environment.openDB('blocks', 'binary'),
     devices: environment.openDB('devices', 'binary'),
     cursors: environment.openDB('cursors', 'json'),
+    outboxes: environment.openDB('outboxes', 'json'),
     letters: environment.openDB('letters', 'binary'),
     contents: environment.openDB('contents', 'binary'),
   };
@@ -101,6 +104,10 @@ export class LmdbReads implements Reads {
 
   *cursors(): Generator<{ device: string; seq: number }, void, undefined> {
     for (const { key, value } of this.open.cursors.getRange()) yield { device: key, seq: value };
+  }
+
+  *outboxes(): Generator<{ device: string; record: OutboxRecord }, void, undefined> {
+    for (const { key, value } of this.open.outboxes.getRange()) yield { device: key, record: value };
   }
 
   *contents(from: number): Generator<{ id: number; bytes: Buffer }, void, undefined> {

@@ -28,7 +28,7 @@ export function openStorage(dir: string, maxBytes: number, nowMs: number): Stora
   try {
     const { format, state: found } = readMeta(dir, environment);
     const databases = openDatabases(environment);
-    const state = format.version < FORMAT ? withRejected(found, databases.letters) : found;
+    const state = format.version < 3 ? withRejected(found, databases.letters) : found;
     environment.meta.transactionSync(() => {
       if (format.version < FORMAT) {
         void environment.meta.put('format', { ...format, version: FORMAT });
@@ -110,8 +110,10 @@ class LmdbStorage extends LmdbReads implements Storage {
     if (change.snapshot !== null) {
       void this.open.devices.put('snapshot', change.snapshot);
       void this.open.cursors.clearAsync();
+      void this.open.outboxes.clearAsync();
     } else {
       for (const [device, seq] of change.cursors) void this.open.cursors.put(device, seq);
+      for (const [device, record] of change.outboxes) void this.open.outboxes.put(device, record);
     }
     void this.open.meta.put('state', sealState(change.state));
   }

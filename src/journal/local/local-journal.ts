@@ -8,6 +8,7 @@ import type {
   JournalStats,
   Ledger,
   Origin,
+  OutboxLife,
   ReplayedLetter,
   Settlement,
 } from '../journal.ts';
@@ -103,8 +104,12 @@ export class LmdbJournal implements Journal, Leader {
     return this.#state.settled;
   }
 
-  deviceSeq(device: string): number {
-    return this.#memory.cursors.durable(device);
+  deviceSeq(device: string, outbox: OutboxLife | null = null): number {
+    return this.#memory.cursors.durable(device, outbox);
+  }
+
+  outbox(device: string, id: string): OutboxLife {
+    return this.#memory.cursors.outboxes.recall(device, id, this.epoch);
   }
 
   givenUp(): { from: number; to: number } {

@@ -13,7 +13,7 @@ export interface Records {
   state: JournalState | null;
   blocks: LmdbTree | null;
   letters: LmdbTree | null;
-  deviceNumbers: { snapshot: 'none' | 'readable' | 'damaged'; devices: number };
+  deviceNumbers: { snapshot: 'none' | 'readable' | 'damaged'; devices: number; outboxes: number };
   deadLetters: number;
   problems: string[];
 }
@@ -25,7 +25,7 @@ export function readRecords(file: LmdbFile): Records {
     state: null,
     blocks: null,
     letters: null,
-    deviceNumbers: { snapshot: 'none', devices: 0 },
+    deviceNumbers: { snapshot: 'none', devices: 0, outboxes: 0 },
     deadLetters: 0,
     problems: [...file.metaFaults],
   };
@@ -65,6 +65,7 @@ export function readRecords(file: LmdbFile): Records {
     }
   }
   records.deviceNumbers.devices = cursors.size;
+  records.deviceNumbers.outboxes = cursors.outboxes.size;
   records.state = readState(stateText, records.format, problems);
   if (records.blocks === null && records.state !== null && records.state.head > records.state.tail) {
     problems.push('the database of blocks is missing');

@@ -21,7 +21,7 @@ export function restoreMemory(storage: Storage, settings: JournalSettings): Memo
 }
 
 /**
- * Fills the device cursors from disk: the snapshot, single cursors, and the tables of the blocks since, whose
+ * Fills the device cursors from disk: the snapshot, single records, and the tables of the blocks since, whose
  * checksums and order are checked on the way. Throws `journal_corrupt`.
  */
 function restoreCursors(storage: Storage): DeviceCursors {
@@ -29,14 +29,22 @@ function restoreCursors(storage: Storage): DeviceCursors {
   const snapshot = storage.snapshot();
   let position = snapshot === undefined ? storage.state.tail : cursors.restoreSnapshot(snapshot);
   for (const { device, seq } of storage.cursors()) cursors.restore(device, seq);
+  const recordedAt = new Map<string, number>();
+  for (const { device, record } of storage.outboxes()) {
+    cursors.outboxes.restore(device, record);
+    recordedAt.set(device, record.at);
+  }
   while (position < storage.state.head) {
     const found = storage.blockAt(position);
     if (found === undefined || found.first !== position) {
       throw new MillraceError('journal_corrupt', `the journal has lost its block at position ${position}`);
     }
     const block = openBlock(found.bytes, found.first);
-    for (const { device, transport, replayed, lastSeq } of block.devices()) {
-      if (isNumbered(transport) && !replayed) cursors.restore(device, lastSeq);
+    for (const { device, life, transport, replayed, lastSeq } of block.devices()) {
+      if (!isNumbered(transport) || replayed) continue;
+      const isNews = block.next > (recordedAt.get(device) ?? 0);
+      if (life === null) cursors.restore(device, lastSeq);
+      else cursors.outboxes.restoreSeq(device, life, lastSeq, isNews);
     }
     position = block.next;
   }

@@ -1,5 +1,6 @@
 import type { BlockMemory } from '../block-memory.ts';
 import type { BlockInfo } from './block.ts';
+import type { OutboxRecord } from './outbox-cursors.ts';
 import type { JournalState } from './state.ts';
 import type { FoundLetter, StoredLetter, WalkedLetter } from './stored-letter.ts';
 
@@ -12,10 +13,12 @@ export interface Change {
   removedLetters: readonly number[];
   /** Cursors of devices that no block of this transaction speaks of. */
   cursors: ReadonlyMap<string, number>;
+  /** The outboxes of devices that have a new one, or of whose numbers no block speaks. */
+  outboxes: ReadonlyMap<string, OutboxRecord>;
   /** An entry of the dedupe log (dedupe-log.ts), new or written again; null when there is none. */
   contents: { id: number; bytes: Buffer } | null;
   removedContents: readonly number[];
-  /** A new snapshot of the device cursors; it replaces the one before and all single cursors. */
+  /** A new snapshot of the device cursors; it replaces the one before, all single cursors and records of outboxes. */
   snapshot: Buffer | null;
 }
 
@@ -27,6 +30,7 @@ export interface Reads {
   infos(position: number): Iterable<BlockInfo>;
   snapshot(): Buffer | undefined;
   cursors(): Iterable<{ device: string; seq: number }>;
+  outboxes(): Iterable<{ device: string; record: OutboxRecord }>;
   /** Entries of the dedupe log in order, from an id on. */
   contents(from: number): Iterable<{ id: number; bytes: Buffer }>;
   /** Undefined for a damaged record, too. */

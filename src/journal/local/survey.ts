@@ -31,7 +31,7 @@ export interface JournalReport {
   readings: number;
   ledger: Ledger | null;
   deadLetters: number;
-  deviceNumbers: { snapshot: 'none' | 'readable' | 'damaged'; devices: number };
+  deviceNumbers: { snapshot: 'none' | 'readable' | 'damaged'; devices: number; outboxes: number };
   /** Everything wrong but blocks, in words. */
   problems: string[];
   /** Blocks that cannot be read where they should be. */

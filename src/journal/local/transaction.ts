@@ -7,6 +7,7 @@ import { keepContents, type OpenEntry } from './dedupe-log.ts';
 import type { DedupeLimits } from './dedupe-window.ts';
 import type { DeviceCursor, DeviceCursors } from './device-cursors.ts';
 import { settleState } from './settlement.ts';
+import type { OutboxCursor, OutboxRecord } from './outbox-cursors.ts';
 import type { JournalState } from './state.ts';
 import type { Change, Storage } from './storage.ts';
 import type { KnownLetter } from './replay.ts';
@@ -61,6 +62,8 @@ export function buildTransaction(
   const origins = new Map<Origin, Durable>();
   const moved = new Set<DeviceCursor>();
   const single = new Map<string, number>();
+  /** Devices whose outboxes no block speaks of, or not by name. */
+  const recorded = new Set<string>();
   const blocks: { first: number; bytes: Buffer }[] = [];
   const nowMs = settings.clock.nowMs();
   const added: AddedLetter[] = [];
@@ -81,9 +84,13 @@ export function buildTransaction(
       if (cursor === null || lastSeq <= cursor.committing) continue;
       cursor.committing = lastSeq;
       moved.add(cursor);
-      if (block === null) single.set(device, lastSeq);
+      if (isOutbox(cursor)) {
+        if (cursors.outboxes.use(cursor) || block === null) recorded.add(device);
+      } else if (block === null) single.set(device, lastSeq);
     }
   }
+  const outboxes = new Map<string, OutboxRecord>();
+  for (const device of recorded) outboxes.set(device, cursors.outboxes.record(device, state.head));
   for (const settlement of settlements) {
     // Done before, and asked again after a crash: it must not count twice.
     if (settlement.position <= state.settled) continue;
@@ -120,6 +127,7 @@ export function buildTransaction(
       contents: contents.put,
       removedContents: contents.removed,
       cursors: single,
+      outboxes,
       snapshot,
     },
     origins,
@@ -148,8 +156,13 @@ export function closingChange(state: JournalState, cursors: DeviceCursors): Chan
     contents: null,
     removedContents: [],
     cursors: new Map(),
+    outboxes: new Map(),
     snapshot,
   };
+}
+
+function isOutbox(cursor: DeviceCursor | OutboxCursor): cursor is OutboxCursor {
+  return 'life' in cursor;
 }
 
 function withSnapshot(state: JournalState, snapshot: Buffer): JournalState {
