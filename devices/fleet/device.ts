@@ -88,6 +88,7 @@ export class FleetDevice {
       outbox,
       random: () => this.#random.uniform(),
       onSettled: (frame, nowMs) => tally.settled(frame, nowMs),
+      onNumbersFault: ({ kind }) => tally.numbersFault(kind),
       onWelcome: () => {
         this.#welcomes += 1;
         if (this.#welcomes > 1) tally.reconnected();

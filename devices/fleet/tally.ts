@@ -26,6 +26,8 @@ export interface FleetSummary {
   ack_ms_max: number;
   /** Refusals by code. */
   rejected: Record<string, number>;
+  /** Welcomes whose number could not be: `ahead` of what was sent, or `behind` what was acknowledged. */
+  numbers_faults: Record<string, number>;
   /** Devices that gave up before the end, by reason. */
   stopped: Record<string, number>;
 }
@@ -41,6 +43,7 @@ export class Tally {
   readonly #latencies = new Latencies();
   readonly #rejected = new Map<string, number>();
   readonly #stopped = new Map<string, number>();
+  readonly #numbersFaults = new Map<string, number>();
   #framesSent = 0;
   #framesAcked = 0;
   #framesRejected = 0;
@@ -82,6 +85,10 @@ export class Tally {
     this.#reconnects += 1;
   }
 
+  numbersFault(kind: string): void {
+    this.#numbersFaults.set(kind, (this.#numbersFaults.get(kind) ?? 0) + 1);
+  }
+
   stopped(reason: string): void {
     this.#stopped.set(reason, (this.#stopped.get(reason) ?? 0) + 1);
   }
@@ -104,6 +111,7 @@ export class Tally {
       ack_ms_p99: rounded(this.#latencies.percentile(0.99)),
       ack_ms_max: rounded(this.#latencies.maxMs),
       rejected: Object.fromEntries(this.#rejected),
+      numbers_faults: Object.fromEntries(this.#numbersFaults),
       stopped: Object.fromEntries(this.#stopped),
     };
   }

@@ -6,8 +6,8 @@
  */
 export { IngestClient } from './ingest.ts';
 export type { IngestOptions } from './ingest.ts';
-export { Outbox, ProtocolViolation } from './outbox.ts';
-export type { KeptFrame, OutboxLimits } from './outbox.ts';
+export { newOutbox, Outbox, ProtocolViolation } from './outbox.ts';
+export type { KeptFrame, NumbersFault, OutboxLimits, SavedOutbox } from './outbox.ts';
 export { TailClient } from './tail.ts';
 export type { TailHandlers, TailOptions, TailSubscription } from './tail.ts';
 export type { LinkState, Stop, Surroundings } from './link.ts';

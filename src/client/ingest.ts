@@ -1,7 +1,7 @@
 import { Link } from './link.ts';
 import type { LinkState, Surroundings } from './link.ts';
 import { Outbox, ProtocolViolation } from './outbox.ts';
-import type { KeptFrame, OutboxLimits } from './outbox.ts';
+import type { KeptFrame, NumbersFault, OutboxLimits, SavedOutbox } from './outbox.ts';
 import { INGEST_SUBPROTOCOL, parseIngestMessage } from './protocol.ts';
 import type { IngestServerMessage, Welcome } from './protocol.ts';
 
@@ -11,10 +11,14 @@ export interface IngestOptions extends Surroundings {
   device: string;
   /** How much is kept while the gateway is away; default 10,000 frames and 16 MiB. */
   outbox?: OutboxLimits;
+  /** An outbox from before, as `save()` gave it; default a new one, whose id is made at random. */
+  saved?: SavedOutbox;
   /** A frame's fate: taken (`refusal` null), or refused. Once per frame, in order of sending. */
   onSettled?(frame: KeptFrame, nowMs: number): void;
   /** Called for each welcome. */
   onWelcome?(welcome: Welcome): void;
+  /** Called before `onWelcome` when the gateway's numbers cannot be; default: a warning on the console. */
+  onNumbersFault?(fault: NumbersFault): void;
   onState?(state: LinkState): void;
 }
 
@@ -44,13 +48,18 @@ export class IngestClient {
   /** Connects at once. Throws for a malformed URL. */
   constructor(options: IngestOptions) {
     this.#options = options;
-    this.#outbox = new Outbox(options.outbox ?? DEFAULT_OUTBOX);
-    this.#link = new Link(ingestUrl(options.url, options.device), [INGEST_SUBPROTOCOL], options, {
-      onOpen: () => {},
-      onText: (text) => this.#receive(text),
-      onDown: () => this.#down(),
-      onState: (state) => this.#changed(state),
-    });
+    this.#outbox = new Outbox(options.outbox ?? DEFAULT_OUTBOX, options.saved);
+    this.#link = new Link(
+      ingestUrl(options.url, options.device, this.#outbox.id),
+      [INGEST_SUBPROTOCOL],
+      options,
+      {
+        onOpen: () => {},
+        onText: (text) => this.#receive(text),
+        onDown: () => this.#down(),
+        onState: (state) => this.#changed(state),
+      },
+    );
     this.#link.connect();
   }
 
@@ -61,6 +70,11 @@ export class IngestClient {
   /** Frames that are neither taken nor refused yet. */
   get unacknowledged(): number {
     return this.#outbox.size;
+  }
+
+  /** What is to be written down to go on with in another program. */
+  save(): SavedOutbox {
+    return this.#outbox.save();
   }
 
   /**
@@ -106,9 +120,10 @@ export class IngestClient {
   #apply(message: IngestServerMessage): void {
     switch (message.type) {
       case 'welcome': {
-        const durable = this.#outbox.welcome(message);
+        const { durable, fault } = this.#outbox.welcome(message);
         this.#progressAtMs = this.#link.timers.nowMs();
         this.#link.greeted();
+        if (fault !== null) this.#report(fault);
         this.#options.onWelcome?.(message);
         this.#settled(durable);
         return;
@@ -128,6 +143,12 @@ export class IngestClient {
         this.#cancelLeave = this.#link.timers.after(LEAVE_TIMEOUT_MS, () => this.#link.renew('goaway'));
         this.#pump();
     }
+  }
+
+  #report(fault: NumbersFault): void {
+    const options = this.#options;
+    if (options.onNumbersFault === undefined) console.warn(faultText(options.device, fault));
+    else options.onNumbersFault(fault);
   }
 
   #down(): void {
@@ -186,10 +207,17 @@ export class IngestClient {
   }
 }
 
+function faultText(device: string, { kind, seq, from, to }: NumbersFault): string {
+  const why =
+    kind === 'ahead' ? 'another program sends under its name' : 'the gateway was restored from a backup';
+  return `${device} was welcomed at ${seq}, expected ${from} to ${to}: ${why}. Frames may come twice.`;
+}
+
 /** The address to connect to. Throws a TypeError for a malformed URL. */
-export function ingestUrl(url: string, device: string): string {
+export function ingestUrl(url: string, device: string, outboxId: string | null): string {
   const address = new URL(url);
   if (address.pathname === '/') address.pathname = '/v1/ingest';
   address.searchParams.set('device', device);
+  if (outboxId !== null) address.searchParams.set('outbox', outboxId);
   return address.href;
 }

@@ -16,6 +16,45 @@ export interface OutboxLimits {
   maxBytes: number;
 }
 
+/**
+ * What of an outbox outlives its program, for `new Outbox` and `IngestClient`. A program that keeps frames over its own restart
+ * writes this down before a frame is sent: the frame itself, and after each welcome `epoch` and `base`.
+ */
+export interface SavedOutbox {
+  /** Made at random with the outbox: see `newOutbox`. Null for a device whose numbers are its name's alone. */
+  readonly id: string | null;
+  /** Of the last welcome; null before the first one. */
+  readonly epoch: string | null;
+  /** Every frame up to this number is settled. */
+  readonly base: number;
+  /** Neither taken nor refused, oldest first. */
+  readonly frames: readonly { readonly bytes: Uint8Array; readonly readings: number }[];
+}
+
+/** An outbox that nobody has used: empty, with an id of 32 random characters. */
+export function newOutbox(): SavedOutbox {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const id = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return { id, epoch: null, base: 0, frames: [] };
+}
+
+/**
+ * In the epoch of the last welcome the new one's number lies where it cannot. Which of the kept frames it speaks of is
+ * unknown, so that none is dropped: some may come twice.
+ */
+export interface NumbersFault {
+  /**
+   * `ahead`: more frames than were sent are durable, so another program sends under this device's name, or with a
+   * copy of this outbox. `behind`: less is durable than was before, so the gateway was restored from a backup.
+   */
+  kind: 'ahead' | 'behind';
+  /** The welcome's number. */
+  seq: number;
+  /** It should be one of [from, to]. */
+  from: number;
+  to: number;
+}
+
 /** The gateway said something that its protocol excludes; a new welcome settles what is true. */
 export class ProtocolViolation extends Error {
   override readonly name = 'ProtocolViolation';
@@ -26,9 +65,10 @@ export class ProtocolViolation extends Error {
  * No clock, no socket, no callbacks; every method is a transition.
  *
  * `kept[0 .. sent)` went out on the connection of the last welcome, as numbers base+1 … base+sent; the rest
- * has no number yet. Numbers are implicit on the wire, so a welcome renumbers all that is left by itself.
+ * has no number yet. After the program's own restart nobody knows how many went out, so that `sent` begins with all of them. Numbers are implicit on the wire, so a welcome renumbers all that is left by itself.
  */
 export class Outbox {
+  readonly id: string | null;
   readonly #limits: OutboxLimits;
   #kept: KeptFrame[] = [];
   /** Entries of #kept before it are settled; they go when they are half, so that settling costs O(1) each. */
@@ -40,8 +80,20 @@ export class Outbox {
   #epoch: string | null = null;
   #window: Welcome | null = null;
 
-  constructor(limits: OutboxLimits) {
+  constructor(limits: OutboxLimits, saved: SavedOutbox = newOutbox()) {
     this.#limits = limits;
+    this.id = saved.id;
+    this.#epoch = saved.epoch;
+    this.#base = saved.base;
+    this.#kept = saved.frames.map((frame) => ({ ...frame, sentAtMs: null, refusal: null }));
+    for (const { bytes } of this.#kept) this.#keptBytes += bytes.length;
+    this.#sent = this.#kept.length;
+    this.#sentBytes = this.#keptBytes;
+  }
+
+  save(): SavedOutbox {
+    const frames = this.#kept.slice(this.#head).map(({ bytes, readings }) => ({ bytes, readings }));
+    return { id: this.id, epoch: this.#epoch, base: this.#base, frames };
   }
 
   /** Frames that are neither taken nor refused. */
@@ -69,12 +121,13 @@ export class Outbox {
 
   /**
    * A connection begins. Returns the frames that turn out to be durable from before: in the epoch that they
-   * were sent in, those up to `seq`. All others are to be sent again, numbered from `seq` + 1.
+   * were sent in, those up to `seq`, unless that number has a fault. All others are to be sent again, numbered from
+   * `seq` + 1.
    */
-  welcome(message: Welcome): KeptFrame[] {
-    const durable =
-      message.epoch === this.#epoch ? Math.max(0, Math.min(message.seq - this.#base, this.#sent)) : 0;
-    const settled = this.#settle(durable);
+  welcome(message: Welcome): { durable: KeptFrame[]; fault: NumbersFault | null } {
+    const isSameEpoch = message.epoch === this.#epoch;
+    const fault = isSameEpoch ? this.#faultOf(message.seq) : null;
+    const durable = this.#settle(isSameEpoch && fault === null ? message.seq - this.#base : 0);
     // A refusal told of a frame that did not become durable will be told again, or not: forget it.
     for (let i = this.#head; i < this.#head + this.#sent; i++) {
       const frame = this.#kept[i];
@@ -85,7 +138,13 @@ export class Outbox {
     this.#sent = 0;
     this.#sentBytes = 0;
     this.#window = message;
-    return settled;
+    return { durable, fault };
+  }
+
+  #faultOf(seq: number): NumbersFault | null {
+    const [from, to] = [this.#base, this.#base + this.#sent];
+    if (seq >= from && seq <= to) return null;
+    return { kind: seq > to ? 'ahead' : 'behind', seq, from, to };
   }
 
   /** The connection is gone: nothing may be sent until the next welcome. What was in flight stays so. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { IngestClient } from '../../src/client/index.ts';
-import type { IngestOptions, LinkState } from '../../src/client/index.ts';
+import type { IngestOptions, LinkState, NumbersFault } from '../../src/client/index.ts';
 import { until } from '../fixtures/until.ts';
 import { ManualTimers } from './manual-timers.ts';
 import { ScriptedGateway } from './scripted-gateway.ts';
@@ -48,11 +48,87 @@ describe('the ingest client', () => {
     connect();
     send('a', 'b');
     const peer = await gateway.peer(1);
-    expect(peer.request.url).toBe('/v1/ingest?device=pump+1');
+    expect(peer.request.url).toMatch(/^\/v1\/ingest\?device=pump\+1&outbox=[0-9a-f]{32}$/);
     expect(peer.request.headers['sec-websocket-protocol']).toBe('millrace.v1');
     expect(peer.frames).toEqual([]);
     peer.welcome(0);
     expect(await peer.received(2)).toEqual(['a', 'b']);
+  });
+
+  test('has an outbox id of its own, made at random, that it keeps over connections', async () => {
+    connect();
+    const first = await gateway.peer(1);
+    client.close();
+    connect();
+    const second = await gateway.peer(2);
+    const idOf = (peer: typeof first) =>
+      new URL(peer.request.url ?? '', 'ws://host').searchParams.get('outbox');
+    expect(idOf(first)).not.toBe(idOf(second));
+    second.cut();
+    expect(idOf(await gateway.peer(3))).toBe(idOf(second));
+  });
+
+  test('goes on in another program with what was saved: a frame that arrived does not go out again', async () => {
+    connect();
+    send('a', 'b', 'c');
+    const first = await gateway.peer(1);
+    first.welcome(0);
+    await first.received(3);
+    const saved = client.save();
+    client.close();
+    connect({ saved });
+    const second = await gateway.peer(2);
+    expect(second.request.url).toBe(first.request.url);
+    second.welcome(2);
+    expect(await second.received(1)).toEqual(['c']);
+    expect(settled).toEqual(['a', 'b']);
+  });
+
+  test('drops nothing and says so when its number was passed by another program', async () => {
+    const faults: NumbersFault[] = [];
+    connect({ onNumbersFault: (fault) => faults.push(fault) });
+    send('a', 'b');
+    const first = await gateway.peer(1);
+    first.welcome(7);
+    await first.received(2);
+    first.cut();
+    const second = await gateway.peer(2);
+    second.welcome(10);
+    expect(await second.received(2)).toEqual(['a', 'b']);
+    expect(settled).toEqual([]);
+    expect(faults).toEqual([{ kind: 'ahead', seq: 10, from: 7, to: 9 }]);
+    second.say({ type: 'ack', seq: 12 });
+    await until('both', () => settled.length === 2);
+  });
+
+  test('drops nothing and says so when the gateway went back, as from a backup', async () => {
+    const faults: NumbersFault[] = [];
+    connect({ onNumbersFault: (fault) => faults.push(fault) });
+    send('a', 'b');
+    const first = await gateway.peer(1);
+    first.welcome(7);
+    await first.received(2);
+    first.say({ type: 'ack', seq: 8 });
+    await until('the ack', () => settled.length === 1);
+    first.cut();
+    const second = await gateway.peer(2);
+    second.welcome(3);
+    expect(await second.received(1)).toEqual(['b']);
+    expect(faults).toEqual([{ kind: 'behind', seq: 3, from: 8, to: 9 }]);
+  });
+
+  test('tells of another epoch nothing: it sends all that it kept', async () => {
+    const faults: NumbersFault[] = [];
+    connect({ onNumbersFault: (fault) => faults.push(fault) });
+    send('a');
+    const first = await gateway.peer(1);
+    first.welcome(7);
+    await first.received(1);
+    first.cut();
+    const second = await gateway.peer(2);
+    second.welcome(100, { epoch: 'e2' });
+    expect(await second.received(1)).toEqual(['a']);
+    expect(faults).toEqual([]);
   });
 
   test('settles frames by one cumulative ack', async () => {

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { Outbox } from '../../src/client/index.ts';
 import type { IngestServerMessage, KeptFrame } from '../../src/client/index.ts';
 
+const LIMITS = { maxFrames: 1_000, maxBytes: 100_000 };
 const WINDOW = { maxFrameBytes: 100, maxUnacked: 5, maxUnackedBytes: 40 };
 
 /** The gateway as the contract describes it: takes frames, makes them durable later, may lose its journal. */
@@ -54,7 +55,8 @@ const isBad = (frame: number) => frame % 7 === 3;
 /** Device, gateway and the two directions of a wire that can be cut between any two messages. */
 class World {
   readonly gateway = new GatewayModel();
-  readonly outbox = new Outbox({ maxFrames: 1_000, maxBytes: 100_000 });
+  outbox = new Outbox(LIMITS);
+  faults = 0;
   readonly settled: KeptFrame[] = [];
   made = 0;
   #up: number[] = [];
@@ -77,15 +79,19 @@ class World {
 
   arriveDown(count: number): void {
     for (const message of this.#down.splice(0, count)) {
-      if (message.type === 'welcome') this.settled.push(...this.outbox.welcome(message));
+      if (message.type === 'welcome') {
+        const { durable, fault } = this.outbox.welcome(message);
+        this.settled.push(...durable);
+        if (fault !== null) this.faults += 1;
+      }
       if (message.type === 'ack') this.settled.push(...this.outbox.ack(message.seq));
       if (message.type === 'reject') this.outbox.reject(message.seq, message.code, message.message);
       this.#send();
     }
   }
 
-  cut(kind: 'network' | 'crash' | 'journal'): void {
-    if (kind === 'network') this.gateway.commit();
+  cut(kind: 'network' | 'crash' | 'journal' | 'restart'): void {
+    if (kind === 'network' || kind === 'restart') this.gateway.commit();
     if (kind === 'crash') this.gateway.crash();
     if (kind === 'journal') {
       this.gateway.replaceJournal(this.settled.filter((frame) => !isBad(numberOf(frame))).length);
@@ -94,6 +100,8 @@ class World {
     this.#down = [];
     this.#connected = false;
     this.outbox.disconnect();
+    // The device's own: what it has written down is all that is left.
+    if (kind === 'restart') this.outbox = new Outbox(LIMITS, this.outbox.save());
   }
 
   connect(): void {
@@ -130,12 +138,12 @@ const step = fc.oneof(
   {
     weight: 2,
     arbitrary: fc
-      .constantFrom('network' as const, 'crash' as const, 'journal' as const)
+      .constantFrom('network' as const, 'crash' as const, 'journal' as const, 'restart' as const)
       .map((kind) => (world: World) => world.cut(kind)),
   },
 );
 
-test('whatever cuts, crashes and new epochs happen, every frame is stored exactly once and in order', () => {
+test('whatever cuts, crashes, restarts and new epochs happen, every frame is stored exactly once and in order', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
       const world = new World();
@@ -145,6 +153,7 @@ test('whatever cuts, crashes and new epochs happen, every frame is stored exactl
       expect(world.gateway.stored).toEqual(all.filter((frame) => !isBad(frame)));
       expect(world.settled.map(numberOf)).toEqual(all);
       expect(world.outbox.sizeBytes).toBe(0);
+      expect(world.faults).toBe(0);
       for (const frame of world.settled) {
         if (frame.refusal !== null) expect(isBad(numberOf(frame))).toBe(true);
       }

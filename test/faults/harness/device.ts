@@ -24,6 +24,8 @@ interface Told {
 /** What one device sent and was told, on all of its connections, and what was broken of the contract. */
 export class DeviceModel {
   readonly id: string;
+  /** Null: its numbers are those of its name. All of its drivers have the same. */
+  readonly outboxId: string | null;
   readonly frames: Frame[] = [];
   readonly broken: string[] = [];
   /** Everything up to here is acknowledged. */
@@ -32,8 +34,9 @@ export class DeviceModel {
   highest = 0;
   epoch: string | null = null;
 
-  constructor(id: string) {
+  constructor(id: string, outboxId: string | null = null) {
     this.id = id;
+    this.outboxId = outboxId;
   }
 
   get settled(): boolean {
@@ -145,7 +148,7 @@ export class PlainDriver implements Driver {
 
   constructor(model: DeviceModel, wsUrl: string) {
     this.#model = model;
-    this.#url = `${wsUrl}/v1/ingest?device=${model.id}`;
+    this.#url = `${wsUrl}/v1/ingest?device=${model.id}${model.outboxId === null ? '' : `&outbox=${model.outboxId}`}`;
     this.#connect();
   }
 
@@ -231,6 +234,8 @@ export class ClientDriver implements Driver {
       WebSocket: listeningSocket(model),
       random,
       outbox: { maxFrames: 1_000_000, maxBytes: 1024 ** 3 },
+      saved: { id: model.outboxId, epoch: null, base: 0, frames: [] },
+      onNumbersFault: ({ kind, seq }) => model.break(`its client was welcomed ${kind}, at ${seq}`),
     });
   }
 

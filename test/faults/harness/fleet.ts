@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Random } from '../../../devices/random.ts';
+import { newOutbox } from '../../../src/client/index.ts';
 import { environmentFrame } from '../../fixtures/environment-frames.ts';
 import { until } from '../../fixtures/until.ts';
 import { PATIENCE_MS } from './asked.ts';
@@ -42,7 +43,7 @@ export class Fleet {
     this.#wsUrl = wsUrl;
     this.#badPart = badPart;
     for (let i = 0; i < devices; i++) {
-      const model = new DeviceModel(`device-${i}`);
+      const model = new DeviceModel(`device-${i}`, i % 2 === 0 ? null : newOutbox().id);
       this.models.push(model);
       this.#readings.push(0);
       this.drivers.push(
