@@ -11,7 +11,8 @@ import type { BlockBuffers } from './block-buffers.ts';
 import { BlockBuilder, type BuilderDevice } from './block-builder.ts';
 import { MAX_CONTENT_LENGTH } from './dedupe-log.ts';
 import type { DedupeWindow } from './dedupe-window.ts';
-import type { DeviceCursor, DeviceCursors } from './device-cursors.ts';
+import type { DeviceCursor } from './device-cursor.ts';
+import type { DeviceCursors } from './device-cursors.ts';
 import type { OutboxCursor } from './outbox-cursors.ts';
 import { type FoundLetter, letterSize } from './stored-letter.ts';
 

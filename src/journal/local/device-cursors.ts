@@ -1,17 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { MillraceError } from '../../core/index.ts';
 import type { OutboxLife } from '../journal.ts';
+import type { DeviceCursor } from './device-cursor.ts';
 import { OutboxCursors, type OutboxRecord } from './outbox-cursors.ts';
-
-/** How far the numbers of a device, or of one of its outboxes, have come. */
-export interface DeviceCursor {
-  /** On disk. */
-  durable: number;
-  /** In the transaction under way; equal to `durable` when there is none. */
-  committing: number;
-  /** Taken, on disk or not. */
-  taken: number;
-}
 
 /**
  * The cursors of every device that ever had a numbered frame, in memory: about 150 bytes a device, and 200 for each

@@ -385,18 +385,13 @@ export class LmdbJournal implements Journal, Leader {
   }
 
   #updateAdmission(): void {
+    const { maxAgeMs, clock } = this.#settings;
     this.#admission.update({
       failed: this.#failure !== null,
       blockBytes: this.#state.blockBytes,
       pendingBytes: this.#state.pendingBytes,
       queuedBytes: this.#incoming.bytes,
-      pendingAgeMs: this.#pendingAgeMs(),
+      pendingAgeMs: maxAgeMs === null ? 0 : this.#oldestPending.ageMs(this.#state, clock.nowMs()),
     });
-  }
-
-  #pendingAgeMs(): number {
-    if (this.#settings.maxAgeMs === null) return 0;
-    const arrivalMs = this.#oldestPending.arrivalMs(this.#state);
-    return arrivalMs === null ? 0 : this.#settings.clock.nowMs() - arrivalMs;
   }
 }

@@ -23,6 +23,12 @@ export class OldestPending {
     return this.#block.arrivalMs;
   }
 
+  /** How old that frame is, in milliseconds; 0 when there is none. */
+  ageMs(state: JournalState, nowMs: number): number {
+    const arrivalMs = this.arrivalMs(state);
+    return arrivalMs === null ? 0 : nowMs - arrivalMs;
+  }
+
   #look(position: number): BlockInfo | undefined {
     try {
       return firstOf(this.#storage.infos(position));

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { LIMITS, MillraceError } from '../../core/index.ts';
 import type { OutboxLife } from '../journal.ts';
-import type { DeviceCursor } from './device-cursors.ts';
+import type { DeviceCursor } from './device-cursor.ts';
 
 /** How far the numbers of one outbox of a device have come. */
 export interface OutboxCursor extends DeviceCursor {
