@@ -4,7 +4,7 @@ import { createApi } from '../api/index.ts';
 import { LIMITS, MillraceError, messageOf, systemClock } from '../core/index.ts';
 import { isLoopback, SETTINGS, type Settings } from '../config/index.ts';
 import { DeviceDirectory, IngestHub, Replayer } from '../ingest/index.ts';
-import { openLocalJournal } from '../journal/index.ts';
+import { SettledTimes, openLocalJournal } from '../journal/index.ts';
 import { NetServer } from '../net/index.ts';
 import { loadSchemaFolder, openRegistry } from '../registry/index.ts';
 import { createTail } from '../tail/index.ts';
@@ -117,6 +117,7 @@ async function startIn(parts: Parts, { settings, logger, version, pageDir }: Ser
   });
   logJournalState(journal, logger);
 
+  const times = new SettledTimes();
   const writer = await parts.start({
     name: 'writer',
     start: () =>
@@ -129,6 +130,7 @@ async function startIn(parts: Parts, { settings, logger, version, pageDir }: Ser
         logger,
         random: Math.random,
         look: () => folder.look(),
+        onSettled: (settlement) => times.record(settlement),
         wrote: (ms) => metrics.storeWriteSeconds.observe(ms / 1000),
         failed: (kind) => metrics.storeWriteFailures.inc({ kind }),
         retried: () => metrics.storeRetries.inc(),
@@ -158,6 +160,7 @@ async function startIn(parts: Parts, { settings, logger, version, pageDir }: Ser
         registry,
         store,
         clock,
+        times,
         maxTimeAheadMs: settings['max-time-ahead'],
         authorize,
         onDefect: onError,

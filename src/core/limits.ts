@@ -71,6 +71,8 @@ export const LIMITS = {
   journalRecoveryMaxMs: 15_000,
   /** Bytes of blocks between two snapshots of the device cursors: what is replayed after a crash. */
   journalSnapshotBytes: 64 * 1024 * 1024,
+  /** Spans of settled frames of whose rows the times are remembered; two become one when there are more. */
+  settledTimeSpans: 2_048,
   /** Stored frames are kept this long for tails to resume from (setting), in milliseconds … */
   tailRetentionMs: 60 * 60_000,
   /** … but at most this many bytes of them (setting). */

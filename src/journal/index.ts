@@ -7,6 +7,7 @@
  */
 export type * from './journal.ts';
 export { BlockMemory } from './block-memory.ts';
+export { SettledTimes } from './settled-times.ts';
 export { findDeadLetter, matchesLetter, walkLetters, type LetterFilter } from './letters.ts';
 export { openLocalJournal, type LocalJournal, type LocalJournalOptions } from './local/open.ts';
 export { JournalFollower, type FollowerOptions } from './local/follower.ts';

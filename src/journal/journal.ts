@@ -123,6 +123,12 @@ export interface Ledger extends LedgerCounts {
   byTransport: Readonly<Record<Transport, LedgerCounts>>;
 }
 
+/** Whole milliseconds [fromMs, toMs) that the times of some rows lie in. */
+export interface RowTimes {
+  fromMs: number;
+  toMs: number;
+}
+
 /** What became of the frames at [from, position). One is made at a time. */
 export interface Settlement {
   /** settledPosition() when the readings were counted: the journal refuses to count any of them twice. */
@@ -138,6 +144,8 @@ export interface Settlement {
   expired: ByTransport;
   /** What the store refused. Their `readings` are counted as deadLettered. */
   deadLetters: readonly DeadLetterInput[];
+  /** Of the frames' rows; left out where nobody has looked at them. The journal does not keep it. */
+  times?: RowTimes;
 }
 
 export interface JournalStats {

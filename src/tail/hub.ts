@@ -7,7 +7,7 @@ import {
   type Measurement,
   type SelectedColumns,
 } from '../core/index.ts';
-import type { Journal } from '../journal/index.ts';
+import type { Journal, SettledTimes } from '../journal/index.ts';
 import { findMeasurement, type Registry } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 import { BlockReader } from './blocks.ts';
@@ -26,6 +26,8 @@ export interface HubParts {
   limits: TailLimits;
   /** How far ahead of its receipt a row's time may lie. */
   maxTimeAheadMs: number;
+  /** The times of what the journal has dropped, as far as they are known. */
+  times: Pick<SettledTimes, 'between'>;
   /** Hears of defects: errors without a stable code, and journaled frames that cannot be decoded. */
   onDefect: (error: unknown) => void;
 }
@@ -45,6 +47,7 @@ export class TailHub implements SubscriptionHost {
   readonly clock: Clock;
   readonly limits: TailLimits;
   readonly maxTimeAheadMs: number;
+  readonly times: Pick<SettledTimes, 'between'>;
   readonly blocks: BlockReader;
   readonly slots: Places;
   readonly messageRows: number;
@@ -72,6 +75,7 @@ export class TailHub implements SubscriptionHost {
     this.clock = parts.clock;
     this.limits = parts.limits;
     this.maxTimeAheadMs = parts.maxTimeAheadMs;
+    this.times = parts.times;
     this.onDefect = parts.onDefect;
     this.registry = parts.registry;
     this.messageRows = parts.limits.messageRows;

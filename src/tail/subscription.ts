@@ -10,6 +10,7 @@ import {
   type Measurement,
   type Places,
 } from '../core/index.ts';
+import type { SettledTimes } from '../journal/index.ts';
 import type { EncodedBlock } from './encode.ts';
 import { gapQuery } from './gap-query.ts';
 import type { Group, LiveMember } from './group.ts';
@@ -26,6 +27,8 @@ export interface SubscriptionHost extends HistorySources {
   readonly limits: TailLimits;
   /** How far ahead of its receipt a row's time may lie. */
   readonly maxTimeAheadMs: number;
+  /** The times of what the journal has dropped, as far as they are known. */
+  readonly times: Pick<SettledTimes, 'between'>;
   readonly slots: Places;
   readonly counts: TailCounts;
   /** The measurement as registered now. */
@@ -172,8 +175,15 @@ export class Subscription implements LiveMember {
     this.#history = history;
     this.#position = Math.max(position, journal.tail());
     if (position >= journal.tail()) return null;
+    const dropped = this.#droppedTimes(position);
+    if (history === null) return dropped;
     // Frames that are gone are in the store: history still shows those of their rows that are behind its place.
-    return { fromNs: 0n, toNs: history === null ? null : history.timeNs + 1n };
+    const shownNs = history.timeNs + 1n;
+    const { fromNs, toNs } = dropped;
+    return {
+      fromNs: fromNs < shownNs ? fromNs : history.timeNs,
+      toNs: toNs !== null && toNs < shownNs ? toNs : shownNs,
+    };
   }
 
   #run(work: () => Promise<void>): void {
@@ -321,7 +331,15 @@ export class Subscription implements LiveMember {
   #skipExpired(): void {
     const from = this.cursor;
     this.#position = this.#host.journal.tail();
-    this.#tellGap(from, { fromNs: 0n, toNs: null });
+    this.#tellGap(from, this.#droppedTimes(from.position));
+  }
+
+  /** The times of rows in frames from `position` on that the journal has dropped. */
+  #droppedTimes(position: number): GapTimes {
+    const { journal, times } = this.#host;
+    const known = times.between(position, journal.tail());
+    if (known === null) return { fromNs: 0n, toNs: null };
+    return { fromNs: BigInt(known.fromMs) * NS_PER_MS, toNs: BigInt(known.toMs) * NS_PER_MS };
   }
 
   /** Tells that the rows from a cursor up to where it stands now will not come. */

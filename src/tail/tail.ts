@@ -1,5 +1,5 @@
 import { LIMITS, systemClock, type Clock } from '../core/index.ts';
-import type { Journal } from '../journal/index.ts';
+import type { Journal, SettledTimes } from '../journal/index.ts';
 import type { UpgradeRequest, WebSocketRoute } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
@@ -12,6 +12,8 @@ export interface TailParts {
   registry: Registry;
   store: Pick<Store, 'rows'>;
   clock?: Clock;
+  /** The times of what the journal has dropped, as far as they are known. */
+  times?: Pick<SettledTimes, 'between'>;
   /** How far ahead of its receipt a row's time may lie; LIMITS.maxTimeAheadMs by default. */
   maxTimeAheadMs?: number;
   /** Hears of defects: errors without a stable code, and journaled frames that cannot be decoded. */
@@ -47,9 +49,10 @@ export interface Tail {
 /** The live tail over a journal and its store. */
 export function createTail(parts: TailParts): Tail {
   const { journal, registry, store, clock = systemClock, maxTimeAheadMs = LIMITS.maxTimeAheadMs } = parts;
+  const times = parts.times ?? { between: () => null };
   const limits = { ...TAIL_LIMITS, ...parts.limits };
   const onDefect = parts.onDefect ?? (() => undefined);
-  const hub = new TailHub({ journal, registry, store, clock, limits, maxTimeAheadMs, onDefect });
+  const hub = new TailHub({ journal, registry, store, clock, limits, maxTimeAheadMs, times, onDefect });
   const authorize = parts.authorize ?? (() => undefined);
   const edge = new WebSocketTail({ hub, limits, clock, authorize });
   return {

@@ -15,6 +15,7 @@ import type { WriteBatch } from './batch.ts';
 import { Circuit } from './circuit.ts';
 import { dueExpiry, type Expiry, type ExpiryLimits } from './expiry.ts';
 import { Pace } from './pace.ts';
+import { rowTimes } from './row-times.ts';
 import { settlementOf } from './settlement.ts';
 
 const RETRY_BASE_MS = 100;
@@ -107,13 +108,12 @@ export class Delivery {
     }
     if (!again) {
       const refused = [...batch.refused, ...refusedFrames(points)];
-      await journal.settle(
-        await settlementOf(
-          journal,
-          { from: batch.first, position: batch.next, received: batch.received },
-          refused,
-        ),
+      const settlement = await settlementOf(
+        journal,
+        { from: batch.first, position: batch.next, received: batch.received },
+        refused,
       );
+      await journal.settle({ ...settlement, times: rowTimes(batch.columns) });
     }
     return 'taken';
   }

@@ -2,9 +2,15 @@ import { afterEach } from '@jest/globals';
 import avsc from 'avsc';
 import { encodeSingleObjectHeader, fingerprintOf } from '../../src/codec/index.ts';
 import { ColumnBatch } from '../../src/core/index.ts';
-import { openLocalJournal, type LocalJournalOptions, type Origin } from '../../src/journal/index.ts';
+import {
+  SettledTimes,
+  openLocalJournal,
+  type LocalJournalOptions,
+  type Origin,
+} from '../../src/journal/index.ts';
 import { openRegistry } from '../../src/registry/index.ts';
 import { openDuckDbStore, type Answer, type RowsQuery, type Store } from '../../src/store/index.ts';
+import { rowTimes } from '../../src/writer/row-times.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
 
 /** 2026-01-01: times in these tests count from here. */
@@ -84,6 +90,7 @@ export async function openBench(
     onFailed: () => undefined,
   });
   const seqs = new Map<string, number>();
+  const times = new SettledTimes();
 
   /** Takes one frame; it is in the journal after `commit`. */
   const append = (device: string, frame: Uint8Array, readings: number): void => {
@@ -96,6 +103,8 @@ export async function openBench(
     registry,
     journal,
     store,
+    /** What the server knows of settled frames, for tests that give it to a tail. */
+    times,
     append,
     appendClimate: (device: string, room: string, readings: readonly Reading[]): void => {
       const full = readings.map(({ time, temperature = null, count = null }) => ({
@@ -119,6 +128,7 @@ export async function openBench(
         expired: { ws: 0, http: 0, mqtt: 0 },
         deadLetters: [],
       });
+      times.record({ from, position: until, times: rowTimes(batches) });
     },
     /** Writes to the store and does not settle, as a writer does that is between the two. */
     writeOnly: async (until: number): Promise<void> => {

@@ -255,6 +255,7 @@ describe('history and live', () => {
               clock: systemClock,
               limits: { ...TAIL_LIMITS, messageRows: 3, historyPatienceMs: 5, historyReads: 2 },
               maxTimeAheadMs: LIMITS.maxTimeAheadMs,
+              times: { between: () => null },
               onDefect: (error) => defects.push(error),
             });
             try {

@@ -1,4 +1,5 @@
 import { LIMITS, systemClock } from '../../src/core/index.ts';
+import type { SettledTimes } from '../../src/journal/index.ts';
 import { TailHub } from '../../src/tail/hub.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/tail/limits.ts';
 import type { TailMessage } from '../../src/tail/messages.ts';
@@ -11,6 +12,7 @@ import type { ServerMessage } from './tail-socket.ts';
 export function openHub(
   bench: Bench,
   limits: Partial<TailLimits> = {},
+  times: Pick<SettledTimes, 'between'> = { between: () => null },
 ): { hub: TailHub; defects: unknown[] } {
   const defects: unknown[] = [];
   const { journal, registry, store } = bench;
@@ -21,6 +23,7 @@ export function openHub(
     clock: systemClock,
     limits: { ...TAIL_LIMITS, ...limits },
     maxTimeAheadMs: LIMITS.maxTimeAheadMs,
+    times,
     onDefect: (error) => defects.push(error),
   });
   afterwards(() => hub.close());

@@ -279,13 +279,21 @@ function covers(gap: ServerMessage, row: Row, epoch: string): boolean {
 }
 
 describe('a consumer that is cut off behind any message and comes back with the cursor that it stored', () => {
-  test.each(KINDS)('misses no row without a gap: a resume $name', async (kind) => {
+  const both = KINDS.flatMap((kind) => [
+    { ...kind, known: true },
+    { ...kind, name: `${kind.name}, of frames whose times nobody knows`, known: false },
+  ]);
+  test.each(both)('misses no row without a gap: a resume $name', async (kind) => {
     const bench = await openBench(kind.journal);
     const rows = new Rows(bench);
     const { during } = kind;
     const store =
       during === undefined ? bench.store : withoutSnapshots(bench.store, () => during({ bench, rows }));
-    const { hub, defects } = openHub({ ...bench, store }, { progressMs: 20, ...kind.limits });
+    const { hub, defects } = openHub(
+      { ...bench, store },
+      { progressMs: 20, ...kind.limits },
+      ...(kind.known ? [bench.times] : []),
+    );
     const read = (body: Record<string, unknown>): MemoryReader => new MemoryReader(hub, body);
     const { reader, wanted = () => true } = await kind.play({ bench, rows, read });
     await until('the reader to have all', () => reader.subscription.position === bench.journal.head());

@@ -42,7 +42,7 @@ describe('a slow reader', () => {
 
   test('is told a gap when the journal has dropped what it did not read', async () => {
     const bench = await openBench({ tailRetentionBytes: 1, snapshotBytes: 1 });
-    const { hub, defects } = openHub(bench);
+    const { hub, defects } = openHub(bench, {}, bench.times);
     const reader = new MemoryReader(hub, { device: 'd1', field: 'count', tag: { room: 'hall & attic' } });
     await until('live', () => hub.stats().live === 1);
     const append = async (i: number): Promise<void> => {
@@ -77,6 +77,9 @@ describe('a slow reader', () => {
       field: 'count',
       'tag.room': 'hall & attic',
     });
+    // As near as whole milliseconds: the rows before it and behind it are not among those that it reads.
+    expect(Date.parse(query.get('from') ?? '')).toBe(at(from) - 1);
+    expect(Date.parse(query.get('to') ?? '')).toBe(at(to - 1) + 2);
     expect(defects).toEqual([]);
   });
 

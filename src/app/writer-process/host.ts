@@ -29,6 +29,8 @@ export interface WriterProcessOptions extends Pick<
   random: () => number;
   /** Throws when the data folder is not the one any more that this process uses. */
   look: () => void;
+  /** Hears of each settlement that is on disk. */
+  onSettled: (settlement: Settlement) => void;
 }
 
 /** A writer process, and what it told last. */
@@ -240,6 +242,7 @@ export class WriterProcess {
     this.#settling.add(settled);
     try {
       await settled;
+      this.#options.onSettled(settlement);
     } finally {
       this.#settling.delete(settled);
     }
