@@ -94,6 +94,7 @@ export const ERRORS = {
   method_not_allowed: row(405, 'Use a method that the Allow header names.'),
   not_acceptable: row(406, 'Ask for one of the forms that the message lists.'),
   content_type_unsupported: row(415, 'Send the body in a content type that the message names.'),
+  query_too_long: row(414, 'Send the parameters in a message: a query by POST, a tail over WebSocket.'),
   body_too_large: row(413, 'Send a smaller body.'),
   body_invalid: row(400, 'The body is not the JSON that this route takes.'),
   too_many_subscriptions: row(429, 'Unsubscribe first, or open another connection.'),

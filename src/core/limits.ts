@@ -217,6 +217,10 @@ export const LIMITS = {
   maxQueriesWaiting: 64,
   /** Characters of a row's device and tags in a page cursor, which travels in a URL; where they have more, rows are counted. */
   cursorKeyChars: 400,
+  /** Bytes of a request's head: its URL and all its headers, a long token among them. */
+  httpHeadBytes: 16 * 1024,
+  /** Characters of a query string beside its cursor, so that whoever was given a cursor can send it with the same query. */
+  maxQueryChars: 8 * 1024,
   /** Length of one query parameter and number of values that may be repeated. */
   maxParameterLength: 1_024,
   maxParameterValues: 256,

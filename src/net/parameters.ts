@@ -13,13 +13,21 @@ export type RawParameters = ReadonlyMap<string, unknown>;
 
 const TAG_PREFIX = 'tag.';
 
-/** A query string and the path's own parameters. A parameter in `commas` is also split at commas. */
+/**
+ * A query string and the path's own parameters. A parameter in `commas` is also split at commas. Throws
+ * `query_too_long`, which a cursor has no part in.
+ */
 export function readQuery(
   query: string,
   segments: Readonly<Record<string, string>>,
   commas: readonly string[],
 ): RawParameters {
   const raw = new Map<string, string[]>();
+  const ownChars = query.length - (/(?:^|&)cursor=[^&]*/.exec(query)?.[0].length ?? 0);
+  if (ownChars > LIMITS.maxQueryChars) {
+    const limit = `a query string may have ${LIMITS.maxQueryChars} characters`;
+    throw new MillraceError('query_too_long', `${limit} beside its cursor, got ${ownChars}`);
+  }
   for (const [name, value] of new URLSearchParams(query)) {
     if (Object.hasOwn(segments, name))
       throw new MillraceError('parameter_unknown', `${name} stands in the path`);

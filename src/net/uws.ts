@@ -3,10 +3,13 @@
  * says so in words instead of a stack trace.
  */
 import type * as Uws from 'uWebSockets.js';
+import { LIMITS } from '../core/index.ts';
 
 export type { HttpRequest, HttpResponse, TemplatedApp, WebSocket, us_listen_socket } from 'uWebSockets.js';
 
 async function load(): Promise<typeof Uws> {
+  // Read when the add-on is loaded; its default of 4 KB has no room for a query that goes on at a cursor.
+  process.env['UWS_HTTP_MAX_HEADERS_SIZE'] ??= String(LIMITS.httpHeadBytes);
   try {
     return await import('uWebSockets.js');
   } catch (cause) {

@@ -23,6 +23,24 @@ const input = z.object({
 const bind = (raw: RawParameters) => bindParameters(raw, input, inputJsonSchema(input));
 const get = (query: string) => bind(readQuery(query, {}, ['fn']));
 
+test('a query string has a limit that a cursor does not count for, wherever it stands', () => {
+  const many = (chars: number): string => `many=${'x'.repeat(chars - 5)}`;
+  const cursor = `cursor=${'c'.repeat(2_048)}`;
+  const refused = expect.objectContaining({ code: 'query_too_long' }) as unknown;
+  for (const [front, behind] of [
+    ['', ''],
+    ['', `&${cursor}`],
+  ] as const) {
+    const all = (chars: number): string => front + many(chars) + behind;
+    expect(readQuery(all(8_192), {}, []).get('many')).toHaveLength(1);
+    expect(() => readQuery(all(8_193), {}, [])).toThrow(refused);
+  }
+  // The sign between them is the query's own.
+  expect(readQuery(`${cursor}&${many(8_191)}`, {}, []).has('cursor')).toBe(true);
+  expect(() => readQuery(`${cursor}&${many(8_193)}`, {}, [])).toThrow(refused);
+  expect(() => readQuery(`uncursor=${'c'.repeat(9_000)}`, {}, [])).toThrow(refused);
+});
+
 function body(text: string, contentType = 'application/json'): Promise<RawParameters> {
   return readBody({
     method: 'POST',

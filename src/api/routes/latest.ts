@@ -18,7 +18,7 @@ export function latestRoute(context: ApiContext): Route {
     summary: 'Read one row per device: its newest time and the newest value of each field',
     input: z.object({ ...selectionInput, format: formatInput }),
     output: rowsOutputs,
-    problems: [400, 404, 406, 503],
+    problems: [400, 404, 406, 414, 503],
     async handler(input, exchange) {
       const form = negotiate(input.format, exchange.header('accept'));
       const chosen = choose(context.registry, input);

@@ -17,7 +17,7 @@ export function queryRoutes(context: ApiContext): Route[] {
     path: '/v1/query',
     input: queryInput,
     output: rowsOutputs,
-    problems: [400, 404, 406, 503],
+    problems: [400, 404, 406, 414, 503],
     commaSeparated: ['fn', 'group'],
     handler: (input: QueryInput, exchange: HttpExchange) => answerQuery(context, input, exchange),
   };
