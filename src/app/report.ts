@@ -1,18 +1,20 @@
 import type { PartState, ReadyReport, ServerStats } from '../api/index.ts';
-import type { Clock } from '../core/index.ts';
+import { steadyClock } from '../core/index.ts';
 import { type DeviceDirectory, type IngestHub, sumFrames } from '../ingest/index.ts';
 import type { Journal } from '../journal/index.ts';
 import type { Tail } from '../tail/index.ts';
 import { type AckLatency, type MetricSources, Rate } from '../telemetry/index.ts';
 import type { IngestProcesses } from './ingest-process/host.ts';
+import type { ServerTime } from './server-time.ts';
 import type { WriterProcess } from './writer-process/host.ts';
 
 const RATE_WINDOW_MS = 5_000;
 
 /** The parts that a report speaks of. */
 export interface Reported {
-  clock: Clock;
+  time: ServerTime;
   version: string;
+  /** On the steady clock. */
   startedMs: number;
   journal: Journal;
   writer: WriterProcess;
@@ -36,18 +38,13 @@ export class Report {
 
   /** What /readyz answers. */
   ready(): ReadyReport {
-    const { journal, writer, processes, draining } = this.#parts;
+    const { journal, writer, processes, time, draining } = this.#parts;
     const { state, reason = null, bytes, pendingBytes, maxBytes } = journal.stats();
     const storeState = writer.storeState();
     const { sinceMs, ...writing } = writer.status();
+    const clock = time.part();
     return {
-      ingest: draining()
-        ? 'draining'
-        : journal.accepting()
-          ? null
-          : state === 'failed'
-            ? 'journal_failed'
-            : 'journal_full',
+      ingest: draining() ? 'draining' : notTaking(journal, state, clock.state),
       query: draining() ? 'draining' : storeState.state === 'up' ? null : 'store_unavailable',
       parts: {
         journal: { state, reason, bytes, pendingBytes, maxBytes },
@@ -55,15 +52,16 @@ export class Report {
         store: { kind: writer.store.kind, ...storeState },
         audit: { ...writer.audit() },
         processes: processesPart(processes),
+        clock,
       },
     };
   }
 
   /** What the page shows. */
   stats(): ServerStats {
-    const { clock, version, startedMs, journal, writer, acks } = this.#parts;
+    const { version, startedMs, journal, writer, acks } = this.#parts;
     const ledger = journal.ledger();
-    const nowMs = clock.nowMs();
+    const nowMs = steadyClock.nowMs();
     const { devices, tails } = this.#connections();
     const { state, reason = null, pendingBytes, maxBytes } = journal.stats();
     return {
@@ -104,6 +102,13 @@ export class Report {
 function writerStats(writer: WriterProcess): ServerStats['writer'] {
   const { state, circuit, reason, retryInMs, oldestPendingAgeMs, sinceMs } = writer.status();
   return { state, circuit, reason, retryInMs, oldestPendingAgeMs, since: new Date(sinceMs).toISOString() };
+}
+
+/** Why no frames are taken; null while they are. */
+function notTaking(journal: Journal, state: string, clock: string): ReadyReport['ingest'] {
+  if (clock === 'wrong') return 'clock_wrong';
+  if (journal.accepting()) return null;
+  return state === 'failed' ? 'journal_failed' : 'journal_full';
 }
 
 /** The server takes devices itself, so it counts among them. */

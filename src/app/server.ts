@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApi } from '../api/index.ts';
-import { LIMITS, MillraceError, messageOf, systemClock } from '../core/index.ts';
+import { LIMITS, MillraceError, messageOf, steadyClock, systemClock } from '../core/index.ts';
 import { isLoopback, SETTINGS, type Settings } from '../config/index.ts';
 import { DeviceDirectory, IngestHub, Replayer } from '../ingest/index.ts';
 import { SettledTimes, openLocalJournal } from '../journal/index.ts';
@@ -18,6 +18,7 @@ import { Report } from './report.ts';
 import { sessionLimits } from './session-limits.ts';
 import { SharedPort } from './shared-port.ts';
 import { timeBounds } from './time-bounds.ts';
+import { ServerTime } from './server-time.ts';
 import { WriterProcess } from './writer-process/host.ts';
 
 /** How long a connection may take to close by itself after its close frame, in milliseconds. */
@@ -69,7 +70,7 @@ export async function startServer(
 /** Read from the top this is the order of the start, and from the bottom the order of each phase of the stop. */
 async function startIn(parts: Parts, { settings, logger, version, pageDir }: ServerOptions): Promise<Server> {
   const clock = systemClock;
-  const startedMs = clock.nowMs();
+  const startedMs = steadyClock.nowMs();
   const metrics = new Metrics();
   const acks = new AckLatency();
   const authorize = authorizer(settings);
@@ -83,6 +84,12 @@ async function startIn(parts: Parts, { settings, logger, version, pageDir }: Ser
     name: 'data folder',
     start: () => openDataFolder(settings['data-dir']),
     close: (it) => it.release(),
+  });
+
+  const time = await parts.start({
+    name: 'time',
+    start: () => new ServerTime(folder.path('clock.json'), settings['max-time-ahead'], logger),
+    close: (it) => it.close(),
   });
 
   const registry = await parts.start({
@@ -107,6 +114,8 @@ async function startIn(parts: Parts, { settings, logger, version, pageDir }: Ser
         maxDeadLetters: settings['dead-letters-max'],
         maxDeadLetterBytes: settings['dead-letters-max-bytes'],
         maxDeadLetterAgeMs: settings['dead-letters-max-age'],
+        clock: time.clock.ages,
+        stamps: time.clock.stamps,
         // Without the lock another server might come; without the registry nobody could read the frames.
         alsoLook: () => {
           folder.look();
@@ -127,6 +136,7 @@ async function startIn(parts: Parts, { settings, logger, version, pageDir }: Ser
         journal,
         registry,
         clock,
+        time: time.clock,
         logger,
         random: Math.random,
         look: () => folder.look(),
@@ -182,8 +192,8 @@ async function startIn(parts: Parts, { settings, logger, version, pageDir }: Ser
       const common = { journal, directory: held, registry, clock, logger, onAck, onError };
       return {
         directory: held,
-        ingest: new IngestHub({ ...common, limits: sessionLimits(settings), authorize }),
-        processes: new IngestProcesses({ ...common, settings, random: Math.random }),
+        ingest: new IngestHub({ ...common, guard: time.clock, limits: sessionLimits(settings), authorize }),
+        processes: new IngestProcesses({ ...common, time: time.clock, settings, random: Math.random }),
       };
     },
     drain: (it) => Promise.all([it.ingest.drain(STOPPING), it.processes.drain(STOPPING)]),
@@ -192,7 +202,7 @@ async function startIn(parts: Parts, { settings, logger, version, pageDir }: Ser
 
   const draining = (): boolean => parts.stopping;
   const all = { journal, writer, directory, ingest, processes, tail, acks };
-  const report = new Report({ ...all, clock, version, startedMs, draining });
+  const report = new Report({ ...all, time, version, startedMs, draining });
   metrics.observe(report.metrics());
   net.websocket(ingest.route);
   net.websocket(tail.route);

@@ -76,6 +76,7 @@ export const ERRORS = {
   too_many_frames: row(503, 'More frames wait for the disk than may: send them again in a moment.', {
     retry: true,
   }),
+  clock_wrong: row(503, "Correct the server's clock: it is behind. Frames are taken then.", { retry: true }),
   draining: row(503, 'The server is stopping; connect again in a moment.', { retry: true, close: 1012 }),
   slow_consumer: row(503, 'Read faster, or ask for fewer rows.', { retry: true, close: 4014 }),
   // reads

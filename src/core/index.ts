@@ -7,6 +7,7 @@ export * from './limits.ts';
 export * from './device.ts';
 export * from './transports.ts';
 export * from './time.ts';
+export * from './age-clock.ts';
 export * from './printable.ts';
 export * from './slice.ts';
 export * from './places.ts';

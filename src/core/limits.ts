@@ -81,6 +81,15 @@ export const LIMITS = {
   journalMaxAgeMs: null,
   /** What is due by age alone is looked for this often, in milliseconds. */
   journalUpkeepMs: 60_000,
+  /** No clock is right that tells an earlier time: the program is younger, in milliseconds since the UTC epoch. */
+  builtMs: Date.UTC(2025, 0, 1),
+  /** A clock that has kept step for this long, in milliseconds, is believed: one that falls behind it later is wrong. */
+  clockTrustMs: 60 * 60_000,
+  /** Ages follow a clock that jumped ahead, or a time off, once it has kept step for this long, in milliseconds: a day. */
+  clockAdoptMs: 86_400_000,
+  /** The clock is looked at this often, and the time kept for the next start this often, in milliseconds. */
+  clockLookMs: 1_000,
+  clockKeepMs: 60_000,
   /**
    * This often it is looked whether the open files are still where the next start looks for them, in milliseconds. What
    * is acknowledged in between may be in files that were deleted.

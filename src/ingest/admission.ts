@@ -1,4 +1,4 @@
-import { MillraceError } from '../core/index.ts';
+import { type Clock, type ClockGuard, MillraceError } from '../core/index.ts';
 import type { Journal, JournalStats } from '../journal/index.ts';
 
 /** Throws `journal_failed` or `journal_full` while the journal takes no frames. */
@@ -10,4 +10,13 @@ export function refuseUnlessAccepting(
     throw new MillraceError('journal_failed', 'the journal cannot be written');
   }
   throw new MillraceError('journal_full', 'the journal is at its limit');
+}
+
+/** Throws `clock_wrong` while this server's clock is known to be behind: by it, right frames would be refused. */
+export function refuseWhileClockIsWrong(clock: Clock, guard: ClockGuard): void {
+  if (clock.nowMs() < guard.earliestMs) throw clockWrong();
+}
+
+export function clockWrong(): MillraceError {
+  return new MillraceError('clock_wrong', "the server's clock is behind");
 }

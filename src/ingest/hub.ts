@@ -6,9 +6,11 @@ import {
   isOutboxId,
   messageOf,
   type Clock,
+  type ClockGuard,
 } from '../core/index.ts';
 import { asMillraceError } from '../net/index.ts';
 import type { Logger } from '../telemetry/index.ts';
+import { refuseWhileClockIsWrong } from './admission.ts';
 import type { DeviceJournal } from './device-journal.ts';
 import { DeviceLog } from './device-log.ts';
 import type { Directory } from './directory.ts';
@@ -27,6 +29,7 @@ export interface IngestHubOptions {
   /** Throws a MillraceError that refuses a connection before the upgrade. */
   authorize(request: UpgradeRequest): void;
   clock: Clock;
+  guard: ClockGuard;
   logger: Pick<Logger, 'info' | 'debug'>;
   onAck(ms: number): void;
   onError(error: unknown): void;
@@ -46,13 +49,14 @@ export class IngestHub {
 
   constructor(options: IngestHubOptions) {
     this.#options = options;
-    const { journal, registry, limits, clock } = options;
+    const { journal, registry, limits, clock, guard } = options;
     this.#log = new DeviceLog(options.logger);
     this.#context = {
       journal,
       registry,
       limits,
       clock: new TurnClock(clock),
+      guard,
       log: this.#log,
       onFrame: (refused) => this.#frames.add(refused),
       onAck: (ms) => options.onAck(ms),
@@ -111,6 +115,7 @@ export class IngestHub {
     if (outboxId !== null && !isOutboxId(outboxId))
       throw new MillraceError('outbox_invalid', 'the outbox id has not the required form');
     if (this.#draining) throw new MillraceError('draining', 'the server is stopping');
+    refuseWhileClockIsWrong(this.#options.clock, this.#options.guard);
     this.#options.directory.admit();
     return {
       protocol: request.subprotocols.includes(SUBPROTOCOL) ? SUBPROTOCOL : '',

@@ -3,13 +3,14 @@ import {
   LIMITS,
   MillraceError,
   type Clock,
+  type ClockGuard,
   type ErrorCode,
   type Transport,
   type UnnumberedTransport,
 } from '../core/index.ts';
 import type { Journal, Origin } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
-import { refuseUnlessAccepting } from './admission.ts';
+import { refuseUnlessAccepting, refuseWhileClockIsWrong } from './admission.ts';
 import { checkUnnumbered, refusedFrame } from './check.ts';
 import type { DeviceLog } from './device-log.ts';
 
@@ -17,6 +18,7 @@ export interface IntakeOptions {
   journal: Journal;
   registry: Registry;
   clock: Clock;
+  guard: ClockGuard;
   maxFrameBytes: number;
   log: DeviceLog;
   /** A frame was taken, or refused with this code. */
@@ -78,7 +80,7 @@ export class Intake {
 
   /**
    * Resolves when every frame is durable: taken, known, or refused and kept as a dead letter. Rejects with
-   * `device_invalid`, `draining`, `journal_full`, `journal_failed` or `too_many_frames` before anything is taken, or with
+   * `device_invalid`, `draining`, `journal_full`, `journal_failed`, `clock_wrong` or `too_many_frames` before anything is taken, or with
    * `journal_failed` when nothing is known of the frames; then they are to be sent again.
    */
   async take(
@@ -89,6 +91,7 @@ export class Intake {
     if (!isDeviceId(device))
       throw new MillraceError('device_invalid', 'the device id has not the required form');
     if (this.#draining) throw new MillraceError('draining', 'the server is stopping');
+    refuseWhileClockIsWrong(this.#options.clock, this.#options.guard);
     refuseUnlessAccepting(this.#options.journal);
     const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
     // One request may be larger than the limit, alone.

@@ -1,7 +1,15 @@
-import { LIMITS, MillraceError, type Clock, type ErrorCode, type Transport } from '../core/index.ts';
+import {
+  LIMITS,
+  MillraceError,
+  type Clock,
+  type ClockGuard,
+  type ErrorCode,
+  type Transport,
+} from '../core/index.ts';
 import type { Origin, OutboxLife } from '../journal/index.ts';
 import type { Socket, SocketHandler } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
+import { clockWrong } from './admission.ts';
 import { checkFrame, refusedFrame, type FrameRefusal } from './check.ts';
 import { closing } from './closing.ts';
 import type { DeviceJournal } from './device-journal.ts';
@@ -20,6 +28,7 @@ export interface SessionContext {
   registry: Pick<Registry, 'resolve'>;
   limits: SessionLimits;
   clock: Clock;
+  guard: ClockGuard;
   log: DeviceLog;
   /** A frame was taken, or refused with this code. */
   onFrame(refused: ErrorCode | null): void;
@@ -108,8 +117,12 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
   }
 
   #take(bytes: Uint8Array): void {
-    const { journal, registry, clock } = this.#context;
+    const { journal, registry, clock, guard } = this.#context;
     const nowMs = clock.nowMs();
+    if (nowMs < guard.earliestMs) {
+      this.close(clockWrong());
+      return;
+    }
     const seq = ++this.#assigned;
     let readings: number;
     try {
@@ -158,7 +171,8 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
     this.#acked = this.#durable;
     this.#bytesInFlight -= this.#durableBytes;
     this.#durableBytes = 0;
-    this.#context.onAck(this.#context.clock.nowMs() - this.#arrivalMs);
+    // A clock that was put back between the two must not make it negative.
+    this.#context.onAck(Math.max(0, this.#context.clock.nowMs() - this.#arrivalMs));
     this.#sendAck();
   }
 

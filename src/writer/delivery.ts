@@ -26,6 +26,8 @@ export interface DeliveryOptions {
   journal: FollowedJournal;
   store: Store;
   clock: Clock;
+  /** What ages are told by. */
+  ages: Clock;
   logger: Logger;
   random: () => number;
   /** What to give up when the journal is at a limit; null never gives anything up. */
@@ -125,9 +127,9 @@ export class Delivery {
 
   /** Gives up the oldest frames where a limit is reached. No write may be under way. True when frames went. */
   async expire(): Promise<boolean> {
-    const { journal, store, clock, expiry } = this.#options;
+    const { journal, store, ages, expiry } = this.#options;
     if (expiry === null) return false;
-    const due = await dueExpiry(journal, expiry, this.circuit.failures > 0, clock.nowMs());
+    const due = await dueExpiry(journal, expiry, this.circuit.failures > 0, ages.nowMs());
     if (due === null) return false;
     const { from, position, readings } = due;
     await journal.settle({ from, position, stored: NO_READINGS, expired: readings, deadLetters: [] });

@@ -36,6 +36,7 @@ const openIntake = (): Intake =>
     journal,
     registry,
     clock: systemClock,
+    guard: { earliestMs: 0 },
     maxFrameBytes: 4_096,
     log: new DeviceLog(recordedLog().logger),
     onFrame: () => {},

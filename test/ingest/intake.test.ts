@@ -33,6 +33,7 @@ async function open(): Promise<void> {
     journal,
     registry,
     clock: systemClock,
+    guard: { earliestMs: 0 },
     maxFrameBytes: 4_096,
     log: new DeviceLog(recordedLog().logger),
     onFrame: (refused) => frames.push(refused),

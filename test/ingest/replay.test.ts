@@ -24,6 +24,7 @@ beforeEach(async () => {
   const options = { journal, registry, clock: systemClock };
   intake = new Intake({
     ...options,
+    guard: { earliestMs: 0 },
     maxFrameBytes: 4_096,
     log: new DeviceLog(recordedLog().logger),
     onFrame: () => {},

@@ -52,6 +52,7 @@ export function openHub(
     directory: new DeviceDirectory(journal, maxConnections),
     authorize: () => {},
     clock: systemClock,
+    guard: { earliestMs: 0 },
     logger,
     onAck: () => {},
     onError: () => {},

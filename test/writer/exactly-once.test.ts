@@ -130,6 +130,7 @@ class Gateway {
       registry,
       store,
       clock: systemClock,
+      ages: systemClock,
       logger: createLogger('silent'),
       random: () => 0,
       expiry: null,

@@ -140,6 +140,7 @@ export class Bench {
       registry: this.registry,
       store: this.hindered.store,
       clock: systemClock,
+      ages: systemClock,
       logger: createLogger('silent'),
       random: () => 0,
       expiry: null,

@@ -1,3 +1,4 @@
+import type { KnownTime } from '../../core/index.ts';
 import type { Settings } from '../../config/index.ts';
 import type { Numbers } from '../../ingest/index.ts';
 import type { RejectedFrame, JournalStats } from '../../journal/index.ts';
@@ -12,6 +13,8 @@ export interface IngestSetup {
   serverPort: number;
   epoch: string;
   condition: IngestCondition;
+  /** The server's time for ages. */
+  time: KnownTime;
   schemas: RegistryContents;
 }
 

@@ -1,5 +1,5 @@
 import type { Settings } from '../../config/index.ts';
-import { LIMITS, type Clock } from '../../core/index.ts';
+import { LIMITS, type AgeClock, type Clock } from '../../core/index.ts';
 import { FrameCounts, type FrameStats } from '../../ingest/index.ts';
 import type { Registry } from '../../registry/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
@@ -12,6 +12,7 @@ export interface IngestProcessesOptions extends Omit<ServedIngestOptions, 'onFra
   settings: Settings;
   registry: Registry;
   clock: Clock;
+  time: AgeClock;
   random: () => number;
   logger: Logger;
 }
@@ -139,7 +140,7 @@ export class IngestProcesses {
   }
 
   #newPlace({ shared, own }: Ports): IngestProcess {
-    const { settings, registry, journal, clock, random } = this.#options;
+    const { settings, registry, journal, clock, time, random } = this.#options;
     return new IngestProcess({
       ...this.#options,
       restarts: new RestartDelay(clock, random),
@@ -150,6 +151,7 @@ export class IngestProcesses {
         serverPort: own,
         epoch: journal.epoch,
         condition: this.#condition(),
+        time: time.known(),
         schemas: registry.contents(),
       }),
     });

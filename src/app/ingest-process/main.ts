@@ -3,7 +3,7 @@
  * journal them. Everything else that comes to the port goes on to the server.
  */
 import { Socket } from 'node:net';
-import { MillraceError, messageOf, systemClock } from '../../core/index.ts';
+import { AgeClock, MillraceError, messageOf, steadyClock, systemClock } from '../../core/index.ts';
 import { IngestHub } from '../../ingest/index.ts';
 import { NetServer } from '../../net/index.ts';
 import { RegistryCopy } from '../../registry/index.ts';
@@ -70,7 +70,7 @@ class IngestProgram {
     net.close();
   }
 
-  async #start({ settings, port, serverPort, epoch, condition, schemas }: IngestSetup): Promise<void> {
+  async #start({ settings, port, serverPort, epoch, condition, time, schemas }: IngestSetup): Promise<void> {
     const logger = createLogger(settings['log-level']);
     const onError = (error: unknown): void => logger.error({ err: error }, messageOf(error));
     const authorize = authorizer(settings);
@@ -83,6 +83,7 @@ class IngestProgram {
       limits: sessionLimits(settings),
       authorize,
       clock: systemClock,
+      guard: new AgeClock(systemClock, steadyClock, time, settings['max-time-ahead']),
       logger,
       onAck: (ms) => upstream.acknowledged(ms),
       onError,

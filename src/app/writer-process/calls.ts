@@ -1,4 +1,4 @@
-import type { Cell, ByTransport } from '../../core/index.ts';
+import type { Cell, ByTransport, KnownTime } from '../../core/index.ts';
 import type { Settings } from '../../config/index.ts';
 import type { JournalState, Settlement } from '../../journal/index.ts';
 import type { RegistryContents, SubjectVersion } from '../../registry/index.ts';
@@ -23,6 +23,8 @@ export interface WriterSetup {
   epoch: string;
   state: JournalState;
   schemas: RegistryContents;
+  /** The server's time for ages. */
+  time: KnownTime;
 }
 
 /** How the writer process is, sent whenever it changes. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { LIMITS, MillraceError, messageOf, type Clock } from '../../core/index.ts';
+import { LIMITS, MillraceError, messageOf, type AgeClock, type Clock } from '../../core/index.ts';
 import type { Settings } from '../../config/index.ts';
 import type { JournalState, LocalJournal, Settlement } from '../../journal/index.ts';
 import type { Registry } from '../../registry/index.ts';
@@ -25,6 +25,7 @@ export interface WriterProcessOptions extends Pick<
   journal: LocalJournal;
   registry: Registry;
   clock: Clock;
+  time: AgeClock;
   logger: Logger;
   random: () => number;
   /** Throws when the data folder is not the one any more that this process uses. */
@@ -150,7 +151,7 @@ export class WriterProcess {
   }
 
   async #launch(): Promise<void> {
-    const { settings, dir, journal, registry, logger } = this.#options;
+    const { settings, dir, journal, registry, time, logger } = this.#options;
     // It would open what is there now.
     this.#options.look();
     const child = fork(PROGRAM, {
@@ -186,7 +187,8 @@ export class WriterProcess {
     const ended = this.#watch(running, kill).finally(() => watchdog.stop());
     const { epoch } = journal;
     try {
-      await calls.start({ settings, dir, epoch, state: journal.state(), schemas: registry.contents() });
+      const [state, schemas] = [journal.state(), registry.contents()];
+      await calls.start({ settings, dir, epoch, state, schemas, time: time.known() });
     } catch (error) {
       kill();
       await ended;

@@ -6,7 +6,7 @@ import { readdirSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import type { BirpcReturn } from 'birpc';
-import { LIMITS, MillraceError, messageOf, systemClock } from '../../core/index.ts';
+import { AgeClock, LIMITS, MillraceError, messageOf, steadyClock, systemClock } from '../../core/index.ts';
 import { JournalFollower } from '../../journal/index.ts';
 import { RegistryCopy } from '../../registry/index.ts';
 import type { Store } from '../../store/index.ts';
@@ -69,7 +69,7 @@ class WriterProgram {
   }
 
   /** Journal and registry are there before it waits for anything, so that no news of them is missed. */
-  async #start({ settings, dir, epoch, state, schemas }: WriterSetup): Promise<void> {
+  async #start({ settings, dir, epoch, state, schemas, time }: WriterSetup): Promise<void> {
     const server = this.#server;
     if (server === null) throw new MillraceError('internal', 'started before it runs');
     const journal = new JournalFollower({
@@ -87,8 +87,10 @@ class WriterProgram {
     const logger = createLogger(settings['log-level']);
     const store = await openStore(settings, (name) => join(dir, name));
     const common = { journal, registry, store, clock: systemClock, logger, random: Math.random };
+    const { ages } = new AgeClock(systemClock, steadyClock, time, settings['max-time-ahead']);
     const writer = new Writer({
       ...common,
+      ages,
       holes: Holes.open(join(dir, 'holes.json')),
       onWrite: (ms) => void server.wrote.asEvent(ms).catch(ignore),
       onFailure: (kind) => void server.failed.asEvent(kind).catch(ignore),

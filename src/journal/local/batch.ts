@@ -78,10 +78,11 @@ export class Batch {
     readings: number,
     arrivalMs: number,
     content: string | null,
+    contentMs: number,
   ): boolean {
     const slot = this.#last?.origin === origin ? this.#last : this.#slot(origin, seq, arrivalMs);
     slot.frameBytes += bytes.length;
-    const fresh = take(slot, seq) && (content === null || this.#takeContent(slot.device, content, arrivalMs));
+    const fresh = take(slot, seq) && (content === null || this.#takeContent(slot.device, content, contentMs));
     this.received[slot.transport] += readings;
     if (!fresh) {
       this.duplicates[slot.transport] += readings;

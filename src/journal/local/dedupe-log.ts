@@ -53,6 +53,7 @@ export function keepContents(
   log: (from: number) => Iterable<{ id: number; bytes: Buffer }>,
   limits: DedupeLimits,
   nowMs: number,
+  stampMs: number,
 ): KeptContents {
   let { oldest, next, frames } = before;
   let open = last;
@@ -62,11 +63,11 @@ export function keepContents(
     const room =
       open !== null &&
       open.frames < ENTRY_FRAMES &&
-      Math.abs(nowMs - open.sinceMs) < limits.dedupeWindowMs * ENTRY_AGE;
+      Math.abs(stampMs - open.sinceMs) < limits.dedupeWindowMs * ENTRY_AGE;
     const base = room ? open : null;
     const id = base?.id ?? next++;
-    const bytes = encodeEntry(base, added, count, nowMs);
-    open = { id, bytes, frames: (base?.frames ?? 0) + count, sinceMs: base?.sinceMs ?? nowMs };
+    const bytes = encodeEntry(base, added, count, stampMs);
+    open = { id, bytes, frames: (base?.frames ?? 0) + count, sinceMs: base?.sinceMs ?? stampMs };
     put = { id, bytes };
     frames += count;
   }

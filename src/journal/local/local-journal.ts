@@ -137,7 +137,9 @@ export class LmdbJournal implements Journal, Leader {
       return true;
     }
     const batch = this.#incoming.open(!this.#busy);
-    const fresh = batch.append(origin, seq, bytes, readings, Math.trunc(arrivalMs), content);
+    // The arrival is the wall clock's, which may jump.
+    const contentMs = content === null ? 0 : this.#settings.clock.nowMs();
+    const fresh = batch.append(origin, seq, bytes, readings, Math.trunc(arrivalMs), content, contentMs);
     if (batch.builder.length >= this.#settings.blockBytes) this.#sealNow();
     return fresh;
   }
@@ -249,7 +251,7 @@ export class LmdbJournal implements Journal, Leader {
         this.#incoming,
         this.#state.letters,
         this.#storage,
-        this.#settings.clock.nowMs(),
+        this.#settings.stamps.nowMs(),
       );
       if (!this.#incoming.hasSealed && !this.#requests.hasSettlements && !more && !this.#upkeepDue) break;
       this.#upkeepDue = false;

@@ -52,6 +52,7 @@ export async function openJournalOn(
     recoveryMinMs: options.recoveryMinMs ?? LIMITS.journalRecoveryMinMs,
     recoveryMaxMs: options.recoveryMaxMs ?? LIMITS.journalRecoveryMaxMs,
     clock: options.clock ?? systemClock,
+    stamps: options.stamps ?? options.clock ?? systemClock,
     alsoLook: options.alsoLook ?? (() => {}),
   };
   try {

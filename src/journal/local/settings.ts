@@ -20,7 +20,10 @@ export interface JournalSettings
   snapshotBytes: number;
   /** What is due by age alone is looked for this often. */
   upkeepMs: number;
+  /** What ages are told by … */
   clock: Clock;
+  /** … and what is to age is stamped with, which is no earlier. */
+  stamps: Clock;
   /** Throws when something else is gone without which the frames would be lost at the next start. */
   alsoLook: () => void;
 }

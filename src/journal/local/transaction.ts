@@ -1,4 +1,5 @@
 import { addReadings } from '../../core/index.ts';
+import type { Clock } from '../../core/index.ts';
 import type { Origin, Settlement } from '../journal.ts';
 import type { Batch } from './batch.ts';
 import { readBlockInfo } from './block.ts';
@@ -50,7 +51,7 @@ interface TransactionSurroundings {
   openEntry: OpenEntry | null;
   /** Blocks before it go, because frames were expired up to there. */
   dropTo: number;
-  settings: TrimLimits & LetterLimits & DedupeLimits & { snapshotBytes: number; clock: { nowMs(): number } };
+  settings: TrimLimits & LetterLimits & DedupeLimits & { snapshotBytes: number; clock: Clock; stamps: Clock };
 }
 
 /** Puts batches and settlements, in their order, and the trimming behind them into one change. */
@@ -67,6 +68,7 @@ export function buildTransaction(
   const recorded = new Set<string>();
   const blocks: { first: number; bytes: Buffer }[] = [];
   const nowMs = settings.clock.nowMs();
+  const stampMs = settings.stamps.nowMs();
   const added: AddedLetter[] = [];
   const replayed: FoundLetter[] = [];
   let state = before;
@@ -74,7 +76,7 @@ export function buildTransaction(
     state = batchState(state, batch, block);
     if (block !== null) blocks.push({ first: batch.builder.first, bytes: block });
     for (const letter of batch.letters)
-      added.push({ id: null, letter: storedLetter(letter, 'rejected', nowMs) });
+      added.push({ id: null, letter: storedLetter(letter, 'rejected', stampMs) });
     replayed.push(...batch.replayed);
     for (const slot of batch.slots) {
       const { origin, cursor, device, lastSeq, frameBytes } = slot;
@@ -99,7 +101,7 @@ export function buildTransaction(
     for (const input of settlement.deadLetters) {
       const known = input.position === null ? undefined : replayedLetters.get(input.position);
       const letter = known === undefined ? input : { ...input, seq: known.seq };
-      added.push({ id: known?.id ?? null, letter: storedLetter(letter, 'deadLettered', nowMs) });
+      added.push({ id: known?.id ?? null, letter: storedLetter(letter, 'deadLettered', stampMs) });
     }
   }
   const trimmed = trim(state, storage.infos(state.tail), settings, nowMs, dropTo);
@@ -111,6 +113,7 @@ export function buildTransaction(
     (from) => storage.contents(from),
     settings,
     nowMs,
+    stampMs,
   );
   state = { ...kept.state, contents: contents.state };
   const { blockBytesSince } = state.snapshot;

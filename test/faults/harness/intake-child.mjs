@@ -22,6 +22,7 @@ const intake = new Intake({
   journal,
   registry,
   clock: systemClock,
+  guard: { earliestMs: 0 },
   maxFrameBytes: 65_536,
   log: new DeviceLog(pino({ level: 'silent' })),
   onFrame: () => undefined,
