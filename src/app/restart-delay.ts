@@ -18,6 +18,11 @@ export class RestartDelay {
     if (this.#clock.nowMs() - startedMs > LIMITS.processRestartMaxMs) this.#failures = 0;
   }
 
+  /** The end of the last one was of use: the next need not wait for long. */
+  progressed(): void {
+    this.#failures = 0;
+  }
+
   /** The wait before the next start, in milliseconds. */
   nextMs(): number {
     const mostMs = Math.min(LIMITS.processRestartMaxMs, FIRST_MS * 2 ** this.#failures++);

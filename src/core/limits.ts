@@ -158,6 +158,20 @@ export const LIMITS = {
   storeRetryAfterMaxMs: 5 * 60_000,
   /** Writes that fail one after another before the store is asked first, instead of being sent a batch. */
   storeFailuresToOpen: 3,
+  /**
+   * A batch that a store has failed so often in a row, although it had just said that it takes writes, is tried by
+   * halves: some seconds after the first failure.
+   */
+  storeFaultsToSearch: 5,
+  /**
+   * A single frame that it fails so often in a row is given up where another one is taken in between: with the growing
+   * waits about a minute and a half, longer than servers take to start.
+   */
+  storeFaultsToGiveUp: 10,
+  /** A single frame is given up at which the writer process has ended so often in a row. */
+  writerEndsToGiveUp: 3,
+  /** Writer processes that end one after another at the same frames are an alarm. */
+  writerEndsToAlarm: 2,
   /** With `expire-oldest`, the part of its bytes at which the journal gives up its oldest blocks … */
   expireAtFill: 0.95,
   /** … and the part to which it does. */

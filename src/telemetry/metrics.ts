@@ -23,6 +23,7 @@ export interface MetricSources {
     circuit: string;
     oldestPendingAgeMs: number | null;
     storeMissingFrames: number;
+    endedInARow: number;
     journalMissingFrames: number;
   };
 }
@@ -178,6 +179,11 @@ export class Metrics {
         for (const state of ['closed', 'open', 'half-open']) this.set({ state }, state === circuit ? 1 : 0);
       },
     });
+    gauge(
+      'millrace_writer_ends_in_a_row',
+      'Writer processes that ended one after another at the same frames',
+      () => sources.writer().endedInARow,
+    );
     gauge(
       'millrace_store_missing_frames',
       'Frames that the store lost and the journal does not keep any more',

@@ -17,6 +17,7 @@ import { dueExpiry, type Expiry, type ExpiryLimits } from './expiry.ts';
 import { Pace } from './pace.ts';
 import { rowTimes } from './row-times.ts';
 import { settlementOf } from './settlement.ts';
+import type { WriteAttempt } from './suspects.ts';
 
 const RETRY_BASE_MS = 100;
 /** Between two lines of the log about expired frames, in milliseconds. */
@@ -39,6 +40,11 @@ export interface DeliveryOptions {
   /** Something that failed before is tried again. */
   onRetry(): void;
   onExpired(readings: Readonly<ByTransport>, limit: Expiry['limit']): void;
+  /**
+   * The store is about to be handed these frames, and null: it has answered. Whoever outlives this process knows which
+   * were under way when it ends; resolves when that is so.
+   */
+  onAttempt: (attempt: WriteAttempt | null) => Promise<void>;
 }
 
 /**
@@ -52,6 +58,8 @@ export class Delivery {
   #reason: string | null = null;
   /** Since when the store has been at it, on the steady clock; null while it is asked for nothing. */
   #busySinceMs: number | null = null;
+  #faults = 0;
+  #answered = false;
   #expired = 0;
   #expiryLoggedMs = -Infinity;
 
@@ -70,6 +78,19 @@ export class Delivery {
   /** Why the store did not take the last write; null when it did. */
   get reason(): string | null {
     return this.#reason;
+  }
+
+  /**
+   * How often in a row the store has failed writes with a status of its own (5xx), right after it had said that it
+   * takes writes. An outage that it knows of, or that nobody answers in, counts nothing.
+   */
+  get faults(): number {
+    return this.#faults;
+  }
+
+  /** Whether the last failure was one with a status of the store's own. */
+  get answered(): boolean {
+    return this.#answered;
   }
 
   /**
@@ -93,7 +114,7 @@ export class Delivery {
     const points = await this.#try(async () => {
       const startMs = steadyClock.nowMs();
       try {
-        const refused = await store.write(batch.columns, position);
+        const refused = await this.#attempt(batch, false, () => store.write(batch.columns, position));
         this.pace.wrote(batch.readings, steadyClock.nowMs() - startMs);
         return refused;
       } catch (error) {
@@ -120,6 +141,17 @@ export class Delivery {
     return 'taken';
   }
 
+  /**
+   * Whether the store takes these points, which it has or will get again; `position` is the one that it is at. They say
+   * of a frame that it fails whether the frame is at fault.
+   */
+  async takes(other: WriteBatch, position: number): Promise<boolean> {
+    const { journal, store } = this.#options;
+    const at = { epoch: journal.epoch, position, refused: [] };
+    const write = (): Promise<unknown> => store.write(other.columns, at);
+    return (await this.#try(() => this.#attempt(other, true, write))) !== null;
+  }
+
   /** Makes the store remember another position, with no points. False when it failed. */
   async reset(position: StorePosition): Promise<boolean> {
     return (await this.#try(() => this.#options.store.write([], position))) !== null;
@@ -138,13 +170,27 @@ export class Delivery {
     return true;
   }
 
+  async #attempt<T>({ first, next }: WriteBatch, trial: boolean, write: () => Promise<T>): Promise<T> {
+    const { onAttempt } = this.#options;
+    await onAttempt({ first, next, trial });
+    try {
+      return await write();
+    } finally {
+      await onAttempt(null);
+    }
+  }
+
   async #try<T>(write: () => Promise<T>): Promise<T | null> {
     const { store, logger } = this.#options;
     const { circuit } = this;
     if (circuit.failures > 0) this.#options.onRetry();
     this.#busySinceMs = steadyClock.nowMs();
+    let probed = false;
     try {
-      if (circuit.attempt() === 'probe') await store.probe();
+      if (circuit.attempt() === 'probe') {
+        await store.probe();
+        probed = true;
+      }
       const startMs = steadyClock.nowMs();
       const value = await write();
       this.#options.onWrite(steadyClock.nowMs() - startMs);
@@ -152,11 +198,15 @@ export class Delivery {
         logger.info({ failures: circuit.failures }, 'the store takes points again');
       }
       circuit.succeeded();
+      this.#faults = 0;
       this.#reason = null;
       return value;
     } catch (error) {
       const waitMs = Math.round(circuit.failed(retryAfterMs(error)));
       this.pace.failed();
+      this.#answered = statusOf(error) >= 500;
+      if (!this.#answered) this.#faults = 0;
+      else if (probed) this.#faults++;
       this.#reason = messageOf(error);
       const kind = kindOf(error);
       this.#options.onFailure(kind);
@@ -204,10 +254,15 @@ function retryAfterMs(error: unknown): number {
   return asked && typeof error.retryAfterMs === 'number' ? error.retryAfterMs : 0;
 }
 
+/** The HTTP status with which a store failed; 0 where it had none. */
+function statusOf(error: unknown): number {
+  const has = typeof error === 'object' && error !== null && 'status' in error;
+  return has && typeof error.status === 'number' ? error.status : 0;
+}
+
 /** A word for the metrics: few values, whatever a store says. */
 function kindOf(error: unknown): string {
-  if (typeof error === 'object' && error !== null && 'status' in error && typeof error.status === 'number') {
-    return `http_${error.status}`;
-  }
+  const status = statusOf(error);
+  if (status > 0) return `http_${status}`;
   return error instanceof MillraceError ? error.code : 'internal';
 }

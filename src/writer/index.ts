@@ -5,6 +5,7 @@
  * is settled with what the store returns.
  */
 export { Holes } from './holes.ts';
+export { type Suspects, suspectsAfter, type WriteAttempt } from './suspects.ts';
 export { Writer, type WriterOptions } from './writer.ts';
 export { backlogOf, type WriterStatus } from './status.ts';
 export type { CircuitState } from './circuit.ts';

@@ -17,6 +17,8 @@ export interface WriterStatus {
   oldestPendingAgeMs: number | null;
   /** What an operator has to know and the writer cannot mend; null when all is well. */
   alarm: string | null;
+  /** How many writer processes ended one after another without any frame settled in between. */
+  endedInARow: number;
   /** Frames that the store lacks, and the journal, as far as the alarm tells of them. */
   storeMissingFrames: number;
   journalMissingFrames: number;

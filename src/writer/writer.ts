@@ -12,6 +12,7 @@ import { type Hole, type Holes, passedOver } from './holes.ts';
 import { Isolation } from './isolation.ts';
 import { resume } from './resume.ts';
 import { backlogOf, type WriterStatus } from './status.ts';
+import { Evidence, type Suspects } from './suspects.ts';
 
 /** First wait after what is not the store's fault, in milliseconds. */
 const FAULT_BASE_MS = 500;
@@ -19,6 +20,8 @@ const FAULT_BASE_MS = 500;
 export interface WriterOptions extends DeliveryOptions {
   registry: SchemaLookup;
   holes: Holes;
+  /** Frames at which processes before this one ended; null for none. */
+  suspects: Suspects | null;
 }
 
 /**
@@ -31,7 +34,10 @@ export class Writer {
   readonly #delivery: Delivery;
   readonly #bell = new Bell();
   readonly #pool = new ColumnPool();
-  readonly #isolation = new Isolation();
+  readonly #isolation: Isolation;
+  readonly #evidence: Evidence;
+  /** Trials with other frames, which take turns. */
+  #trials: number;
   /** Of the block that a batch is filled from; one batch is at a time. */
   readonly #memory = new BlockMemory();
   /** Where the oldest batch begins that the store has not taken. */
@@ -50,6 +56,9 @@ export class Writer {
   constructor(options: WriterOptions) {
     this.#options = options;
     this.#delivery = new Delivery(options);
+    this.#isolation = new Isolation(options.suspects?.to);
+    this.#evidence = new Evidence(options.suspects);
+    this.#trials = options.suspects?.trials ?? 0;
     this.#sinceMs = options.clock.nowMs();
   }
 
@@ -99,6 +108,7 @@ export class Writer {
       sinceMs: this.#sinceMs,
       ...backlogOf(journal, clock.nowMs()),
       alarm: holes.alarm(),
+      endedInARow: 0,
       storeMissingFrames: holes.frames('store'),
       journalMissingFrames: holes.frames('journal'),
     };
@@ -153,11 +163,12 @@ export class Writer {
       }
       const ahead = this.#batchFrom(batch.next);
       // What fails here is met again when the batch's turn comes.
-      const filling = full
-        ? fill(ahead, journal, pace, steadyClock, this.#memory, new Slice(LIMITS.aheadSliceMs)).catch(
-            () => false,
-          )
-        : null;
+      const filling =
+        full && !this.#isolation.isSearching(batch.first)
+          ? fill(ahead, journal, pace, steadyClock, this.#memory, new Slice(LIMITS.aheadSliceMs)).catch(
+              () => false,
+            )
+          : null;
       let end;
       try {
         end = await this.#deliver(batch);
@@ -189,7 +200,7 @@ export class Writer {
   }
 
   #batchFrom(first: number): WriteBatch {
-    return new WriteBatch(this.#options.registry, first, this.#pool, this.#isolation.maxFrames);
+    return new WriteBatch(this.#options.registry, first, this.#pool, this.#isolation.maxFramesFrom(first));
   }
 
   /**
@@ -210,7 +221,8 @@ export class Writer {
       if (this.#reset !== null) {
         if (await this.#delivery.reset(this.#reset)) this.#reset = null;
       } else {
-        const { frames } = batch;
+        const { frames, first, next } = batch;
+        if (frames === 1) await this.#judge(batch);
         const end = await this.#delivery.write(batch);
         if (end === 'taken') {
           this.#isolation.taken();
@@ -219,13 +231,49 @@ export class Writer {
           this.#note();
           return 'taken';
         }
-        if (end === 'refused' && frames > 1) {
-          this.#isolation.refused(frames);
+        const searches = end === 'refused' || this.#isFaulty(first);
+        if (searches && frames > 1) {
+          this.#isolation.failed(first, next);
           return 'refused';
         }
+        if (searches && end === 'failed') this.#evidence.failedAlone(first, this.#delivery.reason ?? '');
       }
       this.#note();
     }
+  }
+
+  /** Whether what the store failed to write was rather the frames' fault than its own. */
+  #isFaulty(first: number): boolean {
+    const { faults, answered } = this.#delivery;
+    return answered && (faults >= LIMITS.storeFaultsToSearch || this.#isolation.isSearching(first));
+  }
+
+  /** Gives up a frame that there is enough against, once the store has taken another one. */
+  async #judge(batch: WriteBatch): Promise<void> {
+    const { first, columns } = batch;
+    let charge = columns.length > 0 ? this.#evidence.against(first) : null;
+    if (charge?.next === 'trial' && (await this.#isAlone(batch))) {
+      this.#evidence.othersTaken(first);
+      charge = this.#evidence.against(first);
+    }
+    if (charge?.next !== 'give-up') return;
+    this.#options.logger.error({ position: first }, `a frame becomes a dead letter: ${charge.reason}`);
+    batch.refuseFrame(charge.reason);
+  }
+
+  /** Whether the store takes another frame, the one before or the one behind in turn, and so fails this one alone. */
+  async #isAlone(batch: WriteBatch): Promise<boolean> {
+    const { journal, registry } = this.#options;
+    const neighbours = [batch.first - 1, batch.next].filter(
+      (at) => at >= journal.tail() && at < journal.head(),
+    );
+    const at = neighbours[this.#trials++ % neighbours.length];
+    if (at === undefined) return false;
+    const other = new WriteBatch(registry, at, this.#pool, 1);
+    await fill(other, journal, this.#delivery.pace, steadyClock, new BlockMemory());
+    const taken = other.columns.length > 0 && (await this.#delivery.takes(other, batch.first));
+    other.release();
+    return taken;
   }
 
   /** Whether the stop's grace will be over in `ms`. */

@@ -135,6 +135,8 @@ class Gateway {
       random: () => 0,
       expiry: null,
       holes: Holes.open(join(folder.path, `${journal.epoch}.json`)),
+      suspects: null,
+      onAttempt: async () => {},
       onWrite: () => {},
       onFailure: () => {},
       onRetry: () => {},

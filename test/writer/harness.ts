@@ -145,6 +145,8 @@ export class Bench {
       random: () => 0,
       expiry: null,
       holes: Holes.open(this.path('holes.json')),
+      suspects: null,
+      onAttempt: async () => {},
       onWrite: () => {},
       onFailure: (kind) => this.failures.push(kind),
       onRetry: () => {},

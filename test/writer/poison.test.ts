@@ -76,12 +76,12 @@ test('whatever frames are bad, the search for them gives up those alone, and wri
       let writes = 0;
       let written = 0;
       for (let at = 0; at < frames;) {
-        const size = Math.min(isolation.maxFrames, frames - at);
+        const size = Math.min(isolation.maxFramesFrom(at), frames - at);
         const inBatch = poison.filter((frame) => frame >= at && frame < at + size);
         writes++;
         written += size;
         if (inBatch.length > 0 && size > 1) {
-          isolation.refused(size);
+          isolation.failed(at, at + size);
           continue;
         }
         found.push(...inBatch);

@@ -12,7 +12,7 @@ import type {
   StoreState,
   View,
 } from '../../store/index.ts';
-import type { AuditStatus, WriterStatus } from '../../writer/index.ts';
+import type { AuditStatus, Suspects, WriteAttempt, WriterStatus } from '../../writer/index.ts';
 import type { PlainError } from '../process-calls.ts';
 
 /** What a writer process has to know to begin. */
@@ -25,6 +25,7 @@ export interface WriterSetup {
   schemas: RegistryContents;
   /** The server's time for ages. */
   time: KnownTime;
+  suspects: Suspects | null;
 }
 
 /** How the writer process is, sent whenever it changes. */
@@ -75,6 +76,8 @@ export interface WriterCalls {
 export interface WriterHostCalls {
   settle(settlement: Settlement): Promise<JournalState>;
   report(report: WriterReport): void;
+  /** Which frames the store is handed; null when it has answered. */
+  attempt(attempt: WriteAttempt | null): void;
   wrote(ms: number): void;
   failed(kind: string): void;
   retried(): void;

@@ -11,6 +11,7 @@ import { connect, nodeChannel } from '../process-calls.ts';
 import { RestartDelay } from '../restart-delay.ts';
 import { seconds, Watchdog } from '../watchdog.ts';
 import type { WriterHostCalls, WriterCalls, WriterReport } from './calls.ts';
+import { WriterEnds } from './ends.ts';
 import { type RemoteWriter, RemoteStore } from './remote-store.ts';
 
 const PROGRAM = fileURLToPath(new URL('main.js', import.meta.url));
@@ -60,6 +61,7 @@ export class WriterProcess {
   #running: RunningWriter | null = null;
   #down: Down;
   readonly #restarts: RestartDelay;
+  readonly #ends = new WriterEnds();
   #audit: AuditStatus = { state: 'ok', checked: 0, missing: 0, lastRunMs: null };
   /** As the last process told. */
   #told: Pick<WriterStatus, 'alarm' | 'storeMissingFrames' | 'journalMissingFrames'> = {
@@ -108,10 +110,16 @@ export class WriterProcess {
     const { journal, clock } = this.#options;
     const backlog = backlogOf(journal, clock.nowMs());
     const report = this.#running?.report?.writer;
-    if (report !== undefined) return { ...report, ...backlog };
+    const endedInARow = this.#ends.inARow;
+    const ends = this.#ends.alarm();
+    if (report !== undefined) {
+      return { ...report, ...backlog, endedInARow, alarm: joined(report.alarm, ends) };
+    }
     const { reason, sinceMs, retryAtMs } = this.#down;
     const retryInMs = retryAtMs === null ? null : Math.max(0, Math.round(retryAtMs - clock.nowMs()));
-    return { state: 'failed', circuit: 'open', reason, retryInMs, sinceMs, ...backlog, ...this.#told };
+    const alarm = joined(this.#told.alarm, ends);
+    const state = { state: 'failed', circuit: 'open', reason, retryInMs, sinceMs } as const;
+    return { ...state, ...backlog, ...this.#told, endedInARow, alarm };
   }
 
   audit(): AuditStatus {
@@ -163,6 +171,7 @@ export class WriterProcess {
     const { wrote, failed, retried, expired } = this.#options;
     const calls = connect<WriterCalls, WriterHostCalls>(nodeChannel(child), {
       settle: (settlement) => this.#settle(settlement),
+      attempt: (attempt) => this.#ends.attempting(attempt),
       report: (report) => {
         if (this.#running?.child === child) this.#reported(this.#running, report);
       },
@@ -187,8 +196,9 @@ export class WriterProcess {
     const ended = this.#watch(running, kill).finally(() => watchdog.stop());
     const { epoch } = journal;
     try {
+      const { suspects } = this.#ends;
       const [state, schemas] = [journal.state(), registry.contents()];
-      await calls.start({ settings, dir, epoch, state, schemas, time: time.known() });
+      await calls.start({ settings, dir, epoch, state, schemas, time: time.known(), suspects });
     } catch (error) {
       kill();
       await ended;
@@ -210,9 +220,14 @@ export class WriterProcess {
     running.calls.$close(new MillraceError('store_unavailable', reason));
     this.#options.journal.forgetDeadReaders();
     await Promise.allSettled(this.#settling);
-    if (running.startedMs === null || this.#stopping) return;
-    const { logger } = this.#options;
+    if (this.#stopping) return;
+    const { logger, journal } = this.#options;
+    this.#ends.ended(journal.settledPosition(), journal.head(), reason);
+    const alarm = this.#ends.alarm();
+    if (alarm !== null) logger.error({ position: journal.settledPosition() }, alarm);
+    if (running.startedMs === null) return;
     this.#restarts.ended(running.startedMs);
+    if (this.#ends.narrowed) this.#restarts.progressed();
     logger.error({ writerPid: running.child.pid }, reason);
     this.#again(reason);
   }
@@ -248,6 +263,7 @@ export class WriterProcess {
     } finally {
       this.#settling.delete(settled);
     }
+    this.#ends.settled(journal.settledPosition());
     return journal.state();
   }
 
@@ -269,6 +285,12 @@ export class WriterProcess {
         }, LIMITS.writerTellMs).unref();
       });
   }
+}
+
+/** Alarms as one text; null where there is none. */
+function joined(...alarms: (string | null)[]): string | null {
+  const given = alarms.filter((alarm) => alarm !== null);
+  return given.length === 0 ? null : given.join('; ');
 }
 
 /** How a process ended, in words, when all that it sent has been read. */

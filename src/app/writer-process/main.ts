@@ -69,7 +69,7 @@ class WriterProgram {
   }
 
   /** Journal and registry are there before it waits for anything, so that no news of them is missed. */
-  async #start({ settings, dir, epoch, state, schemas, time }: WriterSetup): Promise<void> {
+  async #start({ settings, dir, epoch, state, schemas, time, suspects }: WriterSetup): Promise<void> {
     const server = this.#server;
     if (server === null) throw new MillraceError('internal', 'started before it runs');
     const journal = new JournalFollower({
@@ -92,6 +92,8 @@ class WriterProgram {
       ...common,
       ages,
       holes: Holes.open(join(dir, 'holes.json')),
+      suspects,
+      onAttempt: (attempt) => server.attempt(attempt),
       onWrite: (ms) => void server.wrote.asEvent(ms).catch(ignore),
       onFailure: (kind) => void server.failed.asEvent(kind).catch(ignore),
       onRetry: () => void server.retried.asEvent().catch(ignore),
