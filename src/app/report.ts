@@ -85,6 +85,7 @@ export class Report {
       journal: () => journal.stats(),
       frames: () => sumFrames([ingest.frames, processes.frames]),
       connections: () => this.#connections(),
+      tails: () => this.#parts.tail.stats(),
       devicesByProcess: () => devicesByProcess(ingest.connections, processes),
       storeUp: () => writer.storeState().state === 'up',
       writer: () => writer.status(),

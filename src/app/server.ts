@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createApi } from '../api/index.ts';
 import { LIMITS, MillraceError, messageOf, steadyClock, systemClock } from '../core/index.ts';
 import { isLoopback, SETTINGS, type Settings } from '../config/index.ts';
-import { DeviceDirectory, IngestHub, Replayer } from '../ingest/index.ts';
+import { DeviceDirectory, DeviceLog, IngestHub, Replayer } from '../ingest/index.ts';
 import { SettledTimes, openLocalJournal } from '../journal/index.ts';
 import { NetServer } from '../net/index.ts';
 import { loadSchemaFolder, openRegistry } from '../registry/index.ts';
@@ -75,6 +75,7 @@ async function startIn(parts: Parts, { settings, logger, version, pageDir }: Ser
   const acks = new AckLatency();
   const authorize = authorizer(settings);
   const onError = (error: unknown): void => logger.error({ err: error }, messageOf(error));
+  const log = new DeviceLog(logger);
   const onAck = (ms: number): void => {
     acks.add(ms);
     metrics.ackSeconds.observe(ms / 1000);
@@ -174,6 +175,7 @@ async function startIn(parts: Parts, { settings, logger, version, pageDir }: Ser
         maxTimeAheadMs: settings['max-time-ahead'],
         authorize,
         onDefect: onError,
+        onEnded: (error) => log.tailEnded(error),
       }),
     announce: (it) => it.goaway(STOPPING),
     drain: (it) => it.close(),
@@ -189,11 +191,23 @@ async function startIn(parts: Parts, { settings, logger, version, pageDir }: Ser
     name: 'devices',
     start: () => {
       const held = new DeviceDirectory(journal, settings['max-connections']);
-      const common = { journal, directory: held, registry, clock, logger, onAck, onError };
+      const common = { journal, directory: held, registry, clock, onAck, onError };
       return {
         directory: held,
-        ingest: new IngestHub({ ...common, guard: time.clock, limits: sessionLimits(settings), authorize }),
-        processes: new IngestProcesses({ ...common, time: time.clock, settings, random: Math.random }),
+        ingest: new IngestHub({
+          ...common,
+          log,
+          guard: time.clock,
+          limits: sessionLimits(settings),
+          authorize,
+        }),
+        processes: new IngestProcesses({
+          ...common,
+          logger,
+          time: time.clock,
+          settings,
+          random: Math.random,
+        }),
       };
     },
     drain: (it) => Promise.all([it.ingest.drain(STOPPING), it.processes.drain(STOPPING)]),

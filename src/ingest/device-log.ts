@@ -3,11 +3,12 @@ import { LIMITS, type ErrorCode, type MillraceError, type Transport } from '../c
 import type { Logger } from '../telemetry/index.ts';
 import { Repeats } from './repeats.ts';
 
-/** What can happen to a device again and again, in the words of the log. */
+/** What can happen to clients again and again, in the words of the log. */
 const EVENTS = {
   frame: { first: 'a frame was refused', more: 'more frames were refused' },
   connection: { first: 'a device connection was ended', more: 'more device connections were ended' },
   upgrade: { first: 'a device was turned away', more: 'more devices were turned away' },
+  tail: { first: 'a tail was ended', more: 'more tails were ended' },
 } as const;
 type Event = keyof typeof EVENTS;
 
@@ -15,7 +16,7 @@ type Event = keyof typeof EVENTS;
 const PLANNED: ReadonlySet<ErrorCode> = new Set(['draining']);
 
 /**
- * Tells the operator what becomes of devices and their frames. The first event of each device and code is a line of its
+ * Tells the operator what becomes of devices and their frames, and of tails that the server ends. The first event of each device and code is a line of its
  * own, and those that follow within a minute are one line with their number, so that a device that sends nothing but
  * rubbish fills no log.
  */
@@ -25,6 +26,8 @@ export class DeviceLog {
     frame: new Repeats(LIMITS.deviceLogEntries),
     connection: new Repeats(LIMITS.deviceLogEntries),
     upgrade: new Repeats(LIMITS.deviceLogEntries),
+    // Tails have no names, so their codes alone are kept apart.
+    tail: new Repeats(LIMITS.deviceLogEntries),
   };
   #timer: NodeJS.Timeout | null = null;
 
@@ -68,13 +71,21 @@ export class DeviceLog {
     this.#logger.info({ device, code, reason: message }, EVENTS.upgrade.first);
   }
 
+  /** The server, or the way through another process, ends a tail's connection. */
+  tailEnded({ code, message }: MillraceError): void {
+    if (PLANNED.has(code)) this.#logger.debug({ code, reason: message }, EVENTS.tail.first);
+    else if (this.#isFirst('tail', '', code)) {
+      this.#logger.info({ code, reason: message }, EVENTS.tail.first);
+    }
+  }
+
   /** Tells what was counted since. By itself it does so every LIMITS.deviceLogMs. */
   tellMore(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     for (const event of Object.keys(EVENTS) as Event[]) {
       for (const { device, code, more } of this.#repeats[event].take()) {
-        this.#logger.info({ device, code, more }, EVENTS[event].more);
+        this.#logger.info({ ...(event === 'tail' ? {} : { device }), code, more }, EVENTS[event].more);
       }
       if (!this.#repeats[event].empty) this.#arm();
     }

@@ -9,10 +9,9 @@ import {
   type ClockGuard,
 } from '../core/index.ts';
 import { asMillraceError } from '../net/index.ts';
-import type { Logger } from '../telemetry/index.ts';
 import { refuseWhileClockIsWrong } from './admission.ts';
 import type { DeviceJournal } from './device-journal.ts';
-import { DeviceLog } from './device-log.ts';
+import type { DeviceLog } from './device-log.ts';
 import type { Directory } from './directory.ts';
 import { FrameCounts, type FrameStats } from './frame-counts.ts';
 import type { UpgradeAccepted, UpgradeRequest, WebSocketRoute } from '../net/index.ts';
@@ -30,7 +29,7 @@ export interface IngestHubOptions {
   authorize(request: UpgradeRequest): void;
   clock: Clock;
   guard: ClockGuard;
-  logger: Pick<Logger, 'info' | 'debug'>;
+  log: DeviceLog;
   onAck(ms: number): void;
   onError(error: unknown): void;
 }
@@ -50,7 +49,7 @@ export class IngestHub {
   constructor(options: IngestHubOptions) {
     this.#options = options;
     const { journal, registry, limits, clock, guard } = options;
-    this.#log = new DeviceLog(options.logger);
+    this.#log = options.log;
     this.#context = {
       journal,
       registry,
@@ -135,6 +134,7 @@ export class IngestHub {
       if (numbers !== null) session.welcome(numbers);
     } catch (error) {
       const known = error instanceof MillraceError;
+      if (!known) this.#options.onError(error);
       session.close(known ? error : new MillraceError('journal_failed', messageOf(error), { cause: error }));
     }
   }

@@ -142,6 +142,6 @@ export class Intake {
   /** Takes nothing more; resolves when what was taken is on disk, or will not be. */
   async drain(): Promise<void> {
     this.#draining = true;
-    await this.#options.journal.flush().catch(() => undefined);
+    await this.#options.journal.flush().catch((error: unknown) => this.#options.onError(error));
   }
 }

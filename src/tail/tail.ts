@@ -1,4 +1,4 @@
-import { LIMITS, systemClock, type Clock } from '../core/index.ts';
+import { LIMITS, systemClock, type Clock, type MillraceError } from '../core/index.ts';
 import type { Journal, SettledTimes } from '../journal/index.ts';
 import type { UpgradeRequest, WebSocketRoute } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
@@ -18,6 +18,8 @@ export interface TailParts {
   maxTimeAheadMs?: number;
   /** Hears of defects: errors without a stable code, and journaled frames that cannot be decoded. */
   onDefect?: (error: unknown) => void;
+  /** Hears of each connection that the server ends, and why. */
+  onEnded?: (error: MillraceError) => void;
   /** Throws a MillraceError that refuses a connection before the upgrade; allows all when left out. */
   authorize?: (request: UpgradeRequest) => void | Promise<void>;
   limits?: Partial<TailLimits>;
@@ -54,7 +56,13 @@ export function createTail(parts: TailParts): Tail {
   const onDefect = parts.onDefect ?? (() => undefined);
   const hub = new TailHub({ journal, registry, store, clock, limits, maxTimeAheadMs, times, onDefect });
   const authorize = parts.authorize ?? (() => undefined);
-  const edge = new WebSocketTail({ hub, limits, clock, authorize });
+  const edge = new WebSocketTail({
+    hub,
+    limits,
+    clock,
+    authorize,
+    onEnded: parts.onEnded ?? (() => undefined),
+  });
   return {
     route: edge.route,
     goaway: (reason) => edge.goaway(reason),

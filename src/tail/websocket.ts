@@ -35,6 +35,8 @@ export interface WebSocketTailOptions {
   clock: Clock;
   /** Throws a MillraceError that refuses the connection before the upgrade. */
   authorize: (request: UpgradeRequest) => void | Promise<void>;
+  /** Hears of each connection that the server ends, and why. */
+  onEnded: (error: MillraceError) => void;
 }
 
 /** `GET /v1/tail` as a WebSocket: the connections, and the route that makes them. */
@@ -101,6 +103,7 @@ class TailConnection implements SocketHandler, TailSink {
   readonly #limits: TailLimits;
   readonly #clock: Clock;
   readonly #onClosed: () => void;
+  readonly #onEnded: WebSocketTailOptions['onEnded'];
   /** By the JSON text of the id: 1 and "1" are two. */
   readonly #subscriptions = new Map<string, Subscription>();
 
@@ -111,6 +114,7 @@ class TailConnection implements SocketHandler, TailSink {
     this.#limits = options.limits;
     this.#clock = options.clock;
     this.#onClosed = onClosed;
+    this.#onEnded = options.onEnded;
   }
 
   greet(query: string): void {
@@ -180,7 +184,9 @@ class TailConnection implements SocketHandler, TailSink {
   }
 
   end(code: 'protocol_error' | 'slow_consumer' | 'draining', reason: string): void {
-    const { close = 1011 } = new MillraceError(code, reason).row;
+    const error = new MillraceError(code, reason);
+    if (this.#socket.open) this.#onEnded(error);
+    const { close = 1011 } = error.row;
     this.#socket.end(close, reason);
   }
 

@@ -15,6 +15,8 @@ export interface MetricSources {
     lettersDropped: number;
   };
   connections(): { devices: number; tails: number };
+  /** Since the start. */
+  tails(): { rows: number; messages: number; gaps: number; lags: number };
   /** Device connections of each process that takes some, by its name. */
   devicesByProcess(): Readonly<Record<string, number>>;
   storeUp(): boolean;
@@ -166,6 +168,14 @@ export class Metrics {
       },
     });
     gauge('millrace_tail_connections', 'Tails connected', () => sources.connections().tails);
+    counter('millrace_tail_rows_total', 'Rows sent to tails', () => sources.tails().rows);
+    counter('millrace_tail_messages_total', 'Messages sent to tails', () => sources.tails().messages);
+    counter('millrace_tail_gaps_total', 'Gaps that tails were told of', () => sources.tails().gaps);
+    counter(
+      'millrace_tail_lags_total',
+      'Times that a tail fell behind because it is read too slowly',
+      () => sources.tails().lags,
+    );
     gauge('millrace_journal_oldest_pending_seconds', 'Age of the oldest frame not in the store yet', () => {
       return (sources.writer().oldestPendingAgeMs ?? 0) / 1000;
     });

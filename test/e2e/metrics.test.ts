@@ -33,6 +33,10 @@ test('metrics tell the ledger by transport, the journalâ€™s state and the storeâ
     'millrace_journal_state{state="open"} 1',
     'millrace_journal_state{state="failed"} 0',
     'millrace_store_circuit{state="closed"} 1',
+    'millrace_frames_rejected_total{code="frame_framing"} 1',
+    'millrace_frames_rejected_total{code="schema_unknown"} 0',
+    'millrace_tail_gaps_total 0',
+    'millrace_tail_lags_total 0',
   ]) {
     expect(samples).toContain(line);
   }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { WebSocket } from 'ws';
 import { DeviceSocket } from '../fixtures/device-socket.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
 import { runMillrace, startServer, type ServerProcess } from '../fixtures/server.ts';
@@ -11,6 +13,7 @@ interface Line {
   device?: string;
   code?: string;
   seq?: number;
+  reason?: string;
 }
 
 const LIMIT = 4_096;
@@ -113,5 +116,11 @@ describe.each([1, 2])('what an operator sees of refusals with %d processes', (pr
     talker.socket.send('hello?');
     expect(await talker.closed()).toBe(4510);
     expect(await told('protocol_error')).toMatchObject([{ level: 30, device: 'talker' }]);
+    const tail = new WebSocket(`${server.wsUrl}/v1/tail`);
+    tail.on('open', () => tail.send('hello?'));
+    await once(tail, 'close');
+    expect((await told('protocol_error')).filter(({ msg }) => msg === 'a tail was ended')).toMatchObject([
+      { level: 30, reason: 'the message is not JSON' },
+    ]);
   });
 });

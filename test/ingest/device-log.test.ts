@@ -23,7 +23,7 @@ beforeEach(async () => {
   journal = await openLocalJournal({ dir: `${folder.path}/journal` });
   const log = recordedLog();
   lines = log.lines;
-  hub = openHub(journal, registry, 2, log.logger);
+  hub = openHub(journal, registry, 2, new DeviceLog(log.logger));
 });
 afterEach(async () => {
   await journal.close();
@@ -80,7 +80,7 @@ test('a connection that the server ends is told with device, code and reason, an
     expect(connection.wire.endedBecause).toMatch(/^[a-z]+ .* [a-z]+/);
     const log = recordedLog();
     lines = log.lines;
-    hub = openHub(journal, registry, 2, log.logger);
+    hub = openHub(journal, registry, 2, new DeviceLog(log.logger));
   }
 });
 

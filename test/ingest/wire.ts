@@ -1,5 +1,5 @@
 import { systemClock } from '../../src/core/index.ts';
-import { DeviceDirectory, IngestHub, type IngestHubOptions } from '../../src/ingest/index.ts';
+import { DeviceDirectory, DeviceLog, IngestHub } from '../../src/ingest/index.ts';
 import type { Journal } from '../../src/journal/index.ts';
 import type { SendOutcome, Socket, SocketHandler } from '../../src/net/index.ts';
 import type { Registry } from '../../src/registry/index.ts';
@@ -43,7 +43,7 @@ export function openHub(
   journal: Journal,
   registry: Registry,
   maxConnections = 10,
-  logger: IngestHubOptions['logger'] = recordedLog().logger,
+  log = new DeviceLog(recordedLog().logger),
 ): IngestHub {
   return new IngestHub({
     journal,
@@ -53,7 +53,7 @@ export function openHub(
     authorize: () => {},
     clock: systemClock,
     guard: { earliestMs: 0 },
-    logger,
+    log,
     onAck: () => {},
     onError: () => {},
   });

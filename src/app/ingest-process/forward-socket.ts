@@ -22,12 +22,15 @@ interface ForwardedRoute extends Omit<WebSocketRoute, 'upgrade'> {
 export class ForwardedSockets {
   readonly route: WebSocketRoute;
   readonly #open = new Set<Forwarded>();
+  readonly #onEnded: (error: MillraceError) => void;
 
   constructor(
     port: number,
     { subprotocol, ...route }: ForwardedRoute,
     authorize: (request: UpgradeRequest) => void,
+    onEnded: (error: MillraceError) => void,
   ) {
+    this.#onEnded = onEnded;
     this.route = {
       ...route,
       // Waits for nothing, so that the upgrade happens while the request is read: see Responder.release.
@@ -47,7 +50,10 @@ export class ForwardedSockets {
   }
 
   #start(socket: Socket, upstream: WebSocket): SocketHandler {
-    const forwarded = new Forwarded(socket, upstream, () => this.#open.delete(forwarded));
+    const forwarded = new Forwarded(socket, upstream, {
+      onClosed: () => this.#open.delete(forwarded),
+      onEnded: this.#onEnded,
+    });
     this.#open.add(forwarded);
     return forwarded;
   }
@@ -70,19 +76,25 @@ function dial(
   });
 }
 
+interface ForwardedListener {
+  onClosed(): void;
+  /** The socket is ended here, and not by one of its two ends. */
+  onEnded(error: MillraceError): void;
+}
+
 /** One WebSocket and its other half: what comes on the one goes out on the other, as fast as it is read there. */
 class Forwarded implements SocketHandler {
   readonly #socket: Socket;
   readonly #upstream: WebSocket;
-  readonly #onClosed: () => void;
+  readonly #told: ForwardedListener;
   /** What came before the other half was open. */
   #early: { bytes: Buffer; binary: boolean }[] | null = [];
   #earlyBytes = 0;
 
-  constructor(socket: Socket, upstream: WebSocket, onClosed: () => void) {
+  constructor(socket: Socket, upstream: WebSocket, told: ForwardedListener) {
     this.#socket = socket;
     this.#upstream = upstream;
-    this.#onClosed = onClosed;
+    this.#told = told;
     upstream.on('open', () => this.#opened());
     upstream.on('message', (data: Buffer) => this.#pass(data));
     upstream.on('close', (code, reason) => {
@@ -113,7 +125,7 @@ class Forwarded implements SocketHandler {
   }
 
   closed(code: number): void {
-    this.#onClosed();
+    this.#told.onClosed();
     this.#upstream.removeAllListeners('close');
     // A paused one would not see the end of the handshake.
     this.#resume();
@@ -142,7 +154,10 @@ class Forwarded implements SocketHandler {
     } else if (this.#socket.bufferedBytes() > LIMITS.forwardedSocketBytes) this.#upstream.pause();
   }
 
-  #end({ row, message }: MillraceError): void {
+  #end(error: MillraceError): void {
+    // What comes after the close is no news.
+    if (this.#socket.open) this.#told.onEnded(error);
+    const { row, message } = error;
     this.#socket.end(row.close ?? (row.retry ? COME_BACK : UNEXPECTED), message);
   }
 }

@@ -4,7 +4,7 @@
  */
 import { Socket } from 'node:net';
 import { AgeClock, MillraceError, messageOf, steadyClock, systemClock } from '../../core/index.ts';
-import { IngestHub } from '../../ingest/index.ts';
+import { DeviceLog, IngestHub } from '../../ingest/index.ts';
 import { NetServer } from '../../net/index.ts';
 import { RegistryCopy } from '../../registry/index.ts';
 import { goawayMessage, TAIL_ROUTE } from '../../tail/index.ts';
@@ -73,6 +73,7 @@ class IngestProgram {
   async #start({ settings, port, serverPort, epoch, condition, time, schemas }: IngestSetup): Promise<void> {
     const logger = createLogger(settings['log-level']);
     const onError = (error: unknown): void => logger.error({ err: error }, messageOf(error));
+    const log = new DeviceLog(logger);
     const authorize = authorizer(settings);
     const upstream = new Upstream(this.#link, this.#server, epoch, condition);
     const registry = new RegistryCopy(schemas, timeBounds(settings));
@@ -84,11 +85,11 @@ class IngestProgram {
       authorize,
       clock: systemClock,
       guard: new AgeClock(systemClock, steadyClock, time, settings['max-time-ahead']),
-      logger,
+      log,
       onAck: (ms) => upstream.acknowledged(ms),
       onError,
     });
-    const tails = new ForwardedSockets(serverPort, TAIL_ROUTE, authorize);
+    const tails = new ForwardedSockets(serverPort, TAIL_ROUTE, authorize, (error) => log.tailEnded(error));
     const net = new NetServer(onError);
     net.websocket(hub.route);
     net.websocket(tails.route);

@@ -12,6 +12,8 @@ import { until } from '../../fixtures/until.ts';
 let back: { net: NetServer; port: number };
 let front: { net: NetServer; port: number };
 let errors: unknown[];
+/** Codes of the connections that were ended on the way. */
+let ended: string[];
 let answer: (exchange: HttpExchange) => Promise<HttpAnswer>;
 /** Why the server refuses a WebSocket. */
 let refusal: MillraceError | null;
@@ -20,6 +22,7 @@ const ROUTE = { path: '/tail', maxMessageBytes: 65_536, maxBackpressureBytes: 10
 
 beforeEach(async () => {
   errors = [];
+  ended = [];
   refusal = null;
   back = await listen((net) => {
     net.http((exchange) => answer(exchange));
@@ -39,7 +42,14 @@ beforeEach(async () => {
   });
   front = await listen((net) => {
     net.http(forwardTo(back.port));
-    net.websocket(new ForwardedSockets(back.port, { ...ROUTE, subprotocol: 'chosen' }, () => {}).route);
+    net.websocket(
+      new ForwardedSockets(
+        back.port,
+        { ...ROUTE, subprotocol: 'chosen' },
+        () => {},
+        ({ code }) => ended.push(code),
+      ).route,
+    );
   });
 });
 afterEach(() => {
@@ -172,6 +182,7 @@ describe('a WebSocket that is passed on', () => {
     const socket = new WebSocket(`ws://127.0.0.1:${front.port}/tail`);
     const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
     expect([code, reason.toString()]).toEqual([1012, 'no room']);
+    expect(ended).toEqual(['too_many_connections']);
     expect(errors).toEqual([]);
   });
 
