@@ -3,6 +3,7 @@ import {
   MillraceError,
   Places,
   selectColumns,
+  steadyClock,
   type Clock,
   type Measurement,
   type SelectedColumns,
@@ -233,7 +234,7 @@ export class TailHub implements SubscriptionHost {
   }
 
   #tick(): void {
-    const nowMs = this.clock.nowMs();
+    const nowMs = steadyClock.nowMs();
     for (const subscription of this.#subscriptions.keys()) subscription.tick(nowMs);
   }
 }

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Clock, Cursor, MillraceError, SelectedColumns } from '../core/index.ts';
+import { steadyClock, type Cursor, type MillraceError, type SelectedColumns } from '../core/index.ts';
 import * as messages from './messages.ts';
 import type { SubscriptionId } from './request.ts';
 
@@ -31,7 +31,6 @@ export interface OutgoingRows {
 export class Outlet {
   readonly #id: SubscriptionId;
   readonly #sink: TailSink;
-  readonly #clock: Clock;
   readonly #counts: TailCounts;
   #announced: readonly string[] = [];
   #n = 0;
@@ -39,12 +38,11 @@ export class Outlet {
   #waiter: (() => void) | null = null;
   #closed = false;
 
-  constructor(id: SubscriptionId, sink: TailSink, clock: Clock, counts: TailCounts) {
+  constructor(id: SubscriptionId, sink: TailSink, counts: TailCounts) {
     this.#id = id;
     this.#sink = sink;
-    this.#clock = clock;
     this.#counts = counts;
-    this.#lastSentMs = clock.nowMs();
+    this.#lastSentMs = steadyClock.nowMs();
   }
 
   get lagging(): boolean {
@@ -128,7 +126,7 @@ export class Outlet {
 
   #send(message: messages.TailMessage): void {
     if (this.#closed) return;
-    this.#lastSentMs = this.#clock.nowMs();
+    this.#lastSentMs = steadyClock.nowMs();
     this.#counts.messages += 1;
     this.#sink.send(message);
   }

@@ -83,7 +83,7 @@ export class Subscription implements LiveMember {
     this.group = group;
     this.id = request.id;
     this.#baseUrl = sink.baseUrl;
-    this.#out = new Outlet(request.id, sink, host.clock, host.counts);
+    this.#out = new Outlet(request.id, sink, host.counts);
     this.#mode = request.mode;
     this.#joinedAt = host.journal.head();
     this.#position = host.journal.settledPosition();

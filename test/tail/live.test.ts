@@ -160,4 +160,15 @@ describe('a live tail', () => {
     const progress = client.of('progress').at(-1);
     expect(progress?.cursor).not.toBe(live.cursor);
   });
+
+  test('tells its position as often when the clock was put back', async () => {
+    const bench = await openBench();
+    let offMs = 0;
+    const clock = { nowMs: () => Date.now() + offMs };
+    const { connect } = await serveTail(bench, { clock, limits: { progressMs: 50 } });
+    const client = connect('?measurement=climate&device=nobody');
+    await client.expect('live');
+    offMs = -3_600_000;
+    await client.expect('progress', '0', 3);
+  });
 });

@@ -1,5 +1,5 @@
 import type { Settings } from '../../config/index.ts';
-import { LIMITS, type AgeClock, type Clock } from '../../core/index.ts';
+import { LIMITS, type AgeClock } from '../../core/index.ts';
 import { FrameCounts, type FrameStats } from '../../ingest/index.ts';
 import type { Registry } from '../../registry/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
@@ -11,7 +11,6 @@ import type { ServedIngestOptions } from './served-ingest.ts';
 export interface IngestProcessesOptions extends Omit<ServedIngestOptions, 'onFrame'> {
   settings: Settings;
   registry: Registry;
-  clock: Clock;
   time: AgeClock;
   random: () => number;
   logger: Logger;
@@ -140,10 +139,10 @@ export class IngestProcesses {
   }
 
   #newPlace({ shared, own }: Ports): IngestProcess {
-    const { settings, registry, journal, clock, time, random } = this.#options;
+    const { settings, registry, journal, time, random } = this.#options;
     return new IngestProcess({
       ...this.#options,
-      restarts: new RestartDelay(clock, random),
+      restarts: new RestartDelay(random),
       onFrame: (refused) => this.#frames.add(refused),
       setup: () => ({
         settings,

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BirpcReturn } from 'birpc';
-import { LIMITS, MillraceError, messageOf, type Clock } from '../../core/index.ts';
+import { LIMITS, MillraceError, messageOf, steadyClock } from '../../core/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { connect } from '../process-calls.ts';
 import type { RestartDelay } from '../restart-delay.ts';
@@ -22,7 +22,6 @@ export interface IngestProcessOptions extends ServedIngestOptions {
   /** What a process that starts now has to know. */
   setup: () => IngestSetup;
   restarts: RestartDelay;
-  clock: Clock;
   logger: Logger;
 }
 
@@ -163,8 +162,8 @@ export class IngestProcess {
 
   /** Resolves when the process has ended, and its calls are answered. */
   async #watch(running: RunningIngest): Promise<void> {
-    const { clock, logger, restarts } = this.#options;
-    const startedMs = clock.nowMs();
+    const { logger, restarts } = this.#options;
+    const startedMs = steadyClock.nowMs();
     const how = await running.ended;
     const reason = `the ingest process ended with ${how}`;
     const wasReady = this.#ready;

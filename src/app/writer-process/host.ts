@@ -1,6 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { LIMITS, MillraceError, messageOf, type AgeClock, type Clock } from '../../core/index.ts';
+import {
+  LIMITS,
+  MillraceError,
+  messageOf,
+  steadyClock,
+  type AgeClock,
+  type Clock,
+} from '../../core/index.ts';
 import type { Settings } from '../../config/index.ts';
 import type { JournalState, LocalJournal, Settlement } from '../../journal/index.ts';
 import type { Registry } from '../../registry/index.ts';
@@ -40,11 +47,11 @@ interface RunningWriter {
   child: ChildProcess;
   calls: RemoteWriter;
   report: WriterReport | null;
-  /** When its writer ran; null before. */
+  /** When its writer ran, on the steady clock; null before. */
   startedMs: number | null;
 }
 
-/** Why none runs, and since and until when. */
+/** Why none runs; since when, and until when on the steady clock. */
 interface Down {
   reason: string;
   sinceMs: number;
@@ -82,7 +89,7 @@ export class WriterProcess {
   private constructor(options: WriterProcessOptions) {
     const { settings, journal, registry, clock } = options;
     this.#options = options;
-    this.#restarts = new RestartDelay(clock, options.random);
+    this.#restarts = new RestartDelay(options.random);
     this.#down = { reason: 'the store is being opened', sinceMs: clock.nowMs(), retryAtMs: null };
     this.store = new RemoteStore(settings.store, () => this.#calls());
     this.#stops = [
@@ -116,7 +123,7 @@ export class WriterProcess {
       return { ...report, ...backlog, endedInARow, alarm: joined(report.alarm, ends) };
     }
     const { reason, sinceMs, retryAtMs } = this.#down;
-    const retryInMs = retryAtMs === null ? null : Math.max(0, Math.round(retryAtMs - clock.nowMs()));
+    const retryInMs = retryAtMs === null ? null : Math.max(0, Math.round(retryAtMs - steadyClock.nowMs()));
     const alarm = joined(this.#told.alarm, ends);
     const state = { state: 'failed', circuit: 'open', reason, retryInMs, sinceMs } as const;
     return { ...state, ...backlog, ...this.#told, endedInARow, alarm };
@@ -204,7 +211,7 @@ export class WriterProcess {
       await ended;
       throw error;
     }
-    running.startedMs = this.#options.clock.nowMs();
+    running.startedMs = steadyClock.nowMs();
     logger.info({ writerPid: child.pid }, 'the writer process runs');
     // Told of commits only since it runs.
     this.#tell();
@@ -242,8 +249,7 @@ export class WriterProcess {
   #again(reason: string): void {
     const { clock, logger } = this.#options;
     const waitMs = this.#restarts.nextMs();
-    const nowMs = clock.nowMs();
-    this.#down = { reason, sinceMs: nowMs, retryAtMs: nowMs + waitMs };
+    this.#down = { reason, sinceMs: clock.nowMs(), retryAtMs: steadyClock.nowMs() + waitMs };
     this.#timer = setTimeout(() => {
       this.#launch().catch((error: unknown) => {
         if (this.#stopping) return;
