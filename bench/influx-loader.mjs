@@ -1,8 +1,8 @@
 /** A bare loader: posts lines that were made beforehand to InfluxDB, and does nothing else. */
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { BODY_BYTES, BodyPool } from '../dist/src/store/influx/body.js';
-import { Encoder } from '../dist/src/store/influx/encoder.js';
+import { BODY_BYTES, BodyPool } from '../dist/src/store/influx/write/body.js';
+import { Encoder } from '../dist/src/store/influx/write/encoder.js';
 
 /** Points of a body, and connections. */
 export const LOADER = { points: 5_000, connections: 2 };

@@ -22,6 +22,15 @@ const RANKS: Record<string, number> = {
 };
 /** Folders that run elsewhere: the client library imports nothing, the page only the client. */
 const APART: Record<string, readonly string[]> = { client: [], dashboard: ['client'] };
+/**
+ * The order inside a folder, lowest first: an entry imports from those of earlier steps and from itself. A name that ends
+ * in .ts is a file; '.' stands for the folder's other files.
+ */
+const INNER_ORDER: Record<string, readonly (readonly string[])[]> = {
+  store: [['.'], ['shared'], ['duckdb', 'influx'], ['index.ts']],
+  'store/duckdb': [['file'], ['write', 'read'], ['.']],
+  'store/influx': [['transport'], ['write', 'read'], ['.']],
+};
 const ROOT = process.cwd();
 const SRC = join(ROOT, 'src');
 
@@ -67,6 +76,31 @@ describe('folders of src', () => {
           wrong.push(`${relative(ROOT, file)} → ${relative(ROOT, target)}`);
       }
     }
+    expect(wrong).toEqual([]);
+  });
+
+  test.each(Object.entries(INNER_ORDER))('%s: its parts import only from lower ones', (folder, steps) => {
+    const dir = join(SRC, folder);
+    const entries = readdirSync(dir, { withFileTypes: true });
+    const named = steps.flat();
+    const isNamed = (name: string): boolean => named.includes(name);
+    expect(named.filter((name) => name !== '.' && !entries.some((entry) => entry.name === name))).toEqual([]);
+    expect(entries.filter((entry) => entry.isDirectory() && !isNamed(entry.name))).toEqual([]);
+    const partOf = (file: string): string => {
+      const [first = '.'] = relative(dir, file).split('/');
+      return isNamed(first) ? first : '.';
+    };
+    const stepOf = (part: string): number => steps.findIndex((step) => step.includes(part));
+    const inside = files.filter((file) => file.startsWith(`${dir}/`));
+    const wrong = inside.flatMap((file) =>
+      importsOf(file)
+        .filter((target) => target.startsWith(`${dir}/`))
+        .filter((target) => {
+          const [from, to] = [partOf(file), partOf(target)];
+          return from !== to && stepOf(to) >= stepOf(from);
+        })
+        .map((target) => `${relative(ROOT, file)} → ${relative(ROOT, target)}`),
+    );
     expect(wrong).toEqual([]);
   });
 

@@ -14,7 +14,7 @@ const DEADLY = 'deadly';
 const BEGIN = "await connection.run('BEGIN TRANSACTION');";
 const holdsDeadly = `batches.some(({ device, rows }) => device.slice(0, rows).includes('${DEADLY}'))`;
 const DIES: Patch = {
-  in: 'store/duckdb/transaction.js',
+  in: 'store/duckdb/write/transaction.js',
   find: BEGIN,
   replace: `if (${holdsDeadly}) process.kill(process.pid, 'SIGKILL'); ${BEGIN}`,
 };

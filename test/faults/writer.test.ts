@@ -49,7 +49,7 @@ function hangOnce(marker: string): Patch {
   const fs = "process.getBuiltinModule('node:fs')";
   const hang = `new Promise(() => ${fs}.writeFileSync('${marker}', ''))`;
   return {
-    in: 'store/duckdb/transaction.js',
+    in: 'store/duckdb/write/transaction.js',
     find: commit,
     replace: `(${fs}.existsSync('${marker}') ? ${commit} : ${hang})`,
   };

@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { Slice, type ColumnBatch } from '../../src/core/index.ts';
-import { LatePoints } from '../../src/store/duckdb/late.ts';
-import { SeenDevices } from '../../src/store/duckdb/seen.ts';
-import { SeriesIndex, seriesKey } from '../../src/store/duckdb/series.ts';
-import { sortRows } from '../../src/store/duckdb/sort-rows.ts';
-import type { Table, TableColumn } from '../../src/store/duckdb/tables.ts';
-import { planOf } from '../../src/store/influx/plan.ts';
-import { seriesOf } from '../../src/store/influx/series.ts';
+import { LatePoints } from '../../src/store/duckdb/write/late.ts';
+import { SeenDevices } from '../../src/store/duckdb/write/seen.ts';
+import { SeriesIndex, seriesKey } from '../../src/store/duckdb/file/series.ts';
+import { sortRows } from '../../src/store/duckdb/write/sort-rows.ts';
+import type { Table, TableColumn } from '../../src/store/duckdb/file/tables.ts';
+import { planOf } from '../../src/store/influx/write/plan.ts';
+import { seriesOf } from '../../src/store/influx/write/series.ts';
 import { BASE_NS, batchOf, shape, type Point } from './points.ts';
 
 const ROOMS = shape('rooms', { x: 'float' }, ['room', 'side']);

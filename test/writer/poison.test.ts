@@ -2,7 +2,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { MillraceError } from '../../src/core/index.ts';
-import { isOfTheStore } from '../../src/store/duckdb/failure.ts';
+import { isOfTheStore } from '../../src/store/duckdb/file/failure.ts';
 import { Isolation } from '../../src/writer/isolation.ts';
 import { until } from '../fixtures/until.ts';
 import { Bench } from './harness.ts';

@@ -1,13 +1,13 @@
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 import { LIMITS, MillraceError, messageOf } from '../../core/index.ts';
 import type { StorePosition } from '../store.ts';
-import { ChunkFiller } from './chunk-filler.ts';
-import { prepare } from './format.ts';
-import { readPosition } from './position.ts';
-import { DatabaseFiles } from './database-files.ts';
-import { SnapshotReader } from './snapshot.ts';
-import { CATALOG, OWN } from './sql.ts';
-import { Tables } from './tables.ts';
+import { ChunkFiller } from './write/chunk-filler.ts';
+import { prepare } from './file/format.ts';
+import { readPosition } from './write/position.ts';
+import { DatabaseFiles } from './file/database-files.ts';
+import { SnapshotReader } from './read/snapshot.ts';
+import { CATALOG, OWN } from './file/sql.ts';
+import { Tables } from './file/tables.ts';
 
 export interface DatabaseOptions {
   /** Memory that DuckDB may use for queries and its cache, in MB; more spills to disk. */

@@ -12,17 +12,17 @@ import type {
   StorePosition,
   StoreState,
 } from '../store.ts';
-import { aggregateColumns } from '../aggregate-columns.ts';
-import { aggregateSql } from './aggregate.ts';
+import { aggregateColumns } from '../shared/aggregate-columns.ts';
+import { aggregateSql } from './read/aggregate.ts';
 import type { Database } from './database.ts';
-import { deviceSql, devicesSql, storedDevice } from './devices.ts';
-import { isOfTheStore } from './failure.ts';
-import { latestSql } from './latest.ts';
-import { withRefused } from './position.ts';
-import { rowsSql } from './select.ts';
-import { OWN, type Statement } from './sql.ts';
-import type { Table } from './tables.ts';
-import { writeTransaction } from './transaction.ts';
+import { deviceSql, devicesSql, storedDevice } from './read/devices.ts';
+import { isOfTheStore } from './file/failure.ts';
+import { latestSql } from './read/latest.ts';
+import { withRefused } from './write/position.ts';
+import { rowsSql } from './read/select.ts';
+import { OWN, type Statement } from './file/sql.ts';
+import type { Table } from './file/tables.ts';
+import { writeTransaction } from './write/transaction.ts';
 
 /**
  * The embedded store: one writing connection, used in turn, and one connection per read. After a failure that leaves

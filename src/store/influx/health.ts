@@ -1,6 +1,6 @@
 import { messageOf } from '../../core/index.ts';
 import type { StoreState } from '../store.ts';
-import { InfluxUnavailable, QueryRefused } from './unavailable.ts';
+import { InfluxUnavailable, QueryRefused } from './transport/unavailable.ts';
 
 /** Waits between two probes while the server is away, in milliseconds. */
 const PROBE_FIRST_MS = 250;

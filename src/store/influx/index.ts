@@ -3,5 +3,5 @@
  * the server refuses; whatever says nothing about the points is `store_unavailable`, never a loss.
  */
 export { openInfluxStore } from './store.ts';
-export type { InfluxConnection } from './transport.ts';
-export { InfluxUnavailable } from './unavailable.ts';
+export type { InfluxConnection } from './transport/transport.ts';
+export { InfluxUnavailable } from './transport/unavailable.ts';

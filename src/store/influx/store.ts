@@ -20,19 +20,19 @@ import type {
   StoreState,
   View,
 } from '../store.ts';
-import { aggregateColumns } from '../aggregate-columns.ts';
-import { readAggregates } from './aggregate.ts';
-import { readAnswer } from './answer.ts';
-import { readDevice, readDevices } from './devices.ts';
+import { aggregateColumns } from '../shared/aggregate-columns.ts';
+import { readAggregates } from './read/aggregate.ts';
+import { readAnswer } from './transport/answer.ts';
+import { readDevice, readDevices } from './read/devices.ts';
 import { InfluxHealth } from './health.ts';
-import { BodyPool } from './body.ts';
-import { Encoder } from './encoder.ts';
-import { readLatest } from './latest.ts';
-import { InfluxReader } from './reader.ts';
-import { streamRows } from './rows.ts';
-import { InfluxTransport, type InfluxConnection } from './transport.ts';
-import { InfluxUnavailable } from './unavailable.ts';
-import { BodySender } from './sender.ts';
+import { BodyPool } from './write/body.ts';
+import { Encoder } from './write/encoder.ts';
+import { readLatest } from './read/latest.ts';
+import { InfluxReader } from './read/reader.ts';
+import { streamRows } from './read/rows.ts';
+import { InfluxTransport, type InfluxConnection } from './transport/transport.ts';
+import { InfluxUnavailable } from './transport/unavailable.ts';
+import { BodySender } from './write/sender.ts';
 
 /** A probe without an answer for this long has failed, in milliseconds. */
 const PROBE_TIMEOUT_MS = 5_000;

@@ -48,7 +48,7 @@ function after(
 const COMMIT: Place = { in: 'journal', around: 'this.#storage.commit(transaction.change)' };
 const TRIM: Place = { ...COMMIT, if: 'transaction.change.removedBlocks.length > 0' };
 const STORE_WRITE: Place = { in: 'writer', around: 'store.write(batch.columns, position)' };
-const DUCKDB_COMMIT: Place = { in: 'store/duckdb/transaction.js', around: "connection.run('COMMIT')" };
+const DUCKDB_COMMIT: Place = { in: 'store/duckdb/write/transaction.js', around: "connection.run('COMMIT')" };
 const DRAIN: Place = { when: 'draining', in: 'app', around: "ingest.drain('the server is stopping')" };
 const CLOSE: Place = { when: 'draining', in: 'app', around: 'await store.close()' };
 

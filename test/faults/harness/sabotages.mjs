@@ -61,7 +61,7 @@ export const SABOTAGES = [
     noticedBy: ['kill-points'],
     patches: [
       {
-        in: 'store/duckdb/transaction.js',
+        in: 'store/duckdb/write/transaction.js',
         find: "await connection.run('BEGIN TRANSACTION');",
         replace:
           "await connection.run('BEGIN TRANSACTION');" +

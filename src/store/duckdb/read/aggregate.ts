@@ -1,0 +1,142 @@
+import { MAX_TIME_NS, type ColumnDef } from '../../../core/index.ts';
+import { fieldOf } from '../../shared/aggregate-columns.ts';
+import type { AggregateColumn, AggregateQuery } from '../../store.ts';
+import { namedIn } from '../../shared/row-key.ts';
+import { behindSql, columnSql, DEVICE, limitSql, ROWS, TIME, whereSql } from './select.ts';
+import { Parameters, type Statement } from '../file/sql.ts';
+import type { Table } from '../file/tables.ts';
+
+/**
+ * One statement for a whole aggregate. The inner select names its columns by number: b bucket, t time,
+ * d device, k0… tags, f0… fields, p0… the value before in the bucket.
+ */
+export function aggregateSql(table: Table, query: AggregateQuery): Statement {
+  const parameters = new Parameters();
+  const { tags } = query.measurement;
+  const fields = [...new Set(query.aggregates.map(({ field }) => field))].map((name) => fieldOf(query, name));
+  const tagNames = tags.map((tag) => tag.name);
+  const group = query.group.map((name) => (name === 'device' ? 'd' : `k${tagNames.indexOf(name)}`));
+  const bucket = bucketSql(query);
+
+  const inner = [
+    `${bucket} AS b`,
+    `epoch_ns(${TIME}) AS t`,
+    `${DEVICE} AS d`,
+    ...tags.map((tag, i) => `${columnSql(table, tag)} AS k${i}`),
+    ...fields.map((field, i) => `${columnSql(table, field)} AS f${i}`),
+  ];
+  const rows = `SELECT ${inner.join(', ')} FROM ${table.sql} AS ${ROWS} WHERE ${whereSql(table, query, fields, parameters)}`;
+  const source = withPrevious(rows, query, fields, ['b', ...group], tags.length);
+
+  // what tells rows of one group and one time apart; a series has each time once
+  const wholeSeries = ['device', ...tagNames].every((name) => query.group.includes(name));
+  const rank = wholeSeries ? 't' : `row(t, d${tags.map((_, i) => `, coalesce(k${i}, '')`).join('')})`;
+  const values = query.aggregates.map((aggregate) => {
+    const index = fields.findIndex((field) => field.name === aggregate.field);
+    return functionSql(aggregate, fields[index]?.type === 'integer', index, rank);
+  });
+  const order = ['b', ...group].map(
+    (sql) => `${sql} ${query.order === 'asc' ? 'ASC NULLS FIRST' : 'DESC NULLS LAST'}`,
+  );
+  const offset = query.after !== null && query.after.key === null ? ` OFFSET ${query.after.skip}` : '';
+  return {
+    text:
+      `SELECT ${['b', ...group, ...values].join(', ')} FROM (${source})${continuedSql(query, group, parameters)} ` +
+      `GROUP BY ${['b', ...group].join(', ')} ORDER BY ${order.join(', ')}${limitSql(query.limit)}${offset}`,
+    values: parameters.values,
+  };
+}
+
+function bucketSql({ everyNs, fromNs }: AggregateQuery): string {
+  if (everyNs === null) return `${fromNs}::BIGINT`;
+  // A bucket longer than all times there are begins at the epoch, and its length has no form in 64 bits.
+  if (everyNs > MAX_TIME_NS) return '0::BIGINT';
+  return `epoch_ns(${TIME}) // ${everyNs}::BIGINT * ${everyNs}::BIGINT`;
+}
+
+/** Leaves out the groups of the first bucket that were given before. */
+function continuedSql(
+  { after, group, order }: AggregateQuery,
+  columns: readonly string[],
+  parameters: Parameters,
+): string {
+  const key = after?.key ?? null;
+  if (after === null || key === null) return '';
+  const values = group.map((name) => namedIn(key, name));
+  const behind = group.length === 0 ? 'false' : behindSql(columns, values, order, parameters);
+  return ` WHERE (b <> ${after.timeNs} OR ${behind})`;
+}
+
+/** Adds the reading before, for the fields whose increases are asked. */
+function withPrevious(
+  rows: string,
+  query: AggregateQuery,
+  fields: readonly ColumnDef[],
+  partition: readonly string[],
+  tagCount: number,
+): string {
+  const previous = fields.flatMap((field, i) =>
+    query.aggregates.some(({ field: name, fn }) => name === field.name && (fn === 'rate' || fn === 'delta'))
+      ? [`lag(f${i} IGNORE NULLS) OVER in_order AS p${i}`]
+      : [],
+  );
+  if (previous.length === 0) return rows;
+  const order = ['t', 'd', ...Array.from({ length: tagCount }, (_, i) => `k${i} NULLS FIRST`)];
+  return (
+    `SELECT *, ${previous.join(', ')} FROM (${rows}) ` +
+    `WINDOW in_order AS (PARTITION BY ${partition.join(', ')} ORDER BY ${order.join(', ')})`
+  );
+}
+
+function functionSql({ fn }: AggregateColumn, integer: boolean, index: number, rank: string): string {
+  const f = `f${index}`;
+  const p = `p${index}`;
+  // 128 bits: two 64-bit values may be further apart than 64 bits hold
+  const increase = integer ? `${f}::HUGEINT - ${p}` : `${f} - ${p}`;
+  const delta =
+    `CASE WHEN count(${f}) >= 2 THEN ` +
+    `${sumSql(`CASE WHEN ${p} IS NULL THEN NULL WHEN ${f} >= ${p} THEN ${increase} ELSE ${f} END`, integer)} END`;
+  const present = `FILTER (${f} IS NOT NULL)`;
+  switch (fn) {
+    case 'count':
+      return `count(${f})`;
+    case 'sum':
+      return sumSql(f, integer);
+    case 'min':
+      return `min(${f})`;
+    case 'max':
+      return `max(${f})`;
+    case 'mean':
+      return integer ? `avg(${f})` : `favg(${f})`;
+    case 'first':
+      return `arg_min(${f}, ${rank}) ${present}`;
+    case 'last':
+      return `arg_max(${f}, ${rank}) ${present}`;
+    case 'stddev':
+      return stddevSql(f, integer);
+    case 'median':
+      return `quantile_cont(${f}::DOUBLE, 0.5)`;
+    case 'p95':
+      return `quantile_cont(${f}::DOUBLE, 0.95)`;
+    case 'p99':
+      return `quantile_cont(${f}::DOUBLE, 0.99)`;
+    case 'delta':
+      return delta;
+    case 'rate':
+      return `(${delta})::DOUBLE / nullif(max(t) ${present} - min(t) ${present}, 0) * 1e9`;
+  }
+}
+
+/** A plain sum of doubles loses more digits the more values there are; fsum carries what each addition loses. */
+function sumSql(value: string, integer: boolean): string {
+  return integer ? `sum(${value})` : `fsum(${value})`;
+}
+
+/** DuckDB refuses a whole query when the square of one value overflows: such buckets are scaled down first. */
+function stddevSql(f: string, integer: boolean): string {
+  if (integer) return `stddev_samp(${f})`;
+  return (
+    `CASE WHEN max(abs(${f})) > 1e150 THEN stddev_samp(${f} * 1e-200) * 1e200 ` +
+    `ELSE stddev_samp(CASE WHEN abs(${f}) <= 1e150 THEN ${f} END) END`
+  );
+}

@@ -1,0 +1,108 @@
+import { selectColumns, type ColumnDef } from '../../../core/index.ts';
+import { namedIn } from '../../shared/row-key.ts';
+import type { RowKey, RowsQuery, Selection } from '../../store.ts';
+import { isTagText } from '../../shared/tag-text.ts';
+import { Parameters, SQL_TYPES, timeLiteral, type Statement } from '../file/sql.ts';
+import type { Table } from '../file/tables.ts';
+
+/** Every read names its table so: qualified columns are never mistaken for an alias of the statement. */
+export const ROWS = 'r';
+export const TIME = `${ROWS}."time"`;
+export const DEVICE = `${ROWS}."device"`;
+
+/** A measurement's column in its table; a typed NULL where the table does not have it yet. */
+export function columnSql(table: Table, def: ColumnDef): string {
+  const column = table.byName.get(def.name);
+  const type = SQL_TYPES[def.type];
+  if (column === undefined || column.role !== def.role) return `CAST(NULL AS ${type})`;
+  const sql = `${ROWS}.${column.sql}`;
+  return column.type === def.type ? sql : `TRY_CAST(${sql} AS ${type})`;
+}
+
+/**
+ * The condition of a selection. A row without any of `fields` is left out: to InfluxDB and to a tail such a
+ * row does not exist. So no row matches when there are none.
+ */
+export function whereSql(
+  table: Table,
+  selection: Pick<Selection, 'measurement' | 'devices' | 'tags'> &
+    Partial<Pick<Selection, 'fromNs' | 'toNs'>>,
+  fields: readonly ColumnDef[],
+  parameters: Parameters,
+): string {
+  const conditions: string[] = [];
+  const oneOf = (sql: string, values: readonly string[]): void => {
+    const possible = values.filter(isTagText).map((value) => parameters.add(value));
+    conditions.push(possible.length === 0 ? 'false' : `${sql} IN (${possible.join(', ')})`);
+  };
+  if (selection.fromNs !== undefined) conditions.push(`${TIME} >= ${timeLiteral(selection.fromNs)}`);
+  if (selection.toNs !== undefined) conditions.push(`${TIME} < ${timeLiteral(selection.toNs)}`);
+  if (selection.devices.length > 0) oneOf(DEVICE, selection.devices);
+  for (const [name, values] of Object.entries(selection.tags)) {
+    if (values.length === 0) continue;
+    const tag = selection.measurement.tags.find((candidate) => candidate.name === name);
+    oneOf(tag === undefined ? 'CAST(NULL AS VARCHAR)' : columnSql(table, tag), values);
+  }
+  const present = fields.map((field) => `${columnSql(table, field)} IS NOT NULL`);
+  conditions.push(present.length === 0 ? 'false' : `(${present.join(' OR ')})`);
+  return conditions.join(' AND ');
+}
+
+/** Raw rows in the order of the interface: time, device, tags with null first, or the exact reverse. */
+export function rowsSql(table: Table, query: RowsQuery): Statement {
+  const parameters = new Parameters();
+  const selected = selectColumns(query.measurement, query.fields);
+  const range = continued(query);
+  const columns = [DEVICE, ...selected.defs.map((def) => columnSql(table, def))];
+  const direction = query.order === 'asc' ? 'ASC NULLS FIRST' : 'DESC NULLS LAST';
+  const order = [TIME, ...columns.slice(0, 1 + selected.tags.length)].map((sql) => `${sql} ${direction}`);
+  const offset = range.skip === 0 ? '' : ` OFFSET ${range.skip}`;
+  const where = [whereSql(table, range.query, selected.fields, parameters)];
+  if (range.key !== null && query.after !== null) {
+    const { key } = range;
+    const values = ['device', ...selected.tags.map(({ name }) => name)].map((name) => namedIn(key, name));
+    const behind = behindSql(columns.slice(0, values.length), values, query.order, parameters);
+    where.push(`(${TIME} <> ${timeLiteral(query.after.timeNs)} OR ${behind})`);
+  }
+  return {
+    text:
+      `SELECT epoch_ns(${TIME}), ${columns.join(', ')} FROM ${table.sql} AS ${ROWS} ` +
+      `WHERE ${where.join(' AND ')} ` +
+      `ORDER BY ${order.join(', ')}${limitSql(query.limit)}${offset}`,
+    values: parameters.values,
+  };
+}
+
+export function limitSql(limit: number | null): string {
+  return limit === null ? '' : ` LIMIT ${Math.max(0, Math.trunc(limit))}`;
+}
+
+/** Moves the end where reading starts up to `after`, and says what of its time was given: up to a key, or so many rows. */
+function continued(query: RowsQuery): { query: RowsQuery; key: RowKey | null; skip: number } {
+  const { after } = query;
+  const whole = { query, key: null, skip: 0 };
+  if (after === null) return whole;
+  const { timeNs, key } = after;
+  const skip = key === null ? after.skip : 0;
+  if (query.order === 'asc') {
+    return timeNs < query.fromNs ? whole : { query: { ...query, fromNs: timeNs }, key, skip };
+  }
+  return timeNs >= query.toNs ? whole : { query: { ...query, toNs: timeNs + 1n }, key, skip };
+}
+
+/** Of rows compared column by column, null first, those behind these values in the order. */
+export function behindSql(
+  columns: readonly string[],
+  values: readonly (string | null)[],
+  order: 'asc' | 'desc',
+  parameters: Parameters,
+): string {
+  const placed = values.map((value) => (value === null ? null : parameters.add(value)));
+  const same = columns.map((sql, i) => (placed[i] === null ? `${sql} IS NULL` : `${sql} = ${placed[i]}`));
+  const behind = columns.map((sql, i) => {
+    const value = placed[i];
+    if (order === 'asc') return value === null ? `${sql} IS NOT NULL` : `${sql} > ${value}`;
+    return value === null ? 'false' : `(${sql} < ${value} OR ${sql} IS NULL)`;
+  });
+  return `(${behind.map((last, i) => [...same.slice(0, i), last].join(' AND ')).join(' OR ')})`;
+}
