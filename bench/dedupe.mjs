@@ -4,9 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { LIMITS } from '../dist/src/core/index.js';
-import { keepContents, restoreWindow } from '../dist/src/journal/local/dedupe-log.js';
-import { DedupeWindow } from '../dist/src/journal/local/dedupe-window.js';
-import { EMPTY_STATE } from '../dist/src/journal/local/state.js';
+import { keepContents, restoreWindow } from '../dist/src/journal/local/dedupe/dedupe-log.js';
+import { DedupeWindow } from '../dist/src/journal/local/dedupe/dedupe-window.js';
+import { EMPTY_STATE } from '../dist/src/journal/local/format/state.js';
 import { count, report } from './report.mjs';
 
 const DEVICES = [5, 1_000, 20_000, 100_000];

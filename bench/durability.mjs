@@ -8,7 +8,7 @@ import { closeSync, fdatasyncSync, mkdirSync, mkdtempSync, openSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openJournalOn } from '../dist/src/journal/local/open.js';
-import { openStorage } from '../dist/src/journal/local/lmdb-storage.js';
+import { openStorage } from '../dist/src/journal/local/lmdb/lmdb-storage.js';
 import { atLeast, count, flag, megabytes, ratio, report, spread } from './report.mjs';
 import { openUnsynced } from './unsynced-storage.mjs';
 

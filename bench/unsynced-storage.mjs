@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { open } from 'lmdb';
-import { EMPTY_STATE } from '../dist/src/journal/local/state.js';
+import { EMPTY_STATE } from '../dist/src/journal/local/format/state.js';
 
 export function openUnsynced(dir) {
   const root = open({

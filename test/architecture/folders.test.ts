@@ -27,6 +27,14 @@ const APART: Record<string, readonly string[]> = { client: [], dashboard: ['clie
  * in .ts is a file; '.' stands for the folder's other files.
  */
 const INNER_ORDER: Record<string, readonly (readonly string[])[]> = {
+  'journal/local': [
+    ['format'],
+    ['numbers', 'dedupe'],
+    ['lmdb'],
+    ['commit'],
+    ['recover', 'read', 'check'],
+    ['.'],
+  ],
   store: [['.'], ['shared'], ['duckdb', 'influx'], ['index.ts']],
   'store/duckdb': [['file'], ['write', 'read'], ['.']],
   'store/influx': [['transport'], ['write', 'read'], ['.']],

@@ -3,7 +3,7 @@ import { systemClock } from '../../src/core/index.ts';
 import { DeviceLog, Intake } from '../../src/ingest/index.ts';
 import type { Journal } from '../../src/journal/index.ts';
 import { openJournalOn } from '../../src/journal/local/open.ts';
-import { openStorage } from '../../src/journal/local/lmdb-storage.ts';
+import { openStorage } from '../../src/journal/local/lmdb/lmdb-storage.ts';
 import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';

@@ -1,6 +1,6 @@
 import { closeSync, cpSync, openSync, readFileSync, readSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { LmdbFile } from '../../src/journal/local/lmdb-file.ts';
+import { LmdbFile } from '../../src/journal/local/lmdb/lmdb-file.ts';
 import { folder, type Connection, text } from './harness.ts';
 import type { LocalJournal } from '../../src/journal/index.ts';
 

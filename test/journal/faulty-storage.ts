@@ -1,4 +1,4 @@
-import type { Change, Storage } from '../../src/journal/local/storage.ts';
+import type { Change, Storage } from '../../src/journal/local/lmdb/storage.ts';
 
 /** Real files, whose next commits can be held back or made to fail, before or after they reach them. */
 export class FaultyStorage implements Storage {

@@ -12,24 +12,24 @@ import type {
   ReplayedLetter,
   Settlement,
 } from '../journal.ts';
-import { Admission, guard } from './admission.ts';
-import { committedBlock } from './block-reader.ts';
-import { findLetter, listLetters } from './dead-letters.ts';
-import type { OpenEntry } from './dedupe-log.ts';
-import { FileLooks } from './file-looks.ts';
-import { Flushes } from './flushes.ts';
-import type { Leader } from './follower.ts';
-import { Incoming } from './incoming.ts';
-import { OldestPending } from './oldest-pending.ts';
-import { failureOf, Recovery } from './recovery.ts';
-import { type PendingReplay, ReplayedLetters } from './replay.ts';
-import { Requests } from './requests.ts';
-import { type Memory, restoreMemory } from './restore.ts';
-import type { JournalSettings } from './settings.ts';
-import { expiredTo, isDue, type PendingSettlement } from './settlement.ts';
-import { type JournalState, ledgerOf } from './state.ts';
-import type { Storage } from './storage.ts';
-import { buildTransaction, closingChange, type SealedBatch, type Transaction } from './transaction.ts';
+import { Admission, guard } from './commit/admission.ts';
+import { committedBlock } from './read/block-reader.ts';
+import { findLetter, listLetters } from './commit/dead-letters.ts';
+import type { OpenEntry } from './dedupe/dedupe-log.ts';
+import { FileLooks } from './recover/file-looks.ts';
+import { Flushes } from './commit/flushes.ts';
+import type { Leader } from './read/follower.ts';
+import { Incoming } from './commit/incoming.ts';
+import { OldestPending } from './read/oldest-pending.ts';
+import { failureOf, Recovery } from './recover/recovery.ts';
+import { type PendingReplay, ReplayedLetters } from './commit/replay.ts';
+import { Requests } from './commit/requests.ts';
+import { type Memory, restoreMemory } from './recover/restore.ts';
+import type { JournalSettings } from './commit/settings.ts';
+import { expiredTo, isDue, type PendingSettlement } from './commit/settlement.ts';
+import { type JournalState, ledgerOf } from './format/state.ts';
+import type { Storage } from './lmdb/storage.ts';
+import { buildTransaction, closingChange, type SealedBatch, type Transaction } from './commit/transaction.ts';
 
 /**
  * Takes frames into a batch, seals it by size or age, and writes what is sealed in one transaction after the

@@ -1,11 +1,11 @@
 import { LIMITS, systemClock } from '../../core/index.ts';
 import type { Journal } from '../journal.ts';
-import type { Leader } from './follower.ts';
+import type { Leader } from './read/follower.ts';
 import { LmdbJournal } from './local-journal.ts';
-import { restoreMemory } from './restore.ts';
-import type { JournalSettings } from './settings.ts';
-import { openStorage } from './lmdb-storage.ts';
-import type { Storage } from './storage.ts';
+import { restoreMemory } from './recover/restore.ts';
+import type { JournalSettings } from './commit/settings.ts';
+import { openStorage } from './lmdb/lmdb-storage.ts';
+import type { Storage } from './lmdb/storage.ts';
 
 /** A journal in this process's own files. */
 export type LocalJournal = Journal & Leader;

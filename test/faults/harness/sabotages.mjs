@@ -75,7 +75,7 @@ export const SABOTAGES = [
     breaks: /in the ledger|twice/,
     noticedBy: ['connections'],
     patches: [
-      { in: 'journal/local/batch.js', find: 'seq <= cursor.taken', replace: 'false' },
+      { in: 'journal/local/commit/batch.js', find: 'seq <= cursor.taken', replace: 'false' },
       { in: 'ingest/directory.js', find: 'journal.stats().queuedBytes > 0', replace: 'journal === null' },
     ],
   },
@@ -84,14 +84,20 @@ export const SABOTAGES = [
     breaks: /taken a second time/,
     noticedBy: ['contents'],
     patches: [
-      { in: 'journal/local/dedupe-window.js', find: 'if (before !== undefined) {', replace: 'if (false) {' },
+      {
+        in: 'journal/local/dedupe/dedupe-window.js',
+        find: 'if (before !== undefined) {',
+        replace: 'if (false) {',
+      },
     ],
   },
   {
     name: 'contents forgotten in a crash',
     breaks: /taken a second time/,
     noticedBy: ['contents'],
-    patches: [{ in: 'journal/local/restore.js', find: 'restoreWindow(window, ', replace: 'void (window, ' }],
+    patches: [
+      { in: 'journal/local/recover/restore.js', find: 'restoreWindow(window, ', replace: 'void (window, ' },
+    ],
   },
   {
     name: 'device numbers lost in a crash',
@@ -143,7 +149,7 @@ export const SABOTAGES = [
     noticedBy: ['kill'],
     patches: [
       {
-        in: 'journal/local/transaction.js',
+        in: 'journal/local/commit/transaction.js',
         find: 'for (const letter of batch.letters)',
         replace: 'for (const letter of [])',
       },

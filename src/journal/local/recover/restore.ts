@@ -1,0 +1,52 @@
+import { MillraceError, isNumbered } from '../../../core/index.ts';
+import { openBlock } from '../format/block.ts';
+import { restoreWindow } from '../dedupe/dedupe-log.ts';
+import { DedupeWindow } from '../dedupe/dedupe-window.ts';
+import { DeviceCursors } from '../numbers/device-cursors.ts';
+import type { JournalSettings } from '../commit/settings.ts';
+import type { Storage } from '../lmdb/storage.ts';
+
+/** What a journal keeps in memory of its files. */
+export interface Memory {
+  cursors: DeviceCursors;
+  window: DedupeWindow;
+}
+
+/** Reads it from disk. Throws `journal_corrupt`. */
+export function restoreMemory(storage: Storage, settings: JournalSettings): Memory {
+  const window = new DedupeWindow(settings, settings.clock.nowMs());
+  const { oldest, frames } = storage.state.contents;
+  restoreWindow(window, storage.contents(oldest), frames, settings);
+  return { cursors: restoreCursors(storage), window };
+}
+
+/**
+ * Fills the device cursors from disk: the snapshot, single records, and the tables of the blocks since, whose
+ * checksums and order are checked on the way. Throws `journal_corrupt`.
+ */
+function restoreCursors(storage: Storage): DeviceCursors {
+  const cursors = new DeviceCursors();
+  const snapshot = storage.snapshot();
+  let position = snapshot === undefined ? storage.state.tail : cursors.restoreSnapshot(snapshot);
+  for (const { device, seq } of storage.cursors()) cursors.restore(device, seq);
+  const recordedAt = new Map<string, number>();
+  for (const { device, record } of storage.outboxes()) {
+    cursors.outboxes.restore(device, record);
+    recordedAt.set(device, record.at);
+  }
+  while (position < storage.state.head) {
+    const found = storage.blockAt(position);
+    if (found === undefined || found.first !== position) {
+      throw new MillraceError('journal_corrupt', `the journal has lost its block at position ${position}`);
+    }
+    const block = openBlock(found.bytes, found.first);
+    for (const { device, life, transport, replayed, lastSeq } of block.devices()) {
+      if (!isNumbered(transport) || replayed) continue;
+      const isNews = block.next > (recordedAt.get(device) ?? 0);
+      if (life === null) cursors.restore(device, lastSeq);
+      else cursors.outboxes.restoreSeq(device, life, lastSeq, isNews);
+    }
+    position = block.next;
+  }
+  return cursors;
+}
