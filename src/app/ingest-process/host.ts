@@ -1,9 +1,9 @@
 import type { Settings } from '../../config/index.ts';
-import { LIMITS, type AgeClock } from '../../core/index.ts';
+import { LIMITS, systemClock, type AgeClock } from '../../core/index.ts';
 import { FrameCounts, type FrameStats } from '../../ingest/index.ts';
 import type { Registry } from '../../registry/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
-import { RestartDelay } from '../restart-delay.ts';
+import { systemTiming } from '../child-process/index.ts';
 import type { IngestCondition } from './calls.ts';
 import { IngestProcess } from './process.ts';
 import type { ServedIngestOptions } from './served-ingest.ts';
@@ -38,13 +38,7 @@ export class IngestProcesses {
   constructor(options: IngestProcessesOptions) {
     this.#options = options;
     const { journal, directory, registry } = options;
-    // They end when the link does, but for one that hangs, which would keep the port.
-    const kill = (): void => {
-      for (const place of this.#all()) place.kill();
-    };
-    process.once('exit', kill);
     this.#stops = [
-      () => void process.off('exit', kill),
       journal.onStateChange(() => this.#tellCondition()),
       directory.onRoomChange(() => this.#tellCondition()),
       // A registration is answered when frames of its schema are taken by all.
@@ -139,10 +133,10 @@ export class IngestProcesses {
   }
 
   #newPlace({ shared, own }: Ports): IngestProcess {
-    const { settings, registry, journal, time, random } = this.#options;
+    const { settings, registry, journal, time, random, logger } = this.#options;
     return new IngestProcess({
       ...this.#options,
-      restarts: new RestartDelay(random),
+      supervision: { clock: systemClock, timing: systemTiming, random, logger },
       onFrame: (refused) => this.#frames.add(refused),
       setup: () => ({
         settings,

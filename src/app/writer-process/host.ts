@@ -1,22 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import {
-  LIMITS,
-  MillraceError,
-  messageOf,
-  steadyClock,
-  type AgeClock,
-  type Clock,
-} from '../../core/index.ts';
+import { LIMITS, MillraceError, messageOf, type AgeClock, type Clock } from '../../core/index.ts';
 import type { Settings } from '../../config/index.ts';
 import type { JournalState, LocalJournal, Settlement } from '../../journal/index.ts';
 import type { Registry } from '../../registry/index.ts';
 import type { StoreState } from '../../store/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { type AuditStatus, backlogOf, type WriterStatus } from '../../writer/index.ts';
+import { type Child, endOf, seconds, Supervisor, systemTiming } from '../child-process/index.ts';
 import { connect, nodeChannel } from '../process-calls.ts';
-import { RestartDelay } from '../restart-delay.ts';
-import { seconds, Watchdog } from '../watchdog.ts';
 import type { WriterHostCalls, WriterCalls, WriterReport } from './calls.ts';
 import { WriterEnds } from './ends.ts';
 import { type RemoteWriter, RemoteStore } from './remote-store.ts';
@@ -43,31 +35,20 @@ export interface WriterProcessOptions extends Pick<
 }
 
 /** A writer process, and what it told last. */
-interface RunningWriter {
-  child: ChildProcess;
+interface RunningWriter extends Child {
+  process: ChildProcess;
   calls: RemoteWriter;
   report: WriterReport | null;
-  /** When its writer ran, on the steady clock; null before. */
-  startedMs: number | null;
-}
-
-/** Why none runs; since when, and until when on the steady clock. */
-interface Down {
-  reason: string;
-  sinceMs: number;
-  retryAtMs: number | null;
 }
 
 /**
- * Starts the writer process, tells it how far the journal is, settles for it, and starts it again when it ends. What it
- * had not settled yet, the next one writes again or finds in the store.
+ * The writer process as the server has it: tells it how far the journal is and settles for it. What one had not settled
+ * when it ended, the next one writes again or finds in the store.
  */
 export class WriterProcess {
   readonly store: RemoteStore;
   readonly #options: WriterProcessOptions;
-  #running: RunningWriter | null = null;
-  #down: Down;
-  readonly #restarts: RestartDelay;
+  readonly #supervisor: Supervisor<RunningWriter>;
   readonly #ends = new WriterEnds();
   #audit: AuditStatus = { state: 'ok', checked: 0, missing: 0, lastRunMs: null };
   /** As the last process told. */
@@ -76,9 +57,6 @@ export class WriterProcess {
     storeMissingFrames: 0,
     journalMissingFrames: 0,
   };
-  /** Set when it is to end: nothing is started again. */
-  #stopping = false;
-  #timer: NodeJS.Timeout | null = null;
   /** Settlements that were asked for and are not on disk yet. */
   readonly #settling = new Set<Promise<void>>();
   /** A state is on its way to the writer; another one is due after it. */
@@ -87,10 +65,25 @@ export class WriterProcess {
   readonly #stops: (() => void)[];
 
   private constructor(options: WriterProcessOptions) {
-    const { settings, journal, registry, clock } = options;
+    const { settings, journal, registry, clock, random, logger } = options;
     this.#options = options;
-    this.#restarts = new RestartDelay(options.random);
-    this.#down = { reason: 'the store is being opened', sinceMs: clock.nowMs(), retryAtMs: null };
+    this.#supervisor = new Supervisor<RunningWriter>(
+      {
+        name: 'the writer process',
+        pidField: 'writerPid',
+        spawn: () => this.#spawn(),
+        begin: (running) => this.#begin(running),
+        // It waits for the writer of a server that was killed, and a database may have much to recover.
+        beginMs: () => null,
+        ask: async ({ calls }) => {
+          const ms = await calls.busyMs();
+          return ms < LIMITS.storeCallMs ? null : `the store has not answered for ${seconds(ms)}`;
+        },
+        silentMs: LIMITS.writerSilentMs,
+        onEnd: (running, reason, wasReady) => this.#ended(running, reason, wasReady),
+      },
+      { clock, timing: systemTiming, random, logger },
+    );
     this.store = new RemoteStore(settings.store, () => this.#calls());
     this.#stops = [
       journal.onCommit(() => this.#tell()),
@@ -105,7 +98,7 @@ export class WriterProcess {
   static async start(options: WriterProcessOptions): Promise<WriterProcess> {
     const host = new WriterProcess(options);
     try {
-      await host.#launch();
+      await host.#supervisor.start();
     } catch (error) {
       await host.close();
       throw error;
@@ -122,8 +115,8 @@ export class WriterProcess {
     if (report !== undefined) {
       return { ...report, ...backlog, endedInARow, alarm: joined(report.alarm, ends) };
     }
-    const { reason, sinceMs, retryAtMs } = this.#down;
-    const retryInMs = retryAtMs === null ? null : Math.max(0, Math.round(retryAtMs - steadyClock.nowMs()));
+    const { reason, sinceMs, retryInMs: exactMs } = this.#supervisor.down;
+    const retryInMs = exactMs === null ? null : Math.round(exactMs);
     const alarm = joined(this.#told.alarm, ends);
     const state = { state: 'failed', circuit: 'open', reason, retryInMs, sinceMs } as const;
     return { ...state, ...backlog, ...this.#told, endedInARow, alarm };
@@ -134,109 +127,87 @@ export class WriterProcess {
   }
 
   storeState(): StoreState {
-    return this.#running?.report?.store ?? { state: 'down', reason: this.#down.reason };
+    return this.#running?.report?.store ?? { state: 'down', reason: this.#supervisor.down.reason };
   }
 
   /** Writes what the journal holds, for so long at most, and takes no more. */
   async drain(graceMs: number): Promise<void> {
-    this.#stopping = true;
-    await this.#running?.calls.drain(graceMs).catch((error: unknown) => this.#lost(error));
+    this.#supervisor.stop();
+    await this.#running?.calls.drain(graceMs).catch((error: unknown) => {
+      const message = `the writer did not end as it should: ${messageOf(error)}`;
+      this.#options.logger.warn({ err: error }, message);
+    });
   }
 
   /** Closes the store and ends the process. */
   async close(): Promise<void> {
-    this.#stopping = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
     for (const stop of this.#stops) stop();
-    const running = this.#running;
-    if (running === null) return;
-    const ended = endOf(running.child);
-    await running.calls.close().catch((error: unknown) => this.#lost(error));
-    if (running.child.connected) running.child.disconnect();
-    await ended;
+    await this.#supervisor.close(LIMITS.drainMs, async ({ calls, process: child }) => {
+      await calls.close();
+      if (child.connected) child.disconnect();
+    });
   }
 
-  #lost(error: unknown): void {
-    this.#options.logger.warn({ err: error }, `the writer did not end as it should: ${messageOf(error)}`);
+  get #running(): RunningWriter | null {
+    return this.#supervisor.child;
   }
 
   #calls(): RemoteWriter {
-    if (this.#running === null) throw new MillraceError('store_unavailable', this.#down.reason);
+    if (this.#running === null) throw new MillraceError('store_unavailable', this.#supervisor.down.reason);
     return this.#running.calls;
   }
 
-  async #launch(): Promise<void> {
-    const { settings, dir, journal, registry, time, logger } = this.#options;
+  #spawn(): RunningWriter {
+    const { wrote, failed, retried, expired, look } = this.#options;
     // It would open what is there now.
-    this.#options.look();
+    look();
     const child = fork(PROGRAM, {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    const kill = (): boolean => child.kill('SIGKILL');
-    process.once('exit', kill);
-    const { wrote, failed, retried, expired } = this.#options;
     const calls = connect<WriterCalls, WriterHostCalls>(nodeChannel(child), {
       settle: (settlement) => this.#settle(settlement),
       attempt: (attempt) => this.#ends.attempting(attempt),
       report: (report) => {
-        if (this.#running?.child === child) this.#reported(this.#running, report);
+        if (this.#running === running) this.#reported(running, report);
       },
       wrote,
       failed,
       retried,
       expired,
     });
-    const running: RunningWriter = { child, calls, report: null, startedMs: null };
-    this.#running = running;
-    const watchdog = new Watchdog({
-      ask: async () => {
-        const ms = await calls.busyMs();
-        return ms < LIMITS.storeCallMs ? null : `the store has not answered for ${seconds(ms)}`;
-      },
-      silentMs: LIMITS.writerSilentMs,
-      onHang: (reason) => {
-        logger.error({ writerPid: child.pid }, `the writer process hangs and is ended: ${reason}`);
-        kill();
-      },
-    });
-    const ended = this.#watch(running, kill).finally(() => watchdog.stop());
+    const running: RunningWriter = {
+      process: child,
+      pid: child.pid,
+      ended: readToTheEnd(child),
+      kill: () => child.kill('SIGKILL'),
+      calls,
+      report: null,
+    };
+    return running;
+  }
+
+  async #begin({ calls }: RunningWriter): Promise<void> {
+    const { settings, dir, journal, registry, time } = this.#options;
     const { epoch } = journal;
-    try {
-      const { suspects } = this.#ends;
-      const [state, schemas] = [journal.state(), registry.contents()];
-      await calls.start({ settings, dir, epoch, state, schemas, time: time.known(), suspects });
-    } catch (error) {
-      kill();
-      await ended;
-      throw error;
-    }
-    running.startedMs = steadyClock.nowMs();
-    logger.info({ writerPid: child.pid }, 'the writer process runs');
+    const { suspects } = this.#ends;
+    const [state, schemas] = [journal.state(), registry.contents()];
+    await calls.start({ settings, dir, epoch, state, schemas, time: time.known(), suspects });
     // Told of commits only since it runs.
     this.#tell();
   }
 
-  /** Resolves when the process has ended, and its calls are answered. */
-  async #watch(running: RunningWriter, kill: () => void): Promise<void> {
-    const how = await endOf(running.child);
-    process.off('exit', kill);
-    const reason = `the writer process ended with ${how}`;
-    this.#running = null;
+  async #ended({ calls }: RunningWriter, reason: string, wasReady: boolean): Promise<void> {
     this.#telling = false;
-    running.calls.$close(new MillraceError('store_unavailable', reason));
-    this.#options.journal.forgetDeadReaders();
-    await Promise.allSettled(this.#settling);
-    if (this.#stopping) return;
+    calls.$close(new MillraceError('store_unavailable', reason));
     const { logger, journal } = this.#options;
+    journal.forgetDeadReaders();
+    await Promise.allSettled(this.#settling);
+    if (this.#supervisor.stopping) return;
     this.#ends.ended(journal.settledPosition(), journal.head(), reason);
     const alarm = this.#ends.alarm();
     if (alarm !== null) logger.error({ position: journal.settledPosition() }, alarm);
-    if (running.startedMs === null) return;
-    this.#restarts.ended(running.startedMs);
-    if (this.#ends.narrowed) this.#restarts.progressed();
-    logger.error({ writerPid: running.child.pid }, reason);
-    this.#again(reason);
+    if (wasReady && this.#ends.narrowed) this.#supervisor.progressed();
   }
 
   #reported(running: RunningWriter, report: WriterReport): void {
@@ -244,19 +215,6 @@ export class WriterProcess {
     this.#audit = report.audit;
     const { alarm, storeMissingFrames, journalMissingFrames } = report.writer;
     this.#told = { alarm, storeMissingFrames, journalMissingFrames };
-  }
-
-  #again(reason: string): void {
-    const { clock, logger } = this.#options;
-    const waitMs = this.#restarts.nextMs();
-    this.#down = { reason, sinceMs: clock.nowMs(), retryAtMs: steadyClock.nowMs() + waitMs };
-    this.#timer = setTimeout(() => {
-      this.#launch().catch((error: unknown) => {
-        if (this.#stopping) return;
-        logger.error({ err: error }, `the writer process does not start: ${messageOf(error)}`);
-        this.#again(messageOf(error));
-      });
-    }, waitMs);
   }
 
   async #settle(settlement: Settlement): Promise<JournalState> {
@@ -299,21 +257,10 @@ function joined(...alarms: (string | null)[]): string | null {
   return given.length === 0 ? null : given.join('; ');
 }
 
-/** How a process ended, in words, when all that it sent has been read. */
-function endOf(child: ChildProcess): Promise<string> {
-  return new Promise((resolve) => {
-    let how: string | null = null;
-    const done = (): void => {
-      if (how !== null && !child.connected) resolve(how);
-    };
-    child.once('error', (error) => {
-      how = messageOf(error);
-      done();
-    });
-    child.once('exit', (code, signal) => {
-      how = signal ?? `code ${code}`;
-      done();
-    });
-    child.once('disconnect', done);
-  });
+/** See `Child.ended`: what it sent comes before the end of the channel. */
+async function readToTheEnd(child: ChildProcess): Promise<string> {
+  const disconnected = new Promise((resolve) => child.once('disconnect', resolve));
+  const how = await endOf(child);
+  if (child.connected) await disconnected;
+  return how;
 }

@@ -1,6 +1,8 @@
-import { LIMITS } from '../core/index.ts';
+import { LIMITS } from '../../core/index.ts';
+import type { Timing } from './timing.ts';
 
 export interface WatchdogOptions {
+  timing: Timing;
   /** Asks the process for a sign of life; resolves with why it hangs all the same, or null. */
   ask: () => Promise<string | null>;
   /** A process that has not answered for so long hangs, in milliseconds. */
@@ -15,18 +17,26 @@ export interface WatchdogOptions {
  */
 export class Watchdog {
   readonly #options: WatchdogOptions;
-  readonly #timer: NodeJS.Timeout;
+  #cancel: () => void = () => {};
+  #stopped = false;
   /** Looks since a question has been without an answer; null when none is. */
   #silentLooks: number | null = null;
 
   constructor(options: WatchdogOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.#look(), LIMITS.processLookMs);
-    this.#timer.unref();
+    this.#lookLater();
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#stopped = true;
+    this.#cancel();
+  }
+
+  #lookLater(): void {
+    this.#cancel = this.#options.timing.after(LIMITS.processLookMs, () => {
+      this.#look();
+      if (!this.#stopped) this.#lookLater();
+    });
   }
 
   #look(): void {
@@ -48,6 +58,7 @@ export class Watchdog {
   }
 
   #hangs(reason: string): void {
+    if (this.#stopped) return;
     this.stop();
     this.#options.onHang(reason);
   }

@@ -1,19 +1,21 @@
-import { LIMITS, steadyClock } from '../core/index.ts';
+import { LIMITS, type Clock } from '../../core/index.ts';
 
 const FIRST_MS = 100;
 
 /** How long a process that ended stays down: longer each time, until one has run for a while. */
 export class RestartDelay {
+  readonly #clock: Clock;
   readonly #random: () => number;
   #failures = 0;
 
-  constructor(random: () => number) {
+  constructor(clock: Clock, random: () => number) {
+    this.#clock = clock;
     this.#random = random;
   }
 
-  /** A process that ran since `startedMs`, on the steady clock, has ended. */
+  /** A process that ran since `startedMs` has ended. */
   ended(startedMs: number): void {
-    if (steadyClock.nowMs() - startedMs > LIMITS.processRestartMaxMs) this.#failures = 0;
+    if (this.#clock.nowMs() - startedMs > LIMITS.processRestartMaxMs) this.#failures = 0;
   }
 
   /** The end of the last one was of use: the next need not wait for long. */
