@@ -155,7 +155,7 @@ describe('several processes on one port', () => {
     const { deadLetters } = await get<{ deadLetters: unknown[] }>('/v1/dead-letters');
     expect(deadLetters).toHaveLength(2);
     const text = await (await fetch(`${server.url}/metrics`)).text();
-    expect(text).toMatch(/^millrace_frames_rejected_total 2$/m);
+    expect(text).toMatch(/^millrace_frames_rejected_total\{code="frame_empty"\} 2$/m);
   });
 
   test('replace the older connection of a device wherever it is, and number its frames on', async () => {
