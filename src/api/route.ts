@@ -22,7 +22,7 @@ export interface RouteDefinition<Input extends z.ZodObject> {
   input: Input;
   /** Parameters that also take several values in one, between commas. */
   commaSeparated?: readonly string[];
-  /** Of the answer with status 200. */
+  /** What the answer with status 200 holds. */
   output: Outputs;
   /** Problem answers that this route is known for, by status. */
   problems?: readonly number[];

@@ -37,7 +37,7 @@ export function connect<Theirs extends object, Ours extends object>(
     deserialize: (message: { e?: PlainError }) =>
       message.e === undefined ? message : { ...message, e: fromPlain(message.e) },
     bind: 'functions',
-    // The other side may take its time; whoever asks has a limit of his own.
+    // The other side may take its time; whoever asks limits how long it waits.
     timeout: -1,
   });
 }

@@ -23,7 +23,7 @@ export interface OutboxLimits {
 export interface SavedOutbox {
   /** Made at random with the outbox: see `newOutbox`. Null for a device whose numbers are its name's alone. */
   readonly id: string | null;
-  /** Of the last welcome; null before the first one. */
+  /** Epoch that the last welcome named; null before the first one. */
   readonly epoch: string | null;
   /** Every frame up to this number is settled. */
   readonly base: number;

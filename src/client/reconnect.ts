@@ -4,7 +4,7 @@ export type Verdict =
   | 'return'
   /** Connect again after a growing delay. */
   | 'retry'
-  /** As things are, connecting again would end the same way. */
+  /** Connecting again would end the same way until something changes. */
   | 'stop';
 
 /** Delays grow as baseDelayMs × 2^attempt up to maxDelayMs. */

@@ -15,7 +15,7 @@ export interface TailOptions extends Surroundings {
 export interface TailHandlers {
   /** Rows in order, each once. A row's cells are in the order of `columns`. */
   onRows(rows: readonly TailRow[], columns: readonly string[]): void;
-  /** Before the first rows, and again after a reconnect: columns may have been added meanwhile. */
+  /** Called before the first rows, and again after a reconnect, since columns may have been added meanwhile. */
   onColumns?(columns: readonly string[]): void;
   /** History is done: what follows is live. Again after each resume. */
   onLive?(): void;

@@ -15,7 +15,7 @@ export class AlikeRows {
   }
 
   /**
-   * Behind the last of the rows from `from` on that are alike in all columns. No later call may ask for an earlier row.
+   * The end of the run of rows that begins at `from` and is alike in all columns. No later call may ask for an earlier row.
    */
   endOf(from: number): number {
     let end = this.#rows;

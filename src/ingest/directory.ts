@@ -15,7 +15,7 @@ export interface Holder {
 export interface Numbers {
   /** Everything up to here is on disk from before. */
   seq: number;
-  /** Whose numbers they are; null: the device's own. */
+  /** The outbox that has these numbers; null where they are the device's own. */
   outbox: OutboxLife | null;
 }
 
@@ -78,7 +78,7 @@ export class DeviceDirectory implements Directory {
    * there first. Those that come later than this do not count: whoever takes them asks for the holder.
    */
   async claim(holder: Holder): Promise<Numbers | null> {
-    // Of many that were admitted at once, only so many get in.
+    // More may have been admitted at once than there is room for.
     if (!this.room) throw tooManyConnections();
     this.#count(() => this.#open.add(holder));
     const journal = this.#journal;

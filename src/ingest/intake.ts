@@ -70,7 +70,7 @@ class Request implements Origin {
  */
 export class Intake {
   readonly #options: IntakeOptions;
-  /** Of frames that wait for the disk. */
+  /** Bytes of the frames that wait for the disk. */
   #bytesInFlight = 0;
   #draining = false;
 

@@ -18,9 +18,9 @@ export type ReplayRequest = { ids: readonly string[] } | { filter: LetterFilter 
 export interface ReplayAnswer {
   /** Dead letters that went back to the frames, duplicates included. */
   replayed: number;
-  /** Of these, how many the store had no word on in time. */
+  /** How many of the replayed letters the store had not answered for in time. */
   pending: number;
-  /** Those that are refused as before; at most LIMITS.maxReplayRefused of them. */
+  /** Letters that were refused again; at most LIMITS.maxReplayRefused are listed. */
   refused: { id: string; code: string; message: string }[];
   /** How many are refused in all. */
   refusedTotal: number;
@@ -112,7 +112,7 @@ export class Replayer {
       if (++looked % LETTERS_A_TURN === 0) await this.#turn();
       const letter = findDeadLetter(journal, id);
       if (letter === null) {
-        // Of all letters one may expire, or be replayed by somebody else, on the way.
+        // When all letters are replayed, one may meanwhile expire or be replayed by somebody else.
         if ('ids' in request) refuse(answer, id, 'dead_letter_unknown', 'there is no dead letter of this id');
         continue;
       }

@@ -58,7 +58,7 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
   #assigned = 0;
   #durable = 0;
   #acked = 0;
-  /** Of frames that are not acknowledged; `#durableBytes` of them are on disk, the first since `#arrivalMs`. */
+  /** Bytes of the frames that are not acknowledged. `#durableBytes` of them are on disk, and the first of those came at `#arrivalMs`. */
   #bytesInFlight = 0;
   #durableBytes = 0;
   #arrivalMs = 0;

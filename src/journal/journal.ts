@@ -17,7 +17,7 @@ export interface OutboxLife {
 export interface Origin {
   readonly device: string;
   readonly transport: Transport;
-  /** Whose numbers its frames have; without one they are the device's own. It does not change after the first frame. */
+  /** The outbox that numbers the frames; without one the numbers are the device's own. It does not change after the first frame. */
   readonly outbox?: OutboxLife | null;
   /**
    * Everything up to `seq` is on disk (synced). Called in order, once per commit that held any of it, with the
@@ -144,7 +144,7 @@ export interface Settlement {
   expired: ByTransport;
   /** What the store refused. Their `readings` are counted as deadLettered. */
   deadLetters: readonly DeadLetterInput[];
-  /** Of the frames' rows; left out where nobody has looked at them. The journal does not keep it. */
+  /** The times of the frames' rows; left out where nobody has looked at them. The journal does not keep it. */
   times?: RowTimes;
 }
 
@@ -161,7 +161,7 @@ export interface JournalStats {
   queuedBytes: number;
   /** Dead letters that its limits removed, since the epoch's beginning. */
   lettersDropped: number;
-  /** Of these, letters of acknowledged frames. */
+  /** How many of the dropped letters were of acknowledged frames. */
   ackedLettersDropped: number;
   /** For people: why it failed, or which limit is near or reached, and how far. */
   reason?: string;

@@ -83,7 +83,7 @@ export class GuardedSocket implements Socket {
 /** Bytes of the reason in a close frame at most (RFC 6455, 5.5). */
 const MAX_REASON_BYTES = 123;
 
-/** As much of a text as fits a close frame, in whole characters. */
+/** The beginning of a text that fits a close frame, cut between characters. */
 function closeReason(text: string): Uint8Array {
   const target = new Uint8Array(MAX_REASON_BYTES);
   const { written } = new TextEncoder().encodeInto(text, target);

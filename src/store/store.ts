@@ -4,7 +4,7 @@ export type { RowKey } from '../core/index.ts';
 
 /** A frame with points that were refused for good; what it takes to make its dead letter again. */
 export interface RefusedFrame {
-  /** Of the frame in the journal. */
+  /** Position of the frame in the journal. */
   position: number;
   /** Points of it that were refused. */
   readings: number;
@@ -36,7 +36,7 @@ export interface RefusedPoint {
  */
 export interface View {
   position: number;
-  /** Of the journal that the position counts the frames of; null before the first write, and where not exact. */
+  /** Epoch of the journal whose frames the position counts; null before the first write, and where the view is not exact. */
   epoch: string | null;
   exact: boolean;
   /** Where not exact: no frame at or behind this position is among the rows. Read it after the last chunk. */

@@ -40,7 +40,7 @@ export function matchRows(filter: TailFilter, batch: ColumnBatch): RowMatch {
   };
 }
 
-/** What is worked out once for each batch, and then used for its rows. */
+/** A filter made ready for one batch, and then used for each of its rows. */
 export function perBatch<T>(make: (batch: ColumnBatch) => T): (batch: ColumnBatch) => T {
   const made = new Map<ColumnBatch, T>();
   return (batch) => {

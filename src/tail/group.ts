@@ -44,7 +44,7 @@ export class EncodedCache {
       this.#chars += chars;
       this.#trim();
     } catch {
-      // Those who asked for it hear the reason; the next one tries again.
+      // Whoever asked for it hears the reason; the next one to ask tries again.
       this.#entries.delete(key);
     }
   }

@@ -15,7 +15,7 @@ export interface MetricSources {
     lettersDropped: number;
   };
   connections(): { devices: number; tails: number };
-  /** Since the start. */
+  /** Counts since the start of the server. */
   tails(): { rows: number; messages: number; gaps: number; lags: number };
   /** Device connections of each process that takes some, by its name. */
   devicesByProcess(): Readonly<Record<string, number>>;

@@ -19,7 +19,7 @@ export class WriteBatch {
   readonly #registry: SchemaLookup;
   readonly #pool: ColumnPool;
   readonly #bySchema = new Map<number, ColumnBatch>();
-  /** Of each device, and of those with several measurements by each of them. */
+  /** The schema of the rows that wait, by device; a device with several measurements has an entry for each series. */
   readonly #schemaOfDevice = new Map<string, number>();
   readonly #schemaOfSeries = new Map<string, number>();
   /** Frames that could not be turned into points. */
@@ -27,9 +27,9 @@ export class WriteBatch {
   /** Readings of the frames taken. */
   readonly received: ByTransport = { ...NO_READINGS };
   readings = 0;
-  /** Of the frames taken. */
+  /** Bytes of the frames that were taken. */
   bytes = 0;
-  /** Of the columns, however many of them hold a value. */
+  /** Cells of all rows, whether or not they hold a value. */
   cells = 0;
   /** Bytes of the texts that its frames repeat, counted for each row. */
   textBytes = 0;
@@ -98,7 +98,7 @@ export class WriteBatch {
     return true;
   }
 
-  /** Of a batch of one frame: the store does not take it, and says why. */
+  /** Marks the only frame of the batch as one that the store does not take, with its reason. */
   refuseFrame(message: string): void {
     this.refused.push({ position: this.first, readings: this.readings, code: 'store_refused', message });
     this.release();

@@ -7,7 +7,7 @@ import type { FollowedJournal } from '../journal/index.ts';
 /** Frames [from, to) that one of the two had and lacks now, as the other one shows. */
 export interface Hole {
   lacking: 'store' | 'journal';
-  /** Of the journal that the positions count the frames of. */
+  /** Epoch of the journal whose frames the positions count. */
   epoch: string;
   from: number;
   to: number;

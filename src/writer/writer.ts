@@ -38,13 +38,13 @@ export class Writer {
   readonly #evidence: Evidence;
   /** Trials with other frames, which take turns. */
   #trials: number;
-  /** Of the block that a batch is filled from; one batch is at a time. */
+  /** Memory for the block that a batch is being filled from; only one batch is filled at a time. */
   readonly #memory = new BlockMemory();
   /** Where the oldest batch begins that the store has not taken. */
   #from = 0;
   /** What the store must be told before the first batch. */
   #reset: StorePosition | null = null;
-  /** Set by stop(): until when the store may still be waited for, on the steady clock. */
+  /** Until when the store may still be waited for, on the steady clock; stop() sets it. */
   #stopAtMs: number | null = null;
   #running: Promise<void> = Promise.resolve();
   #unsubscribe: () => void = () => {};

@@ -9,7 +9,7 @@ export interface IngestSetup {
   settings: Settings;
   /** The port that all of them share. */
   port: number;
-  /** Of the server's own listener on loopback: what is no frame goes there. */
+  /** Port of the server's own listener on loopback, to which everything but frames is passed on. */
   serverPort: number;
   epoch: string;
   condition: IngestCondition;

@@ -6,7 +6,7 @@ import { passedOn } from './forward.ts';
 const GONE = 1001;
 const UNEXPECTED = 1011;
 const COME_BACK = 1012;
-/** Of the handshake, which each of the two connections makes for itself. */
+/** Headers of the handshake: each of the two connections makes its own. */
 const HANDSHAKE = /^sec-websocket-/;
 /** What a client may offer as a subprotocol (RFC 9110, 5.6.2); others cannot be passed on. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -104,7 +104,7 @@ class Forwarded implements SocketHandler {
     upstream.on('unexpected-response', (_request, response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => (text += part));
-      // Also of one that is cut off.
+      // A response that is cut off closes too.
       response.once('close', () => this.#end(refusal(text)));
     });
   }

@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { MillraceError, messageOf } from '../../core/index.ts';
 import type { HttpAnswer, HttpExchange } from '../../net/index.ts';
 
-/** Of one connection, not of the message (RFC 9110, 7.6.1), or said anew by whoever sends it on. */
+/** Headers that belong to one connection and not to the message (RFC 9110, 7.6.1), or that whoever passes it on writes anew. */
 const HOP_BY_HOP = new Set([
   'connection',
   'content-length',

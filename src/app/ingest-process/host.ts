@@ -19,7 +19,7 @@ export interface IngestProcessesOptions extends Omit<ServedIngestOptions, 'onFra
 export interface Ports {
   /** The port that all processes share. */
   shared: number;
-  /** Of the server's own listener on loopback. */
+  /** Port of the server's own listener on loopback. */
   own: number;
 }
 
@@ -27,7 +27,7 @@ export interface Ports {
 export class IngestProcesses {
   readonly #options: IngestProcessesOptions;
   readonly #places: IngestProcess[] = [];
-  /** Those that end while the server goes on: until they have, they hear the news as the others do. */
+  /** Processes that are ending while the server goes on. Until they have ended they hear the news as the others do. */
   readonly #leaving = new Set<IngestProcess>();
   readonly #frames = new FrameCounts();
   /** Changes of their number go one after the other. */
@@ -51,7 +51,7 @@ export class IngestProcesses {
     ];
   }
 
-  /** Those that there are to be: whether each takes devices, and how many it has. */
+  /** The processes that there are to be: whether each takes devices, and how many connections it has. */
   get places(): readonly { ready: boolean; connections: number }[] {
     return this.#places;
   }
@@ -78,7 +78,7 @@ export class IngestProcesses {
     });
   }
 
-  /** Of one that comes or goes just now, too: nobody waits for that. */
+  /** Drains every process. One that is starting or ending at this moment drains too, but nobody waits for it. */
   async drain(reason: string): Promise<void> {
     this.#stopping = true;
     await Promise.all(this.#all().map((place) => place.drain(reason)));

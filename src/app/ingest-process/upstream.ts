@@ -30,7 +30,7 @@ export class Upstream implements DeviceJournal, Directory {
   readonly #listeners = new Set<ConditionListener>();
   #condition: IngestCondition;
   #lastNumber = 0;
-  /** Of the frame before; most follow one of the same connection. */
+  /** Where the frame before came from: most frames follow one of the same connection. */
   #lastOrigin: Origin | null = null;
   #lastOriginNumber = 0;
   /** Frames wait for the end of this turn of the event loop. */

@@ -18,7 +18,7 @@ import type { PlainError } from '../process-calls.ts';
 /** What a writer process has to know to begin. */
 export interface WriterSetup {
   settings: Settings;
-  /** Of the data folder. */
+  /** Path of the data folder. */
   dir: string;
   epoch: string;
   state: JournalState;

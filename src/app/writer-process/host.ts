@@ -20,7 +20,7 @@ export interface WriterProcessOptions extends Pick<
   'wrote' | 'failed' | 'retried' | 'expired'
 > {
   settings: Settings;
-  /** Of the data folder. */
+  /** Path of the data folder. */
   dir: string;
   journal: LocalJournal;
   registry: Registry;

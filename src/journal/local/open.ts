@@ -10,7 +10,7 @@ import type { Storage } from './lmdb/storage.ts';
 /** A journal in this process's own files. */
 export type LocalJournal = Journal & Leader;
 
-/** What is not said is as LIMITS has it. */
+/** Options of a journal. Each that is left out has its value from LIMITS. */
 export interface LocalJournalOptions extends Partial<JournalSettings> {
   /** The journal's own folder; created when missing. */
   dir: string;

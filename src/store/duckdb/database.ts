@@ -36,7 +36,7 @@ export class Database {
   readonly tables: Tables;
   readonly filler = new ChunkFiller();
   readonly reader: SnapshotReader;
-  /** As the file had it when it was opened. */
+  /** The position that the file held when it was opened. */
   readonly position: StorePosition | null;
   readonly #files: DatabaseFiles;
   readonly #instance: DuckDBInstance;

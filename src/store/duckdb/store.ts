@@ -35,7 +35,7 @@ export class DuckDbStore implements Store {
   /** Null between a failure that made the database unusable and its next opening. */
   #database: Database | null;
   #position: StorePosition | null;
-  /** Of the last write that was asked for: it may be in the file although it was reported as failed. */
+  /** Position of the last write that was asked for. It may be in the file although the write was reported as failed. */
   #asked: StorePosition | null = null;
   #state: StoreState = { state: 'up', reason: null };
   /** The end of the last write or probe that was asked for: they run one after another. */

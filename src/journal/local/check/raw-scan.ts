@@ -91,8 +91,8 @@ function transactionOf(file: LmdbFile, offset: number): number {
 }
 
 /**
- * Of several blocks with the same positions the one that was written last, in the order of their positions;
- * only those that lie within a wanted span.
+ * The blocks that lie within a wanted span, in the order of their positions. Where several blocks have the same
+ * positions, the one that was written last is taken.
  */
 export function newestBlocks(
   found: Iterable<FoundBlock>,

@@ -57,7 +57,7 @@ export class Survey {
   #blocks = 0;
   #frames = 0;
   #readings = 0;
-  /** Of frames in their place that are not settled. */
+  /** Readings of the frames that are in their place and not settled yet. */
   readonly #pending: ByTransport = { ...NO_READINGS };
 
   constructor(file: LmdbFile) {

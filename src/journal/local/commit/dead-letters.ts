@@ -13,7 +13,7 @@ import {
 export interface LetterLimits {
   maxDeadLetters: number;
   maxDeadLetterBytes: number;
-  /** Since it became a dead letter. */
+  /** How long a letter is kept after the frame became one. */
   maxDeadLetterAgeMs: number;
 }
 
@@ -167,7 +167,7 @@ class Letters {
   #drop({ id, letter }: WalkedLetter): void {
     if (!this.written.delete(id)) this.removed.add(id);
     this.state.dropped++;
-    // Of a damaged one nobody knows.
+    // A damaged letter does not tell its kind: it counts as acknowledged, so that no loss goes uncounted.
     if (letter?.kind !== 'rejected') this.state.droppedAcked++;
     if (letter === null) this.state.count--;
     else this.#count(letter, -1);

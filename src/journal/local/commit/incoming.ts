@@ -73,7 +73,7 @@ export class Incoming {
     this.#push(batch);
   }
 
-  /** As much is sealed as one transaction takes. */
+  /** Whether enough is sealed to fill one transaction. */
   get full(): boolean {
     return this.#sealedBytes >= this.#around.settings.commitBytes;
   }

@@ -81,7 +81,7 @@ export function buildTransaction(
     for (const slot of batch.slots) {
       const { origin, cursor, device, lastSeq, frameBytes } = slot;
       const earlier = origins.get(origin);
-      // As a rule a transaction is one batch, whose slots say it all.
+      // Most transactions hold one batch, and then its slots are all there is to say.
       if (earlier === undefined) origins.set(origin, slot);
       else origins.set(origin, { ...earlier, lastSeq, frameBytes: earlier.frameBytes + frameBytes });
       if (cursor === null || lastSeq <= cursor.committing) continue;

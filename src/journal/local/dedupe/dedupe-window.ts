@@ -31,7 +31,7 @@ export class DedupeWindow {
   /** The device that was quiet the longest comes first, as exactly as `touchedS` tells. */
   readonly #devices = new Map<string, DeviceContents>();
   readonly #limits: DedupeLimits;
-  /** Of its front, in seconds; whole seconds are small integers, which cost a Map no memory of their own. */
+  /** How far back the window reaches, in seconds. Whole seconds are small integers, which cost a Map no memory of their own. */
   readonly #windowS: number;
   readonly #baseMs: number;
   #newest: string | null = null;
@@ -57,7 +57,7 @@ export class DedupeWindow {
     const before = seconds.get(content);
     if (before !== undefined) {
       if (nowS - before <= this.#windowS) return false;
-      // Behind the others again, whose order is that of their times.
+      // It is put behind the others again, since the map keeps them in the order of their times.
       seconds.delete(content);
       this.#total--;
     }

@@ -33,7 +33,7 @@ export class BlockCursor implements FrameCursor {
   readonly #baseMs: number;
   readonly #behind: number;
 
-  /** Of the block with frames at [first, next), the first one at `framesAt`. */
+  /** Walks the block that holds the frames [first, next); `framesAt` is the byte at which the first one begins. */
   constructor(
     bytes: Uint8Array,
     devices: readonly BlockDevice[],

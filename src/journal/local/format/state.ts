@@ -45,7 +45,7 @@ export interface LettersState {
   /** Letters that the limits removed, since the epoch's beginning, and those of acknowledged frames among them. */
   dropped: number;
   droppedAcked: number;
-  /** Those of kind `rejected` among the kept; none of them has an id below `oldest`. */
+  /** How many of the kept letters are of kind `rejected`, and an id that none of those lies below. */
   rejected: { oldest: number; count: number };
 }
 

@@ -48,7 +48,7 @@ export function mapBytesOf(maxBytes: number): number {
   return 2 * maxBytes + 256 * 1024 * 1024;
 }
 
-/** What is read from lmdb, by the process that writes or by another one. */
+/** Reads the journal's lmdb databases, in the process that writes them or in another one. */
 export class LmdbReads implements Reads {
   /** Null while it is opened anew, when that failed, and when it is closed. */
   protected databases: Databases | null;
@@ -62,7 +62,7 @@ export class LmdbReads implements Reads {
     return this.databases;
   }
 
-  /** What is read next is as new as what another process has committed by now. */
+  /** Makes the next reads see everything that another process has committed by now. */
   refresh(): void {
     this.open.environment.root.resetReadTxn();
   }

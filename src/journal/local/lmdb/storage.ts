@@ -22,7 +22,7 @@ export interface Change {
   snapshot: Buffer | null;
 }
 
-/** What is read of a journal's files. */
+/** The reading half of a journal's files. */
 export interface Reads {
   /** The block with the largest first position that is not above `position`. A copy, in `memory` where there is one. */
   blockAt(position: number, memory?: BlockMemory): { first: number; bytes: Buffer } | undefined;
@@ -62,6 +62,6 @@ export interface Storage extends Reads {
   probe(bytes: number): Promise<void>;
   /** Throws `data_dir_gone` when the files are not the ones any more that the next start will find. */
   look(): void;
-  /** As Leader has it. */
+  /** Frees what readers in processes that died still hold; see Leader.forgetDeadReaders. */
   forgetDeadReaders(): void;
 }

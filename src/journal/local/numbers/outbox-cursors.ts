@@ -28,9 +28,9 @@ export interface OutboxRecord {
  * its device is told. A life that is forgotten is never met again.
  */
 export class OutboxCursors {
-  /** Those of which a number is in a transaction, by device, the least recently used first. */
+  /** The outboxes that have a number on disk or in a transaction, by device; the least recently used comes first. */
   readonly #remembered = new Map<string, OutboxCursor[]>();
-  /** Those of which frames were taken, and none is in a transaction yet. */
+  /** The outboxes whose first frames were taken and are in no transaction yet. */
   readonly #beginning = new Map<string, OutboxCursor>();
 
   /** How many are remembered. */

@@ -5,7 +5,7 @@ import { openBlock } from '../format/block.ts';
 import type { JournalState } from '../format/state.ts';
 import type { Storage } from '../lmdb/storage.ts';
 
-/** As `Journal.read`, with the state as it is on disk. */
+/** Reads blocks as `Journal.read` does, by the state as it is on disk. */
 export function committedBlock(
   position: number,
   { head, tail }: JournalState,

@@ -15,7 +15,7 @@ import { type JournalState, ledgerOf } from '../format/state.ts';
 
 /** What the process that writes a journal has for its followers. */
 export interface Leader {
-  /** As it is on disk. */
+  /** The journal's state as it is on disk. */
   state(): JournalState;
   /** Frees what followers that have died still hold in the files. */
   forgetDeadReaders(): void;
@@ -24,7 +24,7 @@ export interface Leader {
 export interface FollowerOptions {
   /** The journal's folder. */
   dir: string;
-  /** Of the journal's settings. */
+  /** The most bytes that the journal may have, from its settings. */
   maxBytes: number;
   epoch: string;
   /** The writing process's state, as it was on disk when told. */

@@ -90,7 +90,7 @@ function continued(query: RowsQuery): { query: RowsQuery; key: RowKey | null; sk
   return timeNs >= query.toNs ? whole : { query: { ...query, toNs: timeNs + 1n }, key, skip };
 }
 
-/** Of rows compared column by column, null first, those behind these values in the order. */
+/** A condition that holds for the rows behind these values. Rows are compared column by column, null first. */
 export function behindSql(
   columns: readonly string[],
   values: readonly (string | null)[],

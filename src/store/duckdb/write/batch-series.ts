@@ -58,7 +58,7 @@ export class SeriesOfBatch {
     return node.series;
   }
 
-  /** Those that were asked for. */
+  /** Every series that was asked for. */
   all(): readonly BatchSeries[] {
     return this.#all;
   }

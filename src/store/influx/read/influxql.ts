@@ -25,7 +25,7 @@ function tagIs(tag: string, text: string): string {
   return `${identifier(tag)} =~ /^${spelled}$/`;
 }
 
-/** That a tag has one of the texts, for WHERE; null where none of them can be a tag's. */
+/** A WHERE condition that a tag has one of the texts; null where none of them can be a tag's text. */
 export function tagIsAny(tag: string, texts: readonly string[]): string | null {
   const possible = texts.filter(isTagText).map((text) => tagIs(tag, text));
   return possible.length === 0 ? null : `(${possible.join(' OR ')})`;

@@ -112,7 +112,7 @@ function withoutZeros(bytes: Uint8Array, end: number): number {
 /** A 64-bit integer in two halves. */
 export function putInteger(bytes: Uint8Array, at: number, low: number, high: number): number {
   if (high === low >> 31) return putUnsigned(bytes, putSign(bytes, at, low), Math.abs(low));
-  // Of 53 bits and more the double would lose the last ones.
+  // A double would lose the last bits of integers of 53 bits and more.
   if (high >= 0x20_0000 || high < -0x20_0000) return putText(bytes, at, integerText(low, high));
   const value = high * WORD + (low >>> 0);
   return putUnsigned(bytes, putSign(bytes, at, value), Math.abs(value));

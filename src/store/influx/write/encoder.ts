@@ -70,7 +70,7 @@ export class Encoder {
     return this.#series.order.length;
   }
 
-  /** Those to come. */
+  /** How many rows are still to be encoded. */
   get left(): number {
     return this.rows - this.#place;
   }

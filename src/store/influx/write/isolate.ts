@@ -122,7 +122,7 @@ class Search {
         for (const ref of refs) this.refused.push({ ...ref, message });
         continue;
       }
-      // Of rows in one line only some may be bad: each is tried alone, all points' at once.
+      // Only some of the rows that share a line may be bad: each is tried alone, in one request for all points.
       refs.forEach((_, i) => {
         const alone = point.without(refs.map((__, other) => other !== i));
         if (alone !== null) (this.#rowsAlone[i] ??= []).push(alone);

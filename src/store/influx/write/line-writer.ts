@@ -67,7 +67,7 @@ export class LineWriter {
     let at = end;
     if (field.kind <= DOUBLE) {
       const value = field.floats[row] ?? Number.NaN;
-      // Of NaN and the infinities.
+      // Only NaN and the infinities differ from zero here.
       if (value - value !== 0) return Number.isNaN(value) ? end : -1;
       at = this.#put(end, field.key);
       at =

@@ -12,7 +12,7 @@ export interface BatchPlan {
   fields: readonly FieldPlan[];
   /** Bytes that the fields of a line take at most (no other value is longer than a number), without the texts of strings. */
   fieldBytes: number;
-  /** Of the string fields, whose length only their rows tell. */
+  /** The texts of the string fields, whose length only the rows tell. */
   texts: readonly (readonly (string | null)[])[];
 }
 
@@ -38,7 +38,7 @@ export interface FieldPlan {
   floats: Float64Array;
   /** Halves of integers, low word first. */
   halves: Int32Array;
-  /** Of integers 1 where there is a value, of booleans the value. */
+  /** For integers 1 where there is a value; for booleans the value itself. */
   flags: Uint8Array;
   texts: readonly (string | null)[];
 }
