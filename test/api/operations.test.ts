@@ -113,6 +113,7 @@ describe('/v1/dead-letters', () => {
         code: 'frame_truncated',
         message: 'frame 6',
         readings: 1,
+        seq: 6,
         position: null,
         bytes: Buffer.from([0xc3, 0x01, 6]).toString('base64'),
       },

@@ -187,6 +187,7 @@ describe('millrace journal export', () => {
           code: 'schema_unknown',
           message: 'no schema has this fingerprint',
           readings: 1,
+          seq: 2,
           position: null,
           bytes: Buffer.from('bad').toString('base64'),
         },
