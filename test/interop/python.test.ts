@@ -1,25 +1,16 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { temporaryFolder } from '../fixtures/folder.ts';
 import { describeWith } from '../fixtures/program.ts';
+import { hasPython, PYTHON } from '../fixtures/python.ts';
 import { startServer, type ServerProcess } from '../fixtures/server.ts';
 
 const FRAMES = 20;
 const READINGS = 5;
 
-function hasPython(): boolean {
-  try {
-    execFileSync('python3', ['-c', 'import fastavro, websockets'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const need = 'python3 with the packages of test/interop/requirements.txt';
-describeWith(hasPython(), need, 'a device written in Python with websockets and fastavro', () => {
+describeWith(hasPython(), PYTHON, 'a device written in Python with websockets and fastavro', () => {
   const folder = temporaryFolder();
   let server: ServerProcess;
   beforeAll(async () => {

@@ -16,7 +16,7 @@ export const SABOTAGES = [
         // The journal's own word, which comes later, goes nowhere.
         replace:
           '(queueMicrotask(this.onDurable.bind(this, seq, bytes.length, nowMs)), journal).append({ device: ' +
-          'this.device, transport: this.transport, onDurable() {}, onFailed: () => this.onFailed() }, seq, ',
+          'this.device, transport: this.transport, outbox: this.outbox, onDurable() {}, onFailed: () => this.onFailed() }, seq, ',
       },
     ],
   },
@@ -110,6 +110,18 @@ export const SABOTAGES = [
         replace: 'cursors.restore(device, lastSeq - 1)',
       },
     ],
+  },
+  {
+    name: 'numbers of outboxes lost in a crash',
+    breaks: /welcomed at \d+, but \d+ was acknowledged/,
+    noticedBy: ['kill'],
+    patches: [{ in: 'journal/local/restore.js', find: 'cursors.outboxes.restoreSeq(', replace: 'void (' }],
+  },
+  {
+    name: "outboxes have their device's numbers",
+    breaks: /a unit reports: welcomed at \d+, expected|acknowledged readings are not in the store/,
+    noticedBy: ['outbox-file'],
+    patches: [{ in: 'ingest/directory.js', find: 'outboxId === null ?', replace: 'true ?' }],
   },
   {
     name: 'another epoch after each start',
