@@ -12,8 +12,8 @@ export const words = new Int32Array(2);
 /** The count of the last block header, and the place where the block must end (-1: not said). */
 export const block = new Float64Array(2);
 
-/** How a string is used: what is passed over only has to be UTF-8. */
-export const TEXT_USE = { ignored: 0, field: 1, tag: 2 } as const;
+/** How a string is used: what is passed over only has to be UTF-8. Tags have a check of their own. */
+export const TEXT_USE = { ignored: 0, field: 1 } as const;
 
 export function checkLong(b: Uint8Array, p: number, e: number): number {
   for (let n = 0; n < 10; n++) {
@@ -137,11 +137,43 @@ export function checkText(b: Uint8Array, p: number, e: number, use: number): num
       const next = behindCodePoint(b, at, to);
       if (next < 0) return REFUSED.utf8;
       at = next - 1;
-    } else if (byte === 10 && use === TEXT_USE.tag) {
-      return REFUSED.newline;
     }
   }
-  if (use === TEXT_USE.tag && length > 0 && b[to - 1] === 0x5c) return REFUSED.backslash;
+  return to;
+}
+
+/** What a byte of a tag asks for: nothing, an escape in line protocol, a look at its code point, or a refusal. */
+const PLAIN = 0;
+const ESCAPED = 1;
+const MULTIBYTE = 2;
+const UNUSABLE = 3;
+const BYTE_CLASS = new Uint8Array(256).fill(MULTIBYTE, 128);
+for (const sign of ', =') BYTE_CLASS[sign.charCodeAt(0)] = ESCAPED;
+for (const sign of '\n\0') BYTE_CLASS[sign.charCodeAt(0)] = UNUSABLE;
+
+/** A tag's string: leaves the bytes that it takes in line protocol in words[1]. */
+export function checkTag(b: Uint8Array, p: number, e: number): number {
+  const from = checkLength(b, p, e);
+  if (from < 0) return from;
+  const length = words[0] as number;
+  const to = from + length;
+  if (length > LIMITS.maxStringBytes) return REFUSED.tooLong;
+  let escapes = 0;
+  for (let at = from; at < to; at++) {
+    const kind = BYTE_CLASS[b[at] as number];
+    if (kind === PLAIN) continue;
+    if (kind === ESCAPED) {
+      escapes++;
+    } else if (kind === UNUSABLE) {
+      return REFUSED.newline;
+    } else {
+      const next = behindCodePoint(b, at, to);
+      if (next < 0) return REFUSED.utf8;
+      at = next - 1;
+    }
+  }
+  if (length > 0 && b[to - 1] === 0x5c) return REFUSED.backslash;
+  words[1] = length + escapes;
   return to;
 }
 

@@ -65,6 +65,7 @@ export function compileSchema(text: string, bounds: TimeBounds = {}): CompiledSc
     canonicalForm,
     mapping,
     shape: shapeOf(plan),
+    objection: plan.objection,
     check(bytes, start, end, device, nowMs) {
       return checkRecord(bytes, start, end, device, minTimeMs, Math.min(nowMs + maxTimeAheadMs, LAST_MS));
     },

@@ -1,4 +1,4 @@
-import type { ColumnBatch, Mapping } from '../core/index.ts';
+import type { ColumnBatch, Mapping, MillraceError } from '../core/index.ts';
 
 /** A record schema made ready for frames. Compiled once per schema, then shared. */
 export interface CompiledSchema {
@@ -11,6 +11,11 @@ export interface CompiledSchema {
    * defaults, but then not in this.
    */
   readonly shape: string;
+  /**
+   * `schema_unmappable` where such a schema is no longer taken as a new one, though frames of those that were
+   * registered before are read as ever; else null.
+   */
+  readonly objection: MillraceError | null;
 
   /**
    * Checks one record without building objects and returns its number of readings (points).
@@ -27,7 +32,7 @@ export interface CompiledSchema {
 
   /**
    * Appends the points of a record that `check` took to a batch made for this very `mapping`. An empty tag
-   * is a missing one. Either all points are appended or, when it throws, none. `position` is the frame's place in the journal,
+   * is a missing one, and a point without any field is none: it has no form in InfluxDB. Either all points are appended or, when it throws, none. `position` is the frame's place in the journal,
    * `arrivalMs` its arrival: together they are the time of points that carry none, and no other frame of the device
    * has the same. Returns the bytes of the texts that the points hold and the
    * frame's bytes do not: its own strings on each point, and symbols of enums.

@@ -1,7 +1,9 @@
 import { LIMITS } from '../core/index.ts';
 import * as values from './check-values.ts';
-import { minBytes, type Plan, type PlanNode, type Target } from './plan.ts';
+import { alwaysTimed, minBytes, type Level, type Plan, type PlanNode, type Target } from './plan.ts';
 import { REFUSED, refusal } from './refusal.ts';
+import { symbolBytes } from './symbol-bytes.ts';
+import { tagRoom } from './tag-room.ts';
 import { timeReason } from './time-refusal.ts';
 import { UNITS_PER_MS, unitOf } from './time-units.ts';
 
@@ -27,9 +29,11 @@ export function generateCheck(plan: Plan): CheckFunction {
     writer,
     `check(b, p, e, device, earliestMs, latestMs) {
 let readings = ${hasReadings ? 0 : 1}, at = -1, t = 0, frameText = 0, symbols = 0;
+let tags = 0, itemTags = 0, mostTags = 0, heaviest = -1, frameTimes = 0, readingTimes = 0;
 ${writer.lines.join('\n')}
 if (p !== e) throw refuse(${REFUSED.trailing}, ${writer.path('')}, -1);
 if (symbols + frameText * readings > ${LIMITS.maxRepeatedTextBytes}) throw refuse(${REFUSED.tooHeavy}, ${writer.path('')}, -1);
+${writer.wholeFrame()}
 return readings;
 }`,
   ) as CheckFunction;
@@ -62,7 +66,7 @@ return { readings, timed: frameTimes > 0 || (readingTimes > 0 && readingTimes ==
 
 function compile(writer: CheckWriter, body: string): unknown {
   const source = `'use strict';
-const { checkLong, checkInt, checkTime, checkIndex, checkBytes, checkText, checkDevice, checkBlock, words, block } = values;
+const { checkLong, checkInt, checkTime, checkIndex, checkBytes, checkText, checkTag, checkDevice, checkBlock, words, block } = values;
 return function ${body};`;
   const refuse = (number: number, path: number, reading: number): Error =>
     refusal(number, writer.paths[path] ?? '', reading);
@@ -98,10 +102,18 @@ class CheckWriter {
   /** Only the form of the bytes counts, not the values. */
   readonly #formOnly: boolean;
   readonly #maxReadings: number;
+  readonly #tagRoom: number;
+  /** Frames may have several points without a time. */
+  readonly #countsTimes: boolean;
+  readonly #taggedLevels = new Set<Level>();
+  #readingsPath = '';
   #loops = 0;
 
-  constructor({ mapping }: Plan, formOnly: boolean) {
+  constructor(plan: Plan, formOnly: boolean) {
+    const { mapping } = plan;
     this.#formOnly = formOnly;
+    this.#tagRoom = tagRoom(plan);
+    this.#countsTimes = formOnly || (plan.hasReadings && !alwaysTimed(plan.root));
     const rows = Math.floor(LIMITS.maxCellsPerFrame / mapping.columns.length);
     this.#maxReadings = Math.min(LIMITS.maxReadingsPerFrame, rows);
   }
@@ -115,6 +127,23 @@ class CheckWriter {
     return number;
   }
 
+  /** What can only be said of a frame as a whole. */
+  wholeFrame(): string {
+    const checks: string[] = [];
+    if (this.#taggedLevels.size > 0) {
+      const path = this.path(this.#taggedLevels.has('reading') ? `${this.#readingsPath}[]` : '');
+      checks.push(
+        `if (tags + mostTags > ${this.#tagRoom}) throw refuse(${REFUSED.tags}, ${path}, heaviest);`,
+      );
+    }
+    if (this.#countsTimes) {
+      const path = this.path(this.#readingsPath);
+      checks.push('if (frameTimes === 0 && readings - readingTimes > 1)');
+      checks.push(`throw refuse(${REFUSED.untimed}, ${path}, -1);`);
+    }
+    return checks.join('\n');
+  }
+
   node(node: PlanNode): void {
     switch (node.kind) {
       case 'leaf':
@@ -125,13 +154,22 @@ class CheckWriter {
       case 'union':
         return this.#union(node.branches, this.path(node.path));
       case 'array':
-        return this.#blocks(node.path, minBytes(node.item), node.readings, () => this.node(node.item));
+        if (node.readings) this.#readingsPath = node.path;
+        return this.#blocks(node.path, minBytes(node.item), node.readings, () => this.#item(node));
       case 'map':
         return this.#blocks(node.path, 1 + minBytes(node.value), false, () => {
           this.#step(`checkText(b, p, e, ${values.TEXT_USE.ignored})`, this.path(node.path));
           this.node(node.value);
         });
     }
+  }
+
+  #item({ item, readings }: Extract<PlanNode, { kind: 'array' }>): void {
+    const start = this.lines.length;
+    this.node(item);
+    if (!readings || !this.#taggedLevels.has('reading')) return;
+    this.lines.splice(start, 0, 'itemTags = 0;');
+    this.#emit('if (itemTags > mostTags) { mostTags = itemTags; heaviest = at; }');
   }
 
   #emit(line: string): void {
@@ -157,7 +195,7 @@ class CheckWriter {
       case 'long':
         if (target.to === 'time' && this.#formOnly) {
           this.#step('checkLong(b, p, e)', k);
-          this.#emit(target.level === 'frame' ? 'frameTimes++;' : 'readingTimes++;');
+          this.#countTime(target.level);
           return;
         }
         if (target.to === 'time') {
@@ -165,6 +203,7 @@ class CheckWriter {
           this.#emit(`if ((t = checkTime(b, p, e, ${unit}, earliestMs, latestMs)) < 0)`);
           this.#emit(`throw refuseTime(t, ${k}, at, b, p, ${unit}, earliestMs, latestMs);`);
           this.#emit('p = t;');
+          this.#countTime(target.level);
           return;
         }
         this.#emit(`if (p < e && b[p] < 128) p++; else`);
@@ -188,13 +227,14 @@ class CheckWriter {
       case 'string':
         if (this.#formOnly) return this.#step(`checkText(b, p, e, ${values.TEXT_USE.ignored})`, k);
         if (target.to === 'device') return this.#step('checkDevice(b, p, e, device)', k);
-        this.#step(`checkText(b, p, e, ${textUse(target)})`, k);
+        if (target.to === 'column' && target.role === 'tag') this.#tag(target.level, k);
+        else this.#step(`checkText(b, p, e, ${textUse(target)})`, k);
         if (isOfFrame(target)) this.#emit('frameText += words[0];');
         return;
       case 'enum': {
         this.#step(`checkIndex(b, p, e, ${type.symbols.length})`, k);
         if (!stored) return;
-        const list = this.lengths.push(type.symbols.map((symbol) => Buffer.byteLength(symbol))) - 1;
+        const list = this.lengths.push(symbolBytes(type.symbols).each) - 1;
         this.#emit(`${isOfFrame(target) ? 'frameText' : 'symbols'} += lengths[${list}][words[0]];`);
         return;
       }
@@ -202,6 +242,16 @@ class CheckWriter {
         this.#emit(`if (${type.size} > e - p) ${truncated}`);
         this.#emit(`p += ${type.size};`);
     }
+  }
+
+  #countTime(level: Level): void {
+    if (this.#countsTimes) this.#emit(level === 'frame' ? 'frameTimes++;' : 'readingTimes++;');
+  }
+
+  #tag(level: Level, path: number): void {
+    this.#taggedLevels.add(level);
+    this.#step('checkTag(b, p, e)', path);
+    this.#emit(level === 'frame' ? 'tags += words[1];' : 'itemTags += words[1];');
   }
 
   #infinity(condition: string, path: number): void {
@@ -258,5 +308,5 @@ function isOfFrame(target: Target): boolean {
 }
 
 function textUse(target: Target): number {
-  return target.to === 'column' ? values.TEXT_USE[target.role] : values.TEXT_USE.ignored;
+  return target.to === 'column' ? values.TEXT_USE.field : values.TEXT_USE.ignored;
 }

@@ -1,6 +1,7 @@
-import type { ColumnBatch } from '../core/index.ts';
-import type { ColumnTarget, Plan, PlanNode, Target } from './plan.ts';
+import type { ColumnBatch, StoredType } from '../core/index.ts';
+import { alwaysValued, type ColumnTarget, type Plan, type PlanNode, type Target } from './plan.ts';
 import * as values from './read-values.ts';
+import { symbolBytes } from './symbol-bytes.ts';
 import { NS_PER_UNIT } from './time-units.ts';
 
 /** Appends the points of a checked record and returns the bytes of texts that they repeat; see CompiledSchema.decode. */
@@ -12,6 +13,14 @@ export type DecodeFunction = (
   arrivalMs: number,
   position: number,
 ) => number;
+
+/** Whether column i has a value in row r. */
+const PRESENT: Readonly<Record<StoredType, (i: number) => string>> = {
+  float: (i) => `a${i}[r] === a${i}[r]`,
+  integer: (i) => `q${i}[r] === 1`,
+  boolean: (i) => `a${i}[r] !== 2`,
+  string: (i) => `a${i}[r] !== null`,
+};
 
 type Leaf = Extract<PlanNode, { kind: 'leaf' }>;
 
@@ -25,7 +34,8 @@ export function generateDecode(plan: Plan): DecodeFunction {
   const frameColumns = plan.columnLevels.flatMap((level, index) => (level === 'frame' ? [index] : []));
   const source = `'use strict';
 const { block, words, viewOf, readLong, skipLong, skipBytes, readBlock, readText, wordsAsText, floatAsText, doubleAsText,
-  scaleWords, receiptWords, fillTime, repeatValue, finishRows } = values;
+  scaleWords, receiptWords, fillTime, repeatValue,
+  withoutEmptyRows, finishRows } = values;
 return function decode(b, p, into, device, arrivalMs, position) {
 const view = viewOf(b), o = b.byteOffset, columns = into.columns, base = into.rows;
 into.reserve(1);
@@ -43,6 +53,7 @@ ${
 if (n > 1) {
 ${frameColumns.map((index) => `repeatValue(columns[${index}], base, base + n);`).join('\n')}
 }
+${writer.emptyRows()}
 finishRows(into, n, device, position);
 return symbolText + frameText * n;
 };`;
@@ -86,6 +97,19 @@ class DecodeWriter {
           : `a${i} = ${column}.values;`;
       })
       .join('\n');
+  }
+
+  /** A point needs a field: rows without any are taken out. A look at each, unless the schema says that there are none. */
+  emptyRows(): string {
+    if (alwaysValued(this.#plan.root)) return '';
+    const present = this.#plan.mapping.columns.flatMap(({ role, type }, i) =>
+      role === 'field' ? [PRESENT[type](i)] : [],
+    );
+    return `for (let r = base, end = base + n; r < end; r++) {
+if (${present.join(' || ')}) continue;
+n = withoutEmptyRows(into, base, n);
+break;
+}`;
   }
 
   node(node: PlanNode): void {
@@ -175,7 +199,7 @@ class DecodeWriter {
       }
       case 'enum': {
         const list = this.symbols.push(type.symbols) - 1;
-        this.lengths.push(type.symbols.map((symbol) => Buffer.byteLength(symbol)));
+        this.lengths.push(symbolBytes(type.symbols).each);
         const text = level === 'frame' ? 'frameText' : 'symbolText';
         this.#emit(`p = readLong(b, p); ${text} += lengths[${list}][words[0]];`);
         return put(`symbols[${list}][words[0]]`);

@@ -1,19 +1,28 @@
 import { LIMITS, MillraceError, type ColumnDef, type StoredType } from '../core/index.ts';
 import type { AvroField, AvroType, JsonObject, RecordType } from './avro-types.ts';
+import { misplacedIn } from './misplaced.ts';
 import { shortened, snakeCase } from './names.ts';
-import type { ColumnTarget, LeafType, Level, Plan, PlanNode, Target, TimeUnit } from './plan.ts';
+import {
+  minBytes,
+  type ColumnTarget,
+  type LeafType,
+  type Level,
+  type Plan,
+  type PlanNode,
+  type Target,
+} from './plan.ts';
+import { tagRoom } from './tag-room.ts';
+import { TIME_UNITS } from './time-units.ts';
 
 type Role = 'tag' | 'field' | 'time' | 'ignore';
 
-const TIME_UNITS: ReadonlyMap<string, TimeUnit> = new Map([
-  ['timestamp-millis', 'ms'],
-  ['timestamp-micros', 'us'],
-  ['timestamp-nanos', 'ns'],
-]);
 /** What every store can name. A leading underscore is reserved in InfluxDB. */
 const MEASUREMENT = /^[A-Za-z][A-Za-z0-9_.-]{0,127}$/;
 
-/** How a record schema becomes time series. Throws `schema_unmappable` with the field's path and the reason. */
+/**
+ * How a record schema becomes time series. Throws `schema_unmappable` with the field's path and the reason; where frames
+ * can be read and the schema is only not to be registered any more, the plan has that as its objection.
+ */
 export function mapSchema(type: AvroType): Plan {
   if (type.kind !== 'record') throw unmappable('', `a frame is a record, not ${article(type.kind)}`);
   return new Mapper().map(type);
@@ -46,6 +55,8 @@ class Mapper {
   readonly #open: RecordType[] = [];
   readonly #checkedEnums = new Set<AvroType>();
   #readingsPath: string | null = null;
+  #readingBytes = 0;
+  #objection: MillraceError | null = null;
   #fields = 0;
 
   map(record: RecordType): Plan {
@@ -57,13 +68,40 @@ class Mapper {
     if (!ordered.some(({ def }) => def.role === 'field')) {
       throw unmappable('', 'the record has no number, boolean or other field to store, only tags or nothing');
     }
-    return {
+    if ('role' in record.attributes) this.#object('', 'the record of a frame takes no "role"');
+    this.#objectToReadings();
+    const plan = {
       mapping: { measurement, doc: textOf(record.attributes, 'doc'), columns: ordered.map(({ def }) => def) },
       root,
       columnLevels: ordered.map(({ level }) => level),
       timeLevels: new Set(this.#timePath.keys()),
       hasReadings: this.#readingsPath !== null,
     };
+    if (tagRoom(plan) < 0)
+      this.#object('', 'the names of its tags are longer than the key of a series may be');
+    return { ...plan, objection: this.#objection };
+  }
+
+  /** The first reason speaks: it is the most special. */
+  #object(path: string, reason: string): void {
+    this.#objection ??= unmappable(path, reason);
+  }
+
+  #objectToReadings(): void {
+    if (this.#readingsPath === null) return;
+    if (this.#timePath.size === 0) {
+      this.#object(
+        this.#readingsPath,
+        'neither the readings nor the frame have a time, so that readings of one frame would overwrite each other: ' +
+          'give either a long of logicalType timestamp-millis, -micros or -nanos',
+      );
+    }
+    if (this.#readingBytes === 0) {
+      this.#object(
+        this.#readingsPath,
+        'a reading takes no bytes, so that a frame could claim any number of them',
+      );
+    }
   }
 
   #record(record: RecordType, place: Place): PlanNode {
@@ -84,6 +122,8 @@ class Mapper {
     if (role === 'ignore') return this.#ignored(field.type, place);
     this.#count(path);
     const { type, wrap } = optional(field.type, path);
+    const misplaced = misplacedIn(field.attributes, type, role === null || role === 'time');
+    if (misplaced !== null) this.#object(path, misplaced);
     switch (type.kind) {
       case 'record': {
         if (role !== null) throw unmappable(path, `a record takes no role but "ignore", not "${role}"`);
@@ -130,6 +170,7 @@ class Mapper {
       throw unmappable(path, 'the array of readings must be a field of the frame itself');
     this.#readingsPath = path;
     const item = this.#record(items, { path: `${path}[]`, prefix: '', level: 'reading', depth: place.depth });
+    this.#readingBytes = minBytes(item);
     return { kind: 'array', item, path, readings: true };
   }
 

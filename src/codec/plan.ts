@@ -1,4 +1,4 @@
-import type { Mapping } from '../core/index.ts';
+import type { Mapping, MillraceError } from '../core/index.ts';
 
 /** Where a value goes. `time` carries the unit that the logical type says. */
 export type Target =
@@ -37,6 +37,8 @@ export interface Plan {
   timeLevels: ReadonlySet<Level>;
   /** Whether the schema has readings. Without them a record is one point. */
   hasReadings: boolean;
+  /** Why it may not be registered as a new schema; null where it may. */
+  objection: MillraceError | null;
 }
 
 export type Level = 'frame' | 'reading';
@@ -70,6 +72,39 @@ export function minBytes(node: PlanNode): number {
     case 'array':
     case 'map':
       return 1;
+  }
+}
+
+/** Whether each point surely has a time from the record: some time of its levels is not optional. */
+export function alwaysTimed(node: PlanNode): boolean {
+  switch (node.kind) {
+    case 'leaf':
+      return node.target.to === 'time';
+    case 'record':
+      return node.fields.some(alwaysTimed);
+    case 'array':
+      return node.readings && alwaysTimed(node.item);
+    case 'union':
+    case 'map':
+      return false;
+  }
+}
+
+/** Whether each point surely has a value of some field: one that is not optional and no float, which may be NaN. */
+export function alwaysValued(node: PlanNode): boolean {
+  switch (node.kind) {
+    case 'leaf': {
+      const { target, type } = node;
+      const isField = target.to === 'column' && target.role === 'field';
+      return isField && type.name !== 'float' && type.name !== 'double';
+    }
+    case 'record':
+      return node.fields.some(alwaysValued);
+    case 'array':
+      return node.readings && alwaysValued(node.item);
+    case 'union':
+    case 'map':
+      return false;
   }
 }
 

@@ -122,6 +122,30 @@ export function repeatValue(column: Column, from: number, to: number): void {
   }
 }
 
+/** Moves those of the rows [from, from + rows) together that have any field, and returns their number. */
+export function withoutEmptyRows(into: ColumnBatch, from: number, rows: number): number {
+  const fields = into.columns.flatMap(({ def }, index) => (def.role === 'field' ? [index] : []));
+  let to = from;
+  for (let row = from; row < from + rows; row++) {
+    if (fields.every((index) => into.cell(index, row) === null)) continue;
+    if (to !== row) moveRow(into, row, to);
+    to++;
+  }
+  return to - from;
+}
+
+function moveRow({ timeWords, columns }: ColumnBatch, from: number, to: number): void {
+  timeWords.copyWithin(to * 2, from * 2, from * 2 + 2);
+  for (const column of columns) {
+    if (column.type === 'string') {
+      column.values[to] = column.values[from] ?? null;
+      continue;
+    }
+    column.values.copyWithin(to, from, from + 1);
+    if (column.type === 'integer') column.present.copyWithin(to, from, from + 1);
+  }
+}
+
 /** Counts `rows` more points as written, all of one frame. */
 export function finishRows(into: ColumnBatch, rows: number, device: string, position: number): void {
   const to = into.rows + rows;

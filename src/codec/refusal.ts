@@ -20,6 +20,8 @@ export const REFUSED = {
   trailing: -13,
   length: -14,
   tooHeavy: -15,
+  tags: -16,
+  untimed: -17,
 } as const;
 
 const REASONS: Readonly<Record<keyof typeof REFUSED, readonly [ErrorCode, string]>> = {
@@ -27,7 +29,7 @@ const REASONS: Readonly<Record<keyof typeof REFUSED, readonly [ErrorCode, string
   varint: ['frame_varint', 'its varint is overlong or out of range'],
   utf8: ['frame_utf8', 'it is not valid UTF-8'],
   tooLong: ['value_unusable', `the string is longer than ${LIMITS.maxStringBytes} bytes`],
-  newline: ['value_unusable', 'a tag with a line break has no faithful form in line protocol'],
+  newline: ['value_unusable', 'a tag with a line break or a NUL has no faithful form in line protocol'],
   backslash: ['value_unusable', 'a tag that ends in a backslash has no faithful form in line protocol'],
   infinite: ['value_not_finite', 'the number is infinite'],
   index: ['frame_index', 'its union branch, enum index or boolean is outside the range'],
@@ -43,6 +45,15 @@ const REASONS: Readonly<Record<keyof typeof REFUSED, readonly [ErrorCode, string
   tooHeavy: [
     'frame_too_heavy',
     `the frame's own strings on each of its readings, and the symbols of enums, are more than ${LIMITS.maxRepeatedTextBytes} bytes`,
+  ],
+  tags: [
+    'value_unusable',
+    `the tags of one point are together longer than ${LIMITS.maxTagBytes} bytes, or than their names leave of that; ` +
+      'a comma, space or equals sign counts twice',
+  ],
+  untimed: [
+    'time_missing',
+    "more than one reading has neither a time of its own nor the frame's: they would overwrite each other",
   ],
 };
 const BY_NUMBER = new Map(

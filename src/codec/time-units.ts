@@ -1,5 +1,11 @@
 import type { TimeUnit } from './plan.ts';
 
+/** The logical types that say a time; each belongs to a long. */
+export const TIME_UNITS: ReadonlyMap<string, TimeUnit> = new Map([
+  ['timestamp-millis', 'ms'],
+  ['timestamp-micros', 'us'],
+  ['timestamp-nanos', 'ns'],
+]);
 /** How many of each unit make a millisecond, and how many nanoseconds one of each has. */
 export const UNITS_PER_MS: Readonly<Record<TimeUnit, number>> = { ms: 1, us: 1_000, ns: 1_000_000 };
 export const NS_PER_UNIT: Readonly<Record<TimeUnit, number>> = { ms: 1_000_000, us: 1_000, ns: 1 };

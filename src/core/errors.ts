@@ -39,6 +39,7 @@ const FRAME_ERRORS = {
   value_not_finite: row(400, 'A number is infinite. Send NaN or null for a missing value.'),
   value_unusable: row(400, 'The value has no faithful form in the store; the message says why.'),
   time_out_of_range: row(400, "Correct the device's clock, or the unit of its times; see the limits."),
+  time_missing: row(400, 'Give each reading a time, or the frame; or send one reading per frame.'),
   device_mismatch: row(400, "The payload's device must equal the connection's device, or be left out."),
   schema_unknown: row(400, "Register the writer's schema, then send again or replay the dead letter."),
 } satisfies Record<string, ErrorRow>;

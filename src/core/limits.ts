@@ -48,6 +48,10 @@ export const LIMITS = {
   maxSchemas: 10_000,
   /** Bytes of one string value: InfluxDB's limit of 64 KB for strings and tags, less room for escapes. */
   maxStringBytes: 32 * 1024,
+  /** Bytes of the tags of one point, where commas, spaces and equals signs count twice … */
+  maxTagBytes: 60 * 1024,
+  /** … so that with its measurement, its tags' names and a field's name they fit into a series' key of InfluxDB's. */
+  maxSeriesKeyBytes: 65_535,
 
   /** Bytes of journal (setting): at the limit acks are withheld and new connections get 503. */
   journalMaxBytes: 4 * 1024 ** 3,

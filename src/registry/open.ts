@@ -122,6 +122,7 @@ class DiskRegistry implements Registry {
     if (this.#schemas.index.size >= LIMITS.maxSchemas) {
       throw new MillraceError('registry_full', `the registry holds ${LIMITS.maxSchemas} schemas`);
     }
+    if (compiled.objection !== null) throw compiled.objection;
     this.#schemas.measurements.check(compiled.mapping);
     const twin = this.#schemas.index.byFingerprint(compiled.fingerprint);
     if (twin !== undefined && twin.compiled.shape !== compiled.shape) {

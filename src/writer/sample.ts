@@ -9,7 +9,7 @@ export interface SampledPoint {
   tags: ReadonlyMap<string, string>;
 }
 
-/** A frame of the journal with its points that have a field. */
+/** A frame of the journal with its points. */
 export interface SampledFrame {
   position: number;
   device: string;
@@ -79,13 +79,11 @@ function pointsOf(columns: ColumnBatch): SampledPoint[] {
   const points: SampledPoint[] = [];
   for (let row = 0; row < columns.rows; row++) {
     const tags = new Map<string, string>();
-    let hasField = false;
     for (const [index, { def }] of columns.columns.entries()) {
       const value = columns.cell(index, row);
-      if (def.role === 'field') hasField ||= value !== null;
-      else if (typeof value === 'string' && value !== '') tags.set(def.name, value);
+      if (def.role === 'tag' && typeof value === 'string') tags.set(def.name, value);
     }
-    if (hasField) points.push({ timeNs: columns.timeNs[row] ?? 0n, tags });
+    points.push({ timeNs: columns.timeNs[row] ?? 0n, tags });
   }
   return points;
 }

@@ -102,6 +102,57 @@ describe('points of a frame', () => {
   });
 });
 
+test('a point without any field is none, and the others keep their values', () => {
+  const schema = {
+    type: 'record',
+    name: 'Sparse',
+    fields: [
+      {
+        name: 'r',
+        type: {
+          type: 'array',
+          items: {
+            type: 'record',
+            name: 'R',
+            fields: [
+              { name: 't', type: TIME },
+              { name: 'tag', type: 'string' },
+              { name: 'f', type: 'double' },
+              { name: 'i', type: ['null', 'long'] },
+              { name: 'b', type: ['null', 'boolean'] },
+              { name: 's', type: ['null', 'string'], role: 'field' },
+            ],
+          },
+        },
+      },
+    ],
+  };
+  const none = { f: Number.NaN, i: null, b: null, s: null };
+  const readings = [
+    { t: 1, tag: 'a', ...none },
+    { t: 2, tag: 'b', ...none, f: 1.5 },
+    { t: 3, tag: 'c', ...none },
+    { t: 4, tag: 'd', ...none, i: 2 ** 40 },
+    { t: 5, tag: 'e', ...none, b: false },
+    { t: 6, tag: 'f', ...none, s: '' },
+    { t: 7, tag: 'g', ...none },
+  ];
+  const { batch } = decodeAll(schema, [
+    { r: readings },
+    { r: readings.slice(0, 1) },
+    { r: readings.slice(1, 2) },
+  ]);
+  expect(rowsOf(batch)).toEqual([
+    ['b', 1.5, null, null, null],
+    ['d', null, 2n ** 40n, null, null],
+    ['e', null, null, false, null],
+    ['f', null, null, null, ''],
+    ['b', 1.5, null, null, null],
+  ]);
+  expect([...batch.timeNs.subarray(0, batch.rows)]).toEqual([2_000n, 4_000n, 5_000n, 6_000n, 2_000n]);
+  expect([...batch.position.subarray(0, batch.rows)]).toEqual([0, 0, 0, 0, 2]);
+});
+
 describe('without a time of its own a frame has that of its receipt', () => {
   const schema = { type: 'record', name: 'Pulse', fields: [{ name: 'n', type: 'int' }] };
   const compiled = compileSchema(JSON.stringify(schema), { minTimeMs: 0 });

@@ -136,6 +136,7 @@ test.each(['constructor', '__proto__', 'toString', 'hasOwnProperty', 'valueOf'])
 test("a small frame cannot claim as many rows as its schema's columns make dear", () => {
   const columns = 1_900;
   const schema = record([
+    field('t', { type: 'long', logicalType: 'timestamp-millis' }),
     ...many(columns - 1, (n) => field(`f${n}`, ['null', 'int'])),
     field('r', { type: 'array', items: { type: 'record', name: 'Item', fields: [field('n', 'null')] } }),
   ]);
@@ -143,7 +144,13 @@ test("a small frame cannot claim as many rows as its schema's columns make dear"
   const most = Math.floor(LIMITS.maxCellsPerFrame / columns);
   const frame = (readings: number): Buffer => {
     const count = readings * 2;
-    return Buffer.concat([Buffer.alloc(columns), Buffer.from([(count & 127) | 128, count >> 7, 0])]);
+    const time = Buffer.from('80f0b5cbc766', 'hex');
+    return Buffer.concat([
+      Buffer.alloc(1),
+      time,
+      Buffer.alloc(columns - 1),
+      Buffer.from([(count & 127) | 128, count >> 7, 0]),
+    ]);
   };
   const checked = (bytes: Buffer): number => compiled.check(bytes, 0, bytes.length, 'd', NOW_MS);
   expect(checked(frame(most))).toBe(most);
@@ -157,25 +164,29 @@ describe('texts that a frame has once and a store with each reading', () => {
     type: 'array',
     items: { type: 'record', name: 'Item', fields: [field('n', 'int'), of] },
   });
+  const timed = (fields: object[]): object =>
+    record([field('at', { type: 'long', logicalType: 'timestamp-millis' }), ...fields]);
   const shapes: [string, object, (textBytes: number, readings: number) => object][] = [
     [
       'a tag of the frame',
-      record([field('t', 'string'), field('r', array(field('y', 'int')))]),
+      timed([field('t', 'string'), field('r', array(field('y', 'int')))]),
       (textBytes, readings) => ({
         x: 0,
+        at: NOW_MS,
         t: 't'.repeat(textBytes),
         r: many(readings, () => ({ n: 0, y: 0 })),
       }),
     ],
     [
       'several strings of the frame, one of them a field and one behind the readings',
-      record([
+      timed([
         field('t', 'string'),
         field('r', array(field('y', 'int'))),
         field('f', 'string', { role: 'field' }),
       ]),
       (textBytes, readings) => ({
         x: 0,
+        at: NOW_MS,
         t: 'é'.repeat(Math.floor(textBytes / 4)),
         r: many(readings, () => ({ n: 0, y: 0 })),
         f: 'f'.repeat(textBytes - Math.floor(textBytes / 4) * 2),
@@ -183,9 +194,10 @@ describe('texts that a frame has once and a store with each reading', () => {
     ],
     [
       'a symbol of the frame',
-      record([field('t', 'string'), field('s', symbols), field('r', array(field('y', 'int')))]),
+      timed([field('t', 'string'), field('s', symbols), field('r', array(field('y', 'int')))]),
       (textBytes, readings) => ({
         x: 0,
+        at: NOW_MS,
         t: 't'.repeat(textBytes - SYMBOL.length),
         s: SYMBOL,
         r: many(readings, () => ({ n: 0, y: 0 })),
@@ -193,9 +205,10 @@ describe('texts that a frame has once and a store with each reading', () => {
     ],
     [
       'symbols of the readings',
-      record([field('t', 'string'), field('r', array(field('s', symbols)))]),
+      timed([field('t', 'string'), field('r', array(field('s', symbols)))]),
       (textBytes, readings) => ({
         x: 0,
+        at: NOW_MS,
         t: 't'.repeat(textBytes - SYMBOL.length),
         r: many(readings, () => ({ n: 0, s: SYMBOL })),
       }),
@@ -219,10 +232,11 @@ describe('texts that a frame has once and a store with each reading', () => {
   });
 
   test('do not bound strings of the readings, which the frame has as often as the store', () => {
-    const schema = record([field('r', array(field('t', 'string')))]);
+    const schema = timed([field('r', array(field('t', 'string')))]);
     const compiled = compile(schema);
     const bytes = avsc.Type.forSchema(schema as avsc.Schema).toBuffer({
       x: 0,
+      at: NOW_MS,
       r: many(300, () => ({ n: 0, t: 't'.repeat(20_000) })),
     });
     expect(bytes.length).toBeGreaterThan(LIMITS.maxRepeatedTextBytes);

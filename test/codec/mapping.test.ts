@@ -261,3 +261,124 @@ describe('what is no valid Avro', () => {
     expect(error.message).toContain(message);
   });
 });
+
+describe('what a new schema may not be, though frames of an old one are read', () => {
+  const objection = (schema: object): string =>
+    compileSchema(JSON.stringify(schema)).objection?.message ?? 'none';
+  const beside = (type: unknown, more: object = {}): object =>
+    record([field('t', type, { logicalType: 'timestamp-millis', ...more }), field('x', 'int')]);
+
+  test('the shipped schemas, and others with a time, are fine', () => {
+    for (const name of ['environment', 'vehicle', 'power']) {
+      expect(compileSchema(readFileSync(`schemas/${name}.avsc`, 'utf8')).objection).toBeNull();
+    }
+    expect(objection(record([field('r', items([field('t', ['null', TIME]), field('x', 'int')]))]))).toBe(
+      'none',
+    );
+    expect(objection(record([field('r', items([field('x', 'int')])), field('t', TIME)]))).toBe('none');
+    expect(objection(record([field('x', 'int')]))).toBe('none');
+    expect(objection(record([field('day', { type: 'int', logicalType: 'date' }), field('x', 'int')]))).toBe(
+      'none',
+    );
+  });
+
+  test('readings without a time of their own or of the frame', () => {
+    const schema = record([field('r', items([field('x', 'int')]))]);
+    expect(objection(schema)).toMatch(/^r: neither the readings nor the frame have a time/);
+    expect(compileSchema(JSON.stringify(schema)).objection?.code).toBe('schema_unmappable');
+  });
+
+  test('readings that take no bytes', () => {
+    const schema = record([field('r', items([field('n', 'null')])), field('t', TIME), field('x', 'int')]);
+    expect(objection(schema)).toMatch(/^r: a reading takes no bytes/);
+    expect(objection(record([field('r', items([])), field('t', TIME), field('x', 'int')]))).toMatch(
+      /no bytes/,
+    );
+  });
+
+  test.each([
+    ['long', beside('long')],
+    ['an optional long', beside(['null', 'long'])],
+    ['an object', beside({ type: 'long' })],
+    [
+      'an object in an object',
+      record([field('t', { type: { type: 'long' }, logicalType: 'timestamp-micros' }), field('x', 'int')]),
+    ],
+    ['an int', beside('int')],
+  ])('a logicalType beside the type: %s', (_, schema) => {
+    expect(objection(schema)).toMatch(
+      /^t: "logicalType": "timestamp-mi.*" stands beside the type.*write "type": \{/,
+    );
+  });
+
+  test('a logicalType beside the type is no harm where it is in the type too, or the field is no time', () => {
+    expect(objection(beside(TIME))).toBe('none');
+    expect(objection(beside('long', { role: 'field' }))).toBe('none');
+    expect(objection(beside('long', { role: 'ignore' }))).toBe('none');
+  });
+
+  test.each(['int', 'string', 'double', 'float', 'boolean'])('a time on the type %s', (type) => {
+    const schema = (logicalType: string, more: object = {}): object =>
+      record([field('t', { type, logicalType }, more), field('x', 'int')]);
+    expect(objection(schema('timestamp-millis'))).toBe(
+      `t: a timestamp-millis is a long: on the type ${type} Avro ignores it`,
+    );
+    expect(objection(schema('timestamp-millis', { role: type === 'string' ? 'tag' : 'field' }))).toBe('none');
+    expect(
+      objection(record([field('t', ['null', { type, logicalType: 'timestamp-nanos' }]), field('x', 'int')])),
+    ).toMatch(/is a long/);
+  });
+
+  test('a logicalType that looks like a time and is none', () => {
+    const schema = record([field('t', { type: 'long', logicalType: 'timestamp-ms' }), field('x', 'int')]);
+    expect(objection(schema)).toBe(
+      't: the logicalType "timestamp-ms" is none of timestamp-millis, timestamp-micros, timestamp-nanos',
+    );
+  });
+
+  test.each([
+    ['x', field('x', { type: 'int', role: 'tag' }), 'x: "role" stands inside the type'],
+    ['x', field('x', ['null', { type: 'double', unit: 'V' }]), 'x: "unit" stands inside the type'],
+    ['x', field('x', { type: { type: 'double', unit: 'V' } }), 'x: "unit" stands inside the type'],
+    [
+      'p',
+      field('p', { type: 'record', name: 'P', role: 'ignore', fields: [field('y', 'int')] }),
+      'p: "role" stands inside',
+    ],
+    [
+      'p',
+      field('p', { type: 'record', name: 'P', measurement: 'm', fields: [field('y', 'int')] }),
+      'p: "measurement" names nothing inside',
+    ],
+    [
+      'p',
+      field('p', { type: 'record', name: 'P', fields: [field('y', { type: 'int', unit: 'm' })] }),
+      'p.y: "unit" stands inside',
+    ],
+    ['m', field('m', 'int', { measurement: 'air' }), 'm: "measurement" names nothing on a field'],
+    ['u', field('u', 'int', { unit: 5 }), 'u: the attribute "unit" must be a string'],
+    [
+      'r',
+      field('r', {
+        type: 'array',
+        items: { type: 'record', name: 'R', measurement: 'm', fields: [field('t', TIME), field('y', 'int')] },
+      }),
+      'r: "measurement" names nothing inside',
+    ],
+  ])('an attribute where it means nothing: %s %o', (_, stray, message) => {
+    expect(objection(record([stray, field('z', 'int')]))).toContain(message);
+  });
+
+  test('a role on the record of the frame', () => {
+    expect(objection(record([field('x', 'int')], { role: 'field' }))).toBe(
+      'the record of a frame takes no "role"',
+    );
+  });
+
+  test('tags whose names are longer than the key of a series may be', () => {
+    const names = Array.from({ length: 600 }, (_, n) => `${'n'.repeat(110)}${n}`);
+    expect(objection(record([...names.map((name) => field(name, 'string')), field('x', 'int')]))).toMatch(
+      /^the names of its tags/,
+    );
+  });
+});

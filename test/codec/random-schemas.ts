@@ -62,7 +62,7 @@ const special = fc.string({
 const text = fc
   .oneof({ weight: 2, arbitrary: fc.string({ unit: 'binary', maxLength: 90 }) }, special)
   .filter((s) => !/\p{Surrogate}/u.test(s));
-const tagText = text.filter((s) => !s.includes('\n') && !s.endsWith('\\'));
+const tagText = text.filter((s) => !/[\n\0]/.test(s) && !s.endsWith('\\'));
 const tag = tagText.map((v) => ({ value: v, cell: v === '' ? null : v }));
 
 /** Every scalar that can be mapped, with and without a role. */
@@ -242,12 +242,14 @@ export const randomFrames: fc.Arbitrary<RandomFrame[]> = fc
     item: fc.option(places, { nil: null }),
     frameTime: time,
     readingTime: time,
+    /** Frames may have points without any field. */
+    sparse: fc.boolean(),
   })
-  .chain(({ before, after, item, frameTime, readingTime }) => {
+  .chain(({ before, after, item, frameTime, readingTime, sparse }) => {
     const head = level('a', before, frameTime);
     const tail = level('z', after, null);
     const reading = item === null ? null : level('r', item, readingTime);
-    const always = { name: 'always', type: 'boolean' };
+    const always = { name: 'always', type: sparse ? ['null', 'boolean'] : 'boolean' };
     const fields = [...head.fields, always];
     if (reading !== null) {
       const items = { type: 'record', name: 'Item', fields: reading.fields };
@@ -259,11 +261,11 @@ export const randomFrames: fc.Arbitrary<RandomFrame[]> = fc
     const frame = fc.tuple(head.values, readings, tail.values).map(([first, rows, last]): RandomFrame => {
       const value = {
         ...first.value,
-        always: true,
+        always: sparse ? null : true,
         ...last.value,
         ...(rows === null ? {} : { readings: rows.map((r) => r.value) }),
       };
-      const shared = { ...first.cells, always: true, ...last.cells };
+      const shared = { ...first.cells, always: sparse ? null : true, ...last.cells };
       const points = (rows ?? [{ cells: {}, timeNs: null }]).map((row) => ({
         timeNs: row.timeNs ?? first.timeNs,
         cells: { ...shared, ...row.cells },

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { open } from 'lmdb';
 import { encodeConfluentHeader, encodeSingleObjectHeader, fingerprintOf } from '../../src/codec/index.ts';
 import { MillraceError } from '../../src/core/index.ts';
+import { SchemaFiles } from '../../src/registry/schema-files.ts';
 import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
 
@@ -285,5 +286,40 @@ describe('a folder of schemas', () => {
     expect(await loadSchemaFolder(registry, shipped)).toEqual(['environment', 'power', 'vehicle']);
     const text = await readFile(join(shipped, 'power.avsc'), 'utf8');
     expect(registry.byId(2)?.text).toBe(text);
+  });
+});
+
+describe('a schema that is not to be registered any more', () => {
+  const readings = (fields: object[]): object => ({
+    type: 'array',
+    items: { type: 'record', name: 'Item', fields },
+  });
+  const old = [
+    schema('Timeless', [field('r', readings([field('x', 'int')]))]),
+    schema('Empty', [field('r', readings([field('n', 'null')])), field('x', 'int')]),
+    schema('Beside', [field('t', 'long', { logicalType: 'timestamp-millis' }), field('x', 'int')]),
+  ];
+
+  test('is refused with the reason', async () => {
+    for (const text of old) {
+      expect(await refused(registry.register('s', text))).toMatch(/^schema_unmappable: [rt]: /);
+    }
+    expect(registry.subjects()).toEqual([]);
+  });
+
+  test('stays where it was registered before: its frames are found, and it may be named again', async () => {
+    await registry.close();
+    const files = await SchemaFiles.open(dir());
+    for (const [n, text] of old.entries()) {
+      await files.add({ subject: `s${n}`, version: 1, id: n + 1, deleted: false }, text);
+    }
+    await files.close();
+    registry = await openRegistry({ dir: dir() });
+    for (const [n, text] of old.entries()) {
+      const header = encodeSingleObjectHeader(fingerprintOf(text));
+      expect(resolve(frame(header)).schema.id).toBe(n + 1);
+      expect(await registry.register(`s${n}`, text)).toEqual({ id: n + 1, version: 1 });
+      expect(await registry.register('other', text)).toEqual({ id: n + 1, version: n + 1 });
+    }
   });
 });

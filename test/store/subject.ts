@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect } from '@jest/globals';
-import type { Cell, Measurement } from '../../src/core/index.ts';
+import type { Cell, ColumnBatch, Measurement } from '../../src/core/index.ts';
 import type {
   AggregateQuery,
   Answer,
@@ -39,16 +39,20 @@ export class Subject {
 
   /** Writes each list of points as one batch, all in one write. */
   async write(shape: Shape, ...batches: (readonly Point[])[]): Promise<RefusedPoint[]> {
+    return this.writeColumns(
+      shape.measurement,
+      batches.map((points) => batchOf(shape, points)),
+    );
+  }
+
+  /** Writes batches of one measurement. */
+  async writeColumns(measurement: Measurement, batches: readonly ColumnBatch[]): Promise<RefusedPoint[]> {
     this.#position += 1;
-    const { measurement } = shape;
     const known = this.#written.get(measurement.name)?.fields ?? [];
     const fields = new Map([...known, ...measurement.fields].map((field) => [field.name, field]));
     this.#written.set(measurement.name, { ...measurement, fields: [...fields.values()] });
     const position = { epoch: 'suite', position: this.#position, refused: [] };
-    const refused = await this.store.write(
-      batches.map((points) => batchOf(shape, points)),
-      position,
-    );
+    const refused = await this.store.write(batches, position);
     this.store.setPosition(position);
     return refused;
   }

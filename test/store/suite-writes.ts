@@ -1,9 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
+import avsc from 'avsc';
 import * as fc from 'fast-check';
+import { compileSchema } from '../../src/codec/index.ts';
+import { ColumnBatch } from '../../src/core/index.ts';
 import { BASE_NS, SECOND_NS, shape, type Point } from './points.ts';
 import { randomWrites, SAMPLE } from './random-points.ts';
 import { Reference } from './reference.ts';
-import { expectRows, type Subject } from './subject.ts';
+import { cellsOf, expectRows, neverAborted, type Subject } from './subject.ts';
 
 function at(
   seconds: number,
@@ -54,6 +57,38 @@ export function writeTests(subject: Subject): void {
       await subject.write(empty, [at(1, { x: 2 }, { room: null })]);
       expect(await subject.rows(empty.measurement)).toEqual([[BASE_NS + SECOND_NS, 'writes-a', null, 2]]);
       expect(await subject.rows(empty.measurement, { tags: { room: [''] } })).toEqual([]);
+    });
+
+    test('readings without any field are no rows, and do not move the newest time of a device', async () => {
+      const text = JSON.stringify({
+        type: 'record',
+        name: 'WritesSparse',
+        fields: [
+          { name: 't', type: { type: 'long', logicalType: 'timestamp-millis' } },
+          { name: 'x', type: ['null', 'double'] },
+        ],
+      });
+      const compiled = compileSchema(text);
+      const type = avsc.Type.forSchema(JSON.parse(text) as avsc.Schema);
+      const batch = new ColumnBatch(compiled.mapping, 1);
+      for (const [second, x] of [1.5, null, Number.NaN].entries()) {
+        const bytes = type.toBuffer({ t: Number(BASE_NS / 1_000_000n) + second * 1_000, x });
+        compiled.decode(bytes, 0, bytes.length, batch, second < 2 ? 'sparse-a' : 'sparse-b', 0, second);
+      }
+      const measurement = {
+        name: compiled.mapping.measurement,
+        doc: null,
+        tags: [],
+        fields: compiled.mapping.columns,
+        subjects: [],
+      };
+      await subject.writeColumns(measurement, [batch]);
+      const rows = [[BASE_NS, 'sparse-a', 1.5]];
+      expectRows(await subject.rows(measurement), rows);
+      const latest = { measurement, fields: [], devices: [], tags: {} };
+      expectRows(await cellsOf(await subject.store.latest(latest, neverAborted())), rows);
+      expect(await subject.device('sparse-a')).toMatchObject({ lastSeenNs: BASE_NS });
+      expect(await subject.device('sparse-b')).toBeNull();
     });
 
     test('the same batch written again changes nothing, aggregates included', async () => {
