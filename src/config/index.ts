@@ -4,3 +4,4 @@
  */
 export { loadConfig, isLoopback, type ConfigSources } from './load.ts';
 export { SETTINGS, type Settings, type SettingKey } from './settings.ts';
+export { STORE_KINDS, type StoreKind, type StoreSettings } from './store-settings.ts';

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { MillraceError, messageOf } from '../core/index.ts';
 import { SETTINGS, type SettingKey, type Settings } from './settings.ts';
+import { missingStoreSettings } from './store-settings.ts';
 
 export interface ConfigSources {
   /** By setting key; undefined where the flag was not given. */
@@ -46,14 +47,9 @@ export function loadConfig(sources: ConfigSources): Settings {
 /** What no setting shows by itself. */
 function contradictions(settings: Settings): string[] {
   const problems: string[] = [];
-  if (settings.store === 'influxdb') {
-    for (const key of ['influx-url', 'influx-token', 'influx-org', 'influx-bucket'] as const) {
-      if (settings[key] === null) {
-        problems.push(
-          `${SETTINGS[key].env}: expected ${SETTINGS[key].expected} (the store is influxdb), got nothing`,
-        );
-      }
-    }
+  for (const key of missingStoreSettings(settings.store, settings)) {
+    const { env, expected } = SETTINGS[key];
+    problems.push(`${env}: expected ${expected} (the store is ${settings.store}), got nothing`);
   }
   if (!isLoopback(settings.host) && !settings.insecure) {
     problems.push(

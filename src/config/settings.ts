@@ -1,73 +1,23 @@
-import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { LIMITS, NS_PER_MS, parseDurationMs, parseRfc3339Ns } from '../core/index.ts';
-
-/** `512MiB`, `4GiB`, `1000000`: a number of bytes; null for anything else. */
-function parseBytes(text: string): number | null {
-  const match = /^(\d{1,15})\s*(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)?$/i.exec(text.trim());
-  if (match === null) return null;
-  const unit = (match[2] ?? 'B').toLowerCase();
-  const power = ['b', 'k', 'm', 'g', 't'].indexOf(unit[0] ?? 'b');
-  const bytes = Number(match[1]) * (unit.includes('i') ? 1024 : 1000) ** power;
-  return Number.isSafeInteger(bytes) ? bytes : null;
-}
-
-const wholeNumber = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,15}$/)
-    .transform(Number)
-    .refine((value) => value >= min && value <= max);
-const bytes = (min: number) =>
-  z.string().transform((text, context) => {
-    const value = parseBytes(text);
-    if (value !== null && value >= min) return value;
-    context.addIssue('not a size');
-    return z.NEVER;
-  });
-const duration = (minMs: number) =>
-  z.string().transform((text, context) => {
-    const value = parseDurationMs(text);
-    if (value !== null && value >= minMs) return value;
-    context.addIssue('not a duration');
-    return z.NEVER;
-  });
-/** A day, or RFC 3339, in milliseconds since the UTC epoch: 1970 or later. */
-const instant = z.string().transform((text, context) => {
-  const timeNs = parseRfc3339Ns(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
-  if (timeNs !== null && timeNs >= 0n) return Number(timeNs / NS_PER_MS);
-  context.addIssue('not a time');
-  return z.NEVER;
-});
-const processes = z.union([
-  wholeNumber(1, LIMITS.maxProcesses),
-  z.literal('auto').transform(() => Math.min(availableParallelism(), LIMITS.maxProcesses)),
-]);
-const url = z.string().refine((text) => /^https?:\/\//.test(text) && URL.canParse(text));
-const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
-const text = z.string().min(1);
-
-/** One setting: where it may come from, what it must be (in words), and what it is when nobody says. */
-interface Setting<T> {
-  env: string | null;
-  schema: z.ZodType<T, string>;
-  expected: string;
-  fallback: T;
-  help: string;
-  /** Its value is never printed. */
-  secret?: boolean;
-}
-
-const setting = <T>(
-  env: string | null,
-  schema: z.ZodType<T, string>,
-  expected: string,
-  fallback: T,
-  help: string,
-  secret = false,
-): Setting<T> => ({ env, schema, expected, fallback, help, secret });
-
-const optional = <T>(schema: z.ZodType<T, string>): z.ZodType<T | null, string> => schema;
+import { LIMITS } from '../core/index.ts';
+import {
+  bytes,
+  duration,
+  flag,
+  instant,
+  optional,
+  processes,
+  setting,
+  text,
+  wholeNumber,
+  type ValueOf,
+} from './setting.ts';
+import {
+  ALL_STORE_SETTINGS,
+  STORE_KINDS,
+  type StoreSettingKey,
+  type StoreSettings,
+} from './store-settings.ts';
 
 /** Every setting. The key is its name in the YAML file and, behind two dashes, its flag. */
 export const SETTINGS = {
@@ -83,28 +33,12 @@ export const SETTINGS = {
   schemas: setting('MILLRACE_SCHEMAS', text, 'a folder', './schemas', 'folder of *.avsc registered at start'),
   store: setting(
     'MILLRACE_STORE',
-    z.enum(['duckdb', 'influxdb']),
-    'duckdb or influxdb',
+    z.enum(STORE_KINDS),
+    STORE_KINDS.join(' or '),
     'duckdb',
     'where points live',
   ),
-  'influx-url': setting(
-    'INFLUX_URL',
-    optional(url),
-    'an http:// or https:// URL',
-    null,
-    'InfluxDB 2.7 server',
-  ),
-  'influx-token': setting(
-    'INFLUX_TOKEN',
-    optional(text),
-    'a token',
-    null,
-    'token that may read and write the bucket',
-    true,
-  ),
-  'influx-org': setting('INFLUX_ORG', optional(text), 'a name', null, 'organisation of the bucket'),
-  'influx-bucket': setting('INFLUX_BUCKET', optional(text), 'a name', null, 'bucket to write to'),
+  ...ALL_STORE_SETTINGS,
   journal: setting('MILLRACE_JOURNAL', z.enum(['local']), 'local', 'local', 'where frames are made durable'),
   'journal-max-bytes': setting(
     'MILLRACE_JOURNAL_MAX_BYTES',
@@ -262,6 +196,9 @@ export const SETTINGS = {
 };
 
 export type SettingKey = keyof typeof SETTINGS;
-type ValueOf<S> = S extends Setting<infer T> ? T : never;
-/** All settings, checked. */
-export type Settings = { readonly [Key in SettingKey]: ValueOf<(typeof SETTINGS)[Key]> };
+/** All settings, checked. Those of the store that is chosen are there. */
+export type Settings = {
+  readonly [Key in Exclude<SettingKey, keyof StoreSettings | StoreSettingKey>]: ValueOf<
+    (typeof SETTINGS)[Key]
+  >;
+} & StoreSettings;

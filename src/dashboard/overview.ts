@@ -9,11 +9,10 @@ import {
   splitBytes,
 } from './format.ts';
 import type { Stats } from './payloads.ts';
-import { storeNote } from './store-note.ts';
+import { storeName, storeNote } from './store-note.ts';
 
 /** Polls that the trace of readings per second remembers: one minute. */
 const TRACE_LENGTH = 60;
-const STORE_NAMES: Readonly<Record<string, string>> = { duckdb: 'DuckDB', influxdb: 'InfluxDB' };
 
 /** The journal's states that a person should hear of. */
 const JOURNAL_STATES: Readonly<Record<string, string>> = {
@@ -52,7 +51,7 @@ export class Overview {
       this.#ackNote,
       stats.ackP99Ms === null ? 'no acks lately' : `99 % within ${formatMs(stats.ackP99Ms)} ms`,
     );
-    setText(this.#store, STORE_NAMES[store.kind] ?? store.kind);
+    setText(this.#store, storeName(store.kind));
     const note = storeNote(stats);
     setText(this.#storeNote, note.text);
     this.#storeNote.title = store.reason ?? writer.reason ?? '';

@@ -1,5 +1,13 @@
 import type { Stats } from './payloads.ts';
 
+/** Stores by their names in the settings, as people call them. A page may be older than its server. */
+export const STORE_NAMES = { duckdb: 'DuckDB', influxdb: 'InfluxDB' };
+
+export function storeName(kind: string): string {
+  const names: Readonly<Record<string, string>> = STORE_NAMES;
+  return names[kind] ?? kind;
+}
+
 /** Whether the store can be read and written, in words. */
 export function storeNote({ store, writer }: Pick<Stats, 'store' | 'writer'>): {
   text: string;

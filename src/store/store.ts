@@ -1,3 +1,4 @@
+import type { StoreKind } from '../config/index.ts';
 import type { Cell, ColumnBatch, Measurement, RowKey } from '../core/index.ts';
 
 export type { RowKey } from '../core/index.ts';
@@ -152,12 +153,30 @@ export interface StoreState {
   reason: string | null;
 }
 
+/** What a store promises beyond its methods: whoever has to treat stores differently asks for this, never for a name. */
+export interface StoreTraits {
+  /**
+   * It keeps its position in the transaction of the points. Where it does not, the journal alone says where its contents
+   * end, and what the journal has settled is taken to be in it.
+   */
+  keepsPosition: boolean;
+  /**
+   * How long one of its calls may take, in milliseconds; the process that runs a longer one hangs and is ended. Null
+   * where each call has a limit of its own, and many of them together may be right.
+   */
+  longestCallMs: number | null;
+  /** It may drop its oldest points by a retention that others set: what is older than all that it has is not lost. */
+  dropsOldPoints: boolean;
+}
+
 /**
  * Where points live for good. Writing the same series (measurement, device, tags) and time again
  * overwrites the fields that are present and keeps the others: the last write wins, field by field.
  */
 export interface Store {
-  readonly kind: 'duckdb' | 'influxdb';
+  /** Its name, for people. */
+  readonly kind: StoreKind;
+  readonly traits: StoreTraits;
   /**
    * Writes points, in order, and with them the position, in one transaction where the store has them.
    * `position.refused` are frames that the caller could not turn into points; a store that remembers its position adds
@@ -167,7 +186,7 @@ export interface Store {
    * works and would refuse the same batch again: the caller finds the frame that is at fault.
    */
   write(batches: readonly ColumnBatch[], position: StorePosition): Promise<RefusedPoint[]>;
-  /** What the store itself remembers; null when it keeps no position (InfluxDB) or none is stored yet. */
+  /** What the store itself remembers; null when it keeps none (StoreTraits.keepsPosition) or none is stored yet. */
   position(): StorePosition | null;
   /** Tells a store that keeps no position of its own where the settled contents end (journal progress). */
   setPosition(position: StorePosition): void;

@@ -170,7 +170,7 @@ export class Audit {
     });
   }
 
-  /** InfluxDB's buckets drop what is older than their retention: then nothing as old is there at all. */
+  /** Where a store may drop what is older than its retention: then nothing as old is there at all. */
   async #isBeyondRetention(
     frame: SampledFrame,
     { timeNs }: SampledPoint,
@@ -178,7 +178,7 @@ export class Audit {
   ): Promise<boolean> {
     const { registry, store } = this.#options;
     const measurement = registry.measurement(frame.measurement);
-    if (store.kind !== 'influxdb' || measurement === undefined) return false;
+    if (!store.traits.dropsOldPoints || measurement === undefined) return false;
     const older = { measurement, fields: [], devices: [], tags: {}, fromNs: 0n, toNs: timeNs + 1n };
     const answer = await store.rows({ ...older, order: 'desc', limit: 1, after: null }, signal);
     for await (const chunk of answer.chunks) if (chunk.length > 0) return false;

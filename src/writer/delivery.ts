@@ -94,11 +94,11 @@ export class Delivery {
   }
 
   /**
-   * How long the running call of the store has taken, in milliseconds; 0 when none runs. Of DuckDB alone: InfluxDB's
-   * requests have a limit each, and many of them may be right.
+   * How long the running call of the store has taken, in milliseconds; 0 when none runs. Whether that is too long,
+   * its StoreTraits.longestCallMs says.
    */
   busyMs(): number {
-    if (this.#busySinceMs === null || this.#options.store.kind !== 'duckdb') return 0;
+    if (this.#busySinceMs === null) return 0;
     return steadyClock.nowMs() - this.#busySinceMs;
   }
 

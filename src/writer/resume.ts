@@ -16,13 +16,13 @@ export interface Resumed {
  * Compares what the store remembers with what is settled. Where the store is ahead, its commit was followed by a
  * crash: the journal is told of it, with the dead letters of the refused frames. Where it is behind, it was lost,
  * replaced or put back to an earlier state: what the journal still has is written again, and what it has not is a
- * hole. InfluxDB remembers no position, so that nothing can be told of it here.
+ * hole. Of a store that keeps no position nothing can be told here.
  */
 export async function resume(journal: FollowedJournal, store: Store): Promise<Resumed> {
   const { epoch } = journal;
   const settled = journal.settledPosition();
   const known = store.position();
-  if (known === null && store.kind === 'influxdb') {
+  if (known === null && !store.traits.keepsPosition) {
     store.setPosition({ epoch, position: settled, refused: [] });
     return { position: settled, reset: null, holes: [] };
   }

@@ -35,7 +35,7 @@ const INNER_ORDER: Record<string, readonly (readonly string[])[]> = {
     ['recover', 'read', 'check'],
     ['.'],
   ],
-  store: [['.'], ['shared'], ['duckdb', 'influx'], ['index.ts']],
+  store: [['.'], ['shared'], ['duckdb', 'influx'], ['stores.ts'], ['index.ts']],
   'store/duckdb': [['file'], ['write', 'read'], ['.']],
   'store/influx': [['transport'], ['write', 'read'], ['.']],
 };

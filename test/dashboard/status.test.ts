@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { storeNote } from '../../src/dashboard/store-note.ts';
+import { STORE_KINDS, type StoreKind } from '../../src/config/index.ts';
+import { STORE_NAMES, storeName, storeNote } from '../../src/dashboard/store-note.ts';
 import { parseStats } from '../../src/dashboard/payloads.ts';
 import { statusOf } from '../../src/dashboard/status.ts';
 import type { StatusInputs } from '../../src/dashboard/status.ts';
@@ -104,4 +105,11 @@ describe('the status of the page', () => {
     expect(status.label).toBe('Disconnected');
     expect(status.notice).toContain('forbidden origin');
   });
+});
+
+test('the page has a name for each store, and calls one that it does not know as the server does', () => {
+  const names: Readonly<Record<StoreKind, string>> = STORE_NAMES;
+  expect(Object.keys(names)).toEqual([...STORE_KINDS]);
+  expect(storeName('influxdb')).toBe('InfluxDB');
+  expect(storeName('of-later')).toBe('of-later');
 });

@@ -1,4 +1,3 @@
-import { describe } from '@jest/globals';
 import { aggregatePageTests } from './suite-aggregate-pages.ts';
 import { aggregateTests } from './suite-aggregates.ts';
 import { lookupTests } from './suite-lookups.ts';
@@ -10,16 +9,14 @@ import { writeTests } from './suite-writes.ts';
 import { Subject, type OpenedStore } from './subject.ts';
 
 /** What every store must do alike. `open` gives an empty one; it is opened once for the suite. */
-export function storeSuite(name: string, open: () => Promise<OpenedStore>): void {
-  describe(name, () => {
-    const subject = new Subject(open);
-    rawRowTests(subject);
-    writeTests(subject);
-    valueTests(subject);
-    textTests(subject);
-    aggregateTests(subject);
-    aggregatePageTests(subject);
-    sumTests(subject);
-    lookupTests(subject);
-  });
+export function storeTests(open: () => Promise<OpenedStore>): void {
+  const subject = new Subject(open);
+  rawRowTests(subject);
+  writeTests(subject);
+  valueTests(subject);
+  textTests(subject);
+  aggregateTests(subject);
+  aggregatePageTests(subject);
+  sumTests(subject);
+  lookupTests(subject);
 }

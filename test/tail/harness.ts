@@ -9,7 +9,7 @@ import {
   type Origin,
 } from '../../src/journal/index.ts';
 import { openRegistry } from '../../src/registry/index.ts';
-import { openDuckDbStore, type Answer, type RowsQuery, type Store } from '../../src/store/index.ts';
+import { openDuckDbStore, STORES, type Answer, type RowsQuery, type Store } from '../../src/store/index.ts';
 import { rowTimes } from '../../src/writer/row-times.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
 
@@ -172,6 +172,7 @@ export type Bench = Awaited<ReturnType<typeof openBench>>;
 export function withoutSnapshots(store: Store, during: () => Promise<void>): Store {
   return {
     kind: 'influxdb',
+    traits: STORES.influxdb.traits,
     write: (batches, position) => store.write(batches, position),
     position: () => null,
     setPosition: () => undefined,

@@ -1,18 +1,19 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
+import type { StoreKind } from '../../src/config/index.ts';
 import { MillraceError, systemClock } from '../../src/core/index.ts';
 import { openLocalJournal, type Journal, type Origin } from '../../src/journal/index.ts';
 import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
-import { FUNCTIONS, openDuckDbStore, openInfluxStore, type Store } from '../../src/store/index.ts';
+import { FUNCTIONS, type Store } from '../../src/store/index.ts';
 import { createLogger } from '../../src/telemetry/index.ts';
 import { Holes, Writer } from '../../src/writer/index.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
-import { describeWithInflux, startInflux, type InfluxServer } from '../fixtures/influxd.ts';
 import { until } from '../fixtures/until.ts';
 import { BASE_NS, SECOND_NS } from '../store/points.ts';
 import { Reference } from '../store/reference.ts';
+import { describeStores } from '../store/stores-under-test.ts';
 import { aggregateQuery, cellsOf, expectRows, neverAborted, rowsQuery } from '../store/subject.ts';
 import { expectClose } from '../store/suite-aggregates.ts';
 import { replaced } from './harness.ts';
@@ -215,23 +216,17 @@ function isExact(numRuns: number, place: () => Promise<() => Promise<Store>>): v
   }, 120_000);
 }
 
-describe('frames on their way into DuckDB', () => {
-  let files = 0;
-  isExact(15, async () => {
-    const path = join(folder.path, `${files++}.duckdb`);
-    return () => openDuckDbStore({ path });
-  });
-});
+/** Sequences that are tried on each store. */
+const RUNS: Readonly<Record<StoreKind, number>> = { duckdb: 15, influxdb: 8 };
 
-describeWithInflux('frames on their way into InfluxDB', () => {
-  let influx: InfluxServer;
-  beforeAll(async () => {
-    influx = await startInflux();
-  });
-  afterAll(() => influx.stop());
-  isExact(8, async () => {
-    const { url, token, org } = influx;
-    const bucket = await influx.newBucket();
-    return () => openInfluxStore({ url, token, org, bucket });
-  });
-});
+describeStores(
+  (name) => `frames on their way into ${name}`,
+  (kind, { start }) => {
+    let stores: Awaited<ReturnType<typeof start>>;
+    beforeAll(async () => {
+      stores = await start();
+    });
+    afterAll(() => stores.stop());
+    isExact(RUNS[kind], () => stores.place());
+  },
+);

@@ -64,7 +64,7 @@ export interface WriterCalls {
   device(id: number, query: DeviceQuery): Promise<StoredDevice | null>;
   /** Ends a read wherever it is. */
   endRead(id: number, reason: PlainError | null): void;
-  /** How long a call that could hang has taken in the store's writing half, in milliseconds; 0 when none runs. */
+  /** How long the running call of the store's writing half has taken, in milliseconds; 0 when none runs. */
   busyMs(): number;
   /** Writes what the journal holds, for so long at most. */
   drain(graceMs: number): Promise<void>;

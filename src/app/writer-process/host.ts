@@ -4,7 +4,7 @@ import { LIMITS, MillraceError, messageOf, type AgeClock, type Clock } from '../
 import type { Settings } from '../../config/index.ts';
 import type { JournalState, LocalJournal, Settlement } from '../../journal/index.ts';
 import type { Registry } from '../../registry/index.ts';
-import type { StoreState } from '../../store/index.ts';
+import { STORES, type StoreState } from '../../store/index.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { type AuditStatus, backlogOf, type WriterStatus } from '../../writer/index.ts';
 import { type Child, endOf, seconds, Supervisor, systemTiming } from '../child-process/index.ts';
@@ -67,6 +67,7 @@ export class WriterProcess {
   private constructor(options: WriterProcessOptions) {
     const { settings, journal, registry, clock, random, logger } = options;
     this.#options = options;
+    const { longestCallMs } = STORES[settings.store].traits;
     this.#supervisor = new Supervisor<RunningWriter>(
       {
         name: 'the writer process',
@@ -77,7 +78,8 @@ export class WriterProcess {
         beginMs: () => null,
         ask: async ({ calls }) => {
           const ms = await calls.busyMs();
-          return ms < LIMITS.storeCallMs ? null : `the store has not answered for ${seconds(ms)}`;
+          const hangs = longestCallMs !== null && ms >= longestCallMs;
+          return hangs ? `the store has not answered for ${seconds(ms)}` : null;
         },
         silentMs: LIMITS.writerSilentMs,
         onEnd: (running, reason, wasReady) => this.#ended(running, reason, wasReady),

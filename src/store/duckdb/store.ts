@@ -1,4 +1,4 @@
-import { MillraceError, messageOf, selectColumns, type ColumnBatch } from '../../core/index.ts';
+import { LIMITS, MillraceError, messageOf, selectColumns, type ColumnBatch } from '../../core/index.ts';
 import type {
   AggregateQuery,
   Answer,
@@ -11,6 +11,7 @@ import type {
   StoredDevice,
   StorePosition,
   StoreState,
+  StoreTraits,
 } from '../store.ts';
 import { aggregateColumns } from '../shared/aggregate-columns.ts';
 import { aggregateSql } from './read/aggregate.ts';
@@ -24,12 +25,19 @@ import { OWN, type Statement } from './file/sql.ts';
 import type { Table } from './file/tables.ts';
 import { writeTransaction } from './write/transaction.ts';
 
+export const DUCKDB_TRAITS: StoreTraits = {
+  keepsPosition: true,
+  longestCallMs: LIMITS.storeCallMs,
+  dropsOldPoints: false,
+};
+
 /**
  * The embedded store: one writing connection, used in turn, and one connection per read. After a failure that leaves
  * the database unusable, the next write or probe opens the file anew; reads are refused until then.
  */
 export class DuckDbStore implements Store {
   readonly kind = 'duckdb';
+  readonly traits = DUCKDB_TRAITS;
   readonly #open: () => Promise<Database>;
   readonly #onClosed: () => void;
   /** Null between a failure that made the database unusable and its next opening. */

@@ -18,6 +18,7 @@ import type {
   StoredDevice,
   StorePosition,
   StoreState,
+  StoreTraits,
   View,
 } from '../store.ts';
 import { aggregateColumns } from '../shared/aggregate-columns.ts';
@@ -37,6 +38,12 @@ import { BodySender } from './write/sender.ts';
 /** A probe without an answer for this long has failed, in milliseconds. */
 const PROBE_TIMEOUT_MS = 5_000;
 
+export const INFLUX_TRAITS: StoreTraits = {
+  keepsPosition: false,
+  longestCallMs: null,
+  dropsOldPoints: true,
+};
+
 /**
  * Opens the store on InfluxDB 2.7. It opens when the server is away too: then state() is down, and it looks for the
  * server in the background. Throws where `url` is no http(s) URL.
@@ -49,6 +56,7 @@ export async function openInfluxStore(connection: InfluxConnection): Promise<Sto
 
 class InfluxStore implements Store {
   readonly kind = 'influxdb';
+  readonly traits = INFLUX_TRAITS;
   readonly #transport: InfluxTransport;
   readonly #reader: InfluxReader;
   readonly #health: InfluxHealth;
