@@ -59,7 +59,11 @@ export const FIELD_TEXTS: readonly string[] = [
   'end\\',
   '\\"',
   '\\\\',
+  '\0',
+  'nul\0inside',
   'x'.repeat(32 * 1024),
+  '"'.repeat(32 * 1024),
+  '\\'.repeat(32 * 1024),
 ];
 
 /** Texts that no tag has, which a filter may ask for all the same. */

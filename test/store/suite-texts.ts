@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Cell } from '../../src/core/index.ts';
+import { LIMITS, type Cell } from '../../src/core/index.ts';
 import type { RowsAfter } from '../../src/store/index.ts';
 import { FIELD_TEXTS, FILTER_TEXTS, TAG_TEXTS } from './odd-texts.ts';
 import { BASE_NS, shape } from './points.ts';
@@ -35,6 +35,26 @@ export function textTests(subject: Subject): void {
       const grouped = await subject.aggregate(odd.measurement, query);
       expect(grouped.map((row) => row[1])).toEqual(TAG_TEXTS.toSorted(compareUtf8));
       expect(grouped.map((row) => row[2])).toEqual(grouped.map((row) => row[1]));
+    });
+
+    test('the longest tags that the guard takes are stored, with the longest names around them', async () => {
+      const long = (name: string): string => name.padEnd(128, '_');
+      const tags = [long('a'), long('b'), long('c')];
+      const { measurement, ...rest } = shape(long('texts_longest'), { [long('x')]: 'integer' }, tags);
+      const half = LIMITS.maxTagBytes / 2;
+      const points = [
+        ['a'.repeat(half), 'b'.repeat(half), null],
+        ['é'.repeat(half / 2), '='.repeat(half / 4), ', '.repeat(half / 8)],
+      ].map((values) => ({
+        timeNs: BASE_NS,
+        device: long('d'),
+        tags: Object.fromEntries(tags.map((name, i) => [name, values[i] ?? null])),
+        fields: { [long('x')]: 1n },
+      }));
+      expect(await subject.write({ measurement, ...rest }, points)).toEqual([]);
+      expect((await subject.rows(measurement)).map((row) => row.slice(2, 5))).toEqual(
+        points.map((point) => Object.values(point.tags)),
+      );
     });
 
     test('any text may name a device, which is found by it in every read', async () => {
