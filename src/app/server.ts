@@ -11,14 +11,15 @@ import { createTail } from '../tail/index.ts';
 import { AckLatency, Metrics, type Logger } from '../telemetry/index.ts';
 import { authorizer } from './authorize.ts';
 import { openDataFolder } from './data-folder.ts';
+import { frameLimits } from './frame-limits.ts';
 import { logJournalState } from './journal-log.ts';
 import { IngestProcesses } from './ingest-process/host.ts';
 import { Parts } from './parts.ts';
 import { Report } from './report.ts';
-import { sessionLimits } from './session-limits.ts';
 import { SharedPort } from './shared-port.ts';
 import { timeBounds } from './time-bounds.ts';
 import { ServerTime } from './server-time.ts';
+import { OPENED, openWaysIn, type WaysIn } from './ways-in.ts';
 import { WriterProcess } from './writer-process/host.ts';
 
 /** How long a connection may take to close by itself after its close frame, in milliseconds. */
@@ -32,6 +33,8 @@ export interface ServerOptions {
   version: string;
   /** Folder of the built page. */
   pageDir: string;
+  /** Those of the product by default. */
+  waysIn?: WaysIn;
 }
 
 /** A server that takes frames. */
@@ -68,7 +71,8 @@ export async function startServer(
 }
 
 /** Read from the top this is the order of the start, and from the bottom the order of each phase of the stop. */
-async function startIn(parts: Parts, { settings, logger, version, pageDir }: ServerOptions): Promise<Server> {
+async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
+  const { settings, logger, version, pageDir, waysIn = OPENED } = options;
   const clock = systemClock;
   const startedMs = steadyClock.nowMs();
   const metrics = new Metrics();
@@ -192,17 +196,20 @@ async function startIn(parts: Parts, { settings, logger, version, pageDir }: Ser
     start: () => {
       const held = new DeviceDirectory(journal, settings['max-connections']);
       const common = { journal, directory: held, registry, clock, onAck, onError };
+      const hub = new IngestHub({
+        ...common,
+        log,
+        guard: time.clock,
+        limits: frameLimits(settings),
+        authorize,
+      });
+      openWaysIn(waysIn.table, hub, net);
       return {
         directory: held,
-        ingest: new IngestHub({
-          ...common,
-          log,
-          guard: time.clock,
-          limits: sessionLimits(settings),
-          authorize,
-        }),
+        ingest: hub,
         processes: new IngestProcesses({
           ...common,
+          program: waysIn.ingestProgram,
           logger,
           time: time.clock,
           settings,
@@ -218,7 +225,6 @@ async function startIn(parts: Parts, { settings, logger, version, pageDir }: Ser
   const all = { journal, writer, directory, ingest, processes, tail, acks };
   const report = new Report({ ...all, time, version, startedMs, draining });
   metrics.observe(report.metrics());
-  net.websocket(ingest.route);
   net.websocket(tail.route);
   net.http(
     createApi({

@@ -1,7 +1,5 @@
 /** What the core has to know of a way in. */
 interface TransportRow {
-  /** In words, for people. */
-  title: string;
   /**
    * Whether frames are numbered per device, so that a resend is known by its number. Frames of the others are known
    * by their content, and their numbers only tell which place in a request is answered.
@@ -14,9 +12,9 @@ interface TransportRow {
  * none is taken out. Everything that counts or asks by transport is made from it.
  */
 const TABLE = {
-  ws: { title: 'WebSocket', numbered: true },
-  http: { title: 'HTTP', numbered: false },
-  mqtt: { title: 'MQTT', numbered: false },
+  ws: { numbered: true },
+  http: { numbered: false },
+  mqtt: { numbered: false },
 } as const satisfies Record<string, TransportRow>;
 
 /** How a frame came in; the ledger counts each by itself. */
@@ -33,11 +31,6 @@ export const TRANSPORTS = Object.keys(TABLE) as readonly Transport[] as readonly
 /** Whether its frames are numbered per device. */
 export function isNumbered(transport: Transport): transport is Exclude<Transport, UnnumberedTransport> {
   return TABLE[transport].numbered;
-}
-
-/** The name of a transport for people, such as `WebSocket`. */
-export function transportTitle(transport: Transport): string {
-  return TABLE[transport].title;
 }
 
 /** A value for each transport. */

@@ -1,10 +1,47 @@
 import { type Clock, type ClockGuard, MillraceError } from '../core/index.ts';
-import type { Journal, JournalStats } from '../journal/index.ts';
+import type { DeviceJournal } from './device-journal.ts';
+
+export interface AdmissionOptions {
+  journal: Pick<DeviceJournal, 'accepting' | 'stats'>;
+  clock: Clock;
+  guard: ClockGuard;
+}
+
+/** Whether anything new may come in by any way, before anybody looks at it. */
+export class IngestAdmission {
+  readonly #options: AdmissionOptions;
+  #draining = false;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /** From now on nothing new may come. */
+  stop(): void {
+    this.#draining = true;
+  }
+
+  /** Throws `draining` once nothing new may come. */
+  refuseWhileDraining(): void {
+    if (this.#draining) throw draining();
+  }
+
+  /** Throws `draining` or `clock_wrong`. By a clock that is known to be behind, right frames would be refused. */
+  check(): void {
+    this.refuseWhileDraining();
+    const { clock, guard } = this.#options;
+    if (clock.nowMs() < guard.earliestMs) throw clockWrong();
+  }
+
+  /** The same, or `journal_full` or `journal_failed`. */
+  checkAccepting(): void {
+    this.check();
+    refuseUnlessAccepting(this.#options.journal);
+  }
+}
 
 /** Throws `journal_failed` or `journal_full` while the journal takes no frames. */
-export function refuseUnlessAccepting(
-  journal: Pick<Journal, 'accepting'> & { stats(): Pick<JournalStats, 'state'> },
-): void {
+export function refuseUnlessAccepting(journal: AdmissionOptions['journal']): void {
   if (journal.accepting()) return;
   if (journal.stats().state === 'failed') {
     throw new MillraceError('journal_failed', 'the journal cannot be written');
@@ -12,9 +49,8 @@ export function refuseUnlessAccepting(
   throw new MillraceError('journal_full', 'the journal is at its limit');
 }
 
-/** Throws `clock_wrong` while this server's clock is known to be behind: by it, right frames would be refused. */
-export function refuseWhileClockIsWrong(clock: Clock, guard: ClockGuard): void {
-  if (clock.nowMs() < guard.earliestMs) throw clockWrong();
+export function draining(): MillraceError {
+  return new MillraceError('draining', 'the server is stopping');
 }
 
 export function clockWrong(): MillraceError {

@@ -1,7 +1,11 @@
-import type { Journal } from '../journal/index.ts';
+import type { Journal, JournalStats } from '../journal/index.ts';
 
-/** What device connections need of a journal, which another process may write. */
-export type DeviceJournal = Pick<
+/** What ways in need of a journal, which another process may write. */
+export interface DeviceJournal extends Pick<
   Journal,
-  'epoch' | 'append' | 'reject' | 'accepting' | 'onStateChange' | 'flush'
->;
+  'epoch' | 'reject' | 'accepting' | 'onStateChange' | 'flush'
+> {
+  stats(): Pick<JournalStats, 'state'>;
+  /** As the journal's own. Only the origin is told of a duplicate: another process may learn it later. */
+  append(...frame: Parameters<Journal['append']>): void;
+}

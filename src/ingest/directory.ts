@@ -1,12 +1,10 @@
 import { MillraceError } from '../core/index.ts';
 import type { Journal, OutboxLife } from '../journal/index.ts';
 import { refuseUnlessAccepting } from './admission.ts';
+import type { DeviceIdentity } from './identity.ts';
 
 /** A connection of a device. */
-export interface Holder {
-  readonly device: string;
-  /** The id of its outbox; null for a device that names none. */
-  readonly outboxId: string | null;
+export interface Holder extends Readonly<DeviceIdentity> {
   /** A newer connection of the device took over: nothing more of this one counts. */
   replaced(): void;
 }

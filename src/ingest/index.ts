@@ -1,9 +1,11 @@
 /**
- * Devices' connections: identity, numbering, limits, acks. A frame is checked, then journaled, then
- * acknowledged when it is on disk; nothing is held here but a bounded window per connection.
+ * How frames come in, by any way: who brings them (identity), whether they may come (admission), which connection
+ * a device has (its seat in the directory), and their way into the journal: with numbers by a session, without them
+ * by the intake. A frame is checked, then journaled, then acknowledged when it is on disk; nothing is held here but a
+ * bounded window per connection. A way in is what knows a transport.
  */
 export type { DeviceJournal } from './device-journal.ts';
-export { refuseUnlessAccepting } from './admission.ts';
+export { IngestAdmission, refuseUnlessAccepting } from './admission.ts';
 export {
   DeviceDirectory,
   tooManyConnections,
@@ -13,6 +15,9 @@ export {
 } from './directory.ts';
 export { DeviceLog } from './device-log.ts';
 export { FrameCounts, sumFrames, type FrameStats } from './frame-counts.ts';
-export { IngestHub, type IngestHubOptions } from './hub.ts';
-export { Intake, type IntakeOptions, type IntakeResult } from './intake.ts';
+export type { Authorize, DeviceIdentity } from './identity.ts';
+export { IngestHub, type FrameLimits, type OpenWayIn } from './hub.ts';
+export { Intake, type IntakeResult } from './intake.ts';
 export { Replayer, type ReplayAnswer, type ReplayRequest } from './replay.ts';
+export type { Edge, WayIn } from './way-in.ts';
+export { openWebSocket } from './websocket.ts';

@@ -1,43 +1,17 @@
-import {
-  LIMITS,
-  MillraceError,
-  type Clock,
-  type ClockGuard,
-  type ErrorCode,
-  type Transport,
-} from '../core/index.ts';
+import { LIMITS, MillraceError, type Transport } from '../core/index.ts';
 import type { Origin, OutboxLife } from '../journal/index.ts';
 import type { Socket, SocketHandler } from '../net/index.ts';
-import type { Registry } from '../registry/index.ts';
 import { clockWrong } from './admission.ts';
 import { checkFrame, refusedFrame, type FrameRefusal } from './check.ts';
 import { closing } from './closing.ts';
-import type { DeviceJournal } from './device-journal.ts';
-import type { DeviceLog } from './device-log.ts';
 import type { Holder, Numbers } from './directory.ts';
-
-export interface SessionLimits {
-  maxFrameBytes: number;
-  maxUnacked: number;
-  maxUnackedBytes: number;
-}
+import type { FrameLimits, IngestParts } from './hub.ts';
+import type { DeviceIdentity } from './identity.ts';
 
 /** What a session needs and whom it tells. */
-export interface SessionContext {
-  journal: DeviceJournal;
-  registry: Pick<Registry, 'resolve'>;
-  limits: SessionLimits;
-  clock: Clock;
-  guard: ClockGuard;
-  log: DeviceLog;
-  /** A frame was taken, or refused with this code. */
-  onFrame(refused: ErrorCode | null): void;
-  /** An ack went out; `ms` is the wait of the oldest frame that it covers. */
-  onAck(ms: number): void;
+export interface SessionContext extends Omit<IngestParts, 'directory'> {
   /** The journal is full, so an ack waits: call `releaseAck` when it takes frames again. */
   onWithheld(session: DeviceSession): void;
-  /** A defect: closes the connection, is logged. */
-  onError(error: unknown): void;
   onClosed(session: DeviceSession): void;
 }
 
@@ -66,7 +40,7 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
   #ackDue = false;
   #closed = false;
 
-  constructor(context: SessionContext, who: Pick<Holder, 'device' | 'outboxId'>, socket: Socket) {
+  constructor(context: SessionContext, who: DeviceIdentity, socket: Socket) {
     this.#context = context;
     this.device = who.device;
     this.outboxId = who.outboxId;
@@ -239,6 +213,6 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
 /** The close code of a message beyond what the edge takes at all (RFC 6455, 7.4.1). */
 const MESSAGE_TOO_BIG = 1009;
 
-function tooLarge({ maxFrameBytes }: SessionLimits): MillraceError {
+function tooLarge({ maxFrameBytes }: FrameLimits): MillraceError {
   return new MillraceError('frame_too_large', `a frame may have ${maxFrameBytes} bytes`);
 }

@@ -24,6 +24,8 @@ export interface Origin {
    * bytes of all frames that it took from this origin and the arrival of the first of them, in milliseconds.
    */
   onDurable(seq: number, frameBytes: number, arrivalMs: number): void;
+  /** A frame of it is known by its content. Told before the durability that covers it. */
+  onDuplicate?(): void;
   /** The journal failed; what was in flight is not acknowledged. */
   onFailed(): void;
 }
@@ -194,7 +196,7 @@ export interface Journal {
    * `content` names the record by its bytes, for transports that number nothing: up to 64 characters of latin1,
    * such as the 16 bytes of a hash. A frame with the content of
    * one that the same device brought within the dedupe window is counted as a duplicate and not kept. Returns
-   * false for a duplicate; its durability is told all the same.
+   * false for a duplicate and tells its origin; its durability is told all the same.
    */
   append(
     origin: Origin,

@@ -126,9 +126,9 @@ export class NetServer {
     socket.end(1011, asMillraceError(error).message);
   }
 
-  /** Answers every HTTP request that is no upgrade. */
-  http(handler: (exchange: HttpExchange) => Promise<HttpAnswer>): void {
-    this.#app.any('/*', (res, req) => {
+  /** Answers every HTTP request that is no upgrade, or those of one path alone, which then are no others'. */
+  http(handler: (exchange: HttpExchange) => Promise<HttpAnswer>, path = '/*'): void {
+    this.#app.any(path, (res, req) => {
       const responder = new Responder(res);
       const exchange = readExchange(req, responder);
       this.#answer(responder, exchange.method === 'HEAD', async () => {

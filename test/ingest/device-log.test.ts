@@ -1,19 +1,19 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { LIMITS, MillraceError } from '../../src/core/index.ts';
-import { DeviceLog, type IngestHub } from '../../src/ingest/index.ts';
+import { DeviceLog } from '../../src/ingest/index.ts';
 import { openLocalJournal, type Journal } from '../../src/journal/index.ts';
 import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
 import { recordedLog, type LogLine } from '../fixtures/recorded-log.ts';
-import { connect, openHub } from './wire.ts';
+import { connect, openHub, type WireHub } from './wire.ts';
 
 const INFO = 30;
 const DEBUG = 20;
 let folder: ReturnType<typeof temporaryFolder>;
 let registry: Registry;
 let journal: Journal;
-let hub: IngestHub;
+let hub: WireHub;
 let lines: LogLine[];
 
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { systemClock } from '../../src/core/index.ts';
-import { DeviceLog, Intake } from '../../src/ingest/index.ts';
+import { IngestAdmission, DeviceLog, Intake } from '../../src/ingest/index.ts';
 import type { Journal } from '../../src/journal/index.ts';
 import { openJournalOn } from '../../src/journal/local/open.ts';
 import { openStorage } from '../../src/journal/local/lmdb/lmdb-storage.ts';
@@ -36,8 +36,8 @@ const openIntake = (): Intake =>
     journal,
     registry,
     clock: systemClock,
-    guard: { earliestMs: 0 },
-    maxFrameBytes: 4_096,
+    admission: new IngestAdmission({ journal, clock: systemClock, guard: { earliestMs: 0 } }),
+    limits: { maxFrameBytes: 4_096 },
     log: new DeviceLog(recordedLog().logger),
     onFrame: () => {},
     onError: () => {},

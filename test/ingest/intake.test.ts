@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { encodeSingleObjectHeader, fingerprintOf } from '../../src/codec/index.ts';
 import { LIMITS, systemClock } from '../../src/core/index.ts';
-import { DeviceLog, Intake } from '../../src/ingest/index.ts';
+import { IngestAdmission, DeviceLog, Intake } from '../../src/ingest/index.ts';
 import { openLocalJournal, type LocalJournal } from '../../src/journal/index.ts';
 import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
@@ -33,8 +33,8 @@ async function open(): Promise<void> {
     journal,
     registry,
     clock: systemClock,
-    guard: { earliestMs: 0 },
-    maxFrameBytes: 4_096,
+    admission: new IngestAdmission({ journal, clock: systemClock, guard: { earliestMs: 0 } }),
+    limits: { maxFrameBytes: 4_096 },
     log: new DeviceLog(recordedLog().logger),
     onFrame: (refused) => frames.push(refused),
     onError: () => {},

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { LIMITS, systemClock } from '../../src/core/index.ts';
-import { DeviceLog, Intake, Replayer } from '../../src/ingest/index.ts';
+import { IngestAdmission, DeviceLog, Intake, Replayer } from '../../src/ingest/index.ts';
 import { openLocalJournal, type DeadLetterInput, type LocalJournal } from '../../src/journal/index.ts';
 import { openRegistry, type Registry } from '../../src/registry/index.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
@@ -24,8 +24,8 @@ beforeEach(async () => {
   const options = { journal, registry, clock: systemClock };
   intake = new Intake({
     ...options,
-    guard: { earliestMs: 0 },
-    maxFrameBytes: 4_096,
+    admission: new IngestAdmission({ journal, clock: systemClock, guard: { earliestMs: 0 } }),
+    limits: { maxFrameBytes: 4_096 },
     log: new DeviceLog(recordedLog().logger),
     onFrame: () => {},
     onError: () => {},

@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/core/index.ts';
-import { DeviceDirectory, DeviceLog, IngestHub } from '../../src/ingest/index.ts';
+import { DeviceDirectory, DeviceLog, IngestHub, openWebSocket } from '../../src/ingest/index.ts';
 import type { Journal } from '../../src/journal/index.ts';
-import type { SendOutcome, Socket, SocketHandler } from '../../src/net/index.ts';
+import type { SendOutcome, Socket, SocketHandler, WebSocketRoute } from '../../src/net/index.ts';
 import type { Registry } from '../../src/registry/index.ts';
 import { recordedLog } from '../fixtures/recorded-log.ts';
 import { until } from '../fixtures/until.ts';
@@ -39,13 +39,16 @@ export class Wire implements Socket {
   }
 }
 
+/** A hub whose only way in is the WebSocket. */
+export type WireHub = IngestHub & { route: WebSocketRoute };
+
 export function openHub(
   journal: Journal,
   registry: Registry,
   maxConnections = 10,
   log = new DeviceLog(recordedLog().logger),
-): IngestHub {
-  return new IngestHub({
+): WireHub {
+  const hub = new IngestHub({
     journal,
     registry,
     limits: { maxFrameBytes: 4_096, maxUnacked: 8, maxUnackedBytes: 65_536 },
@@ -57,11 +60,16 @@ export function openHub(
     onAck: () => {},
     onError: () => {},
   });
+  const routes: WebSocketRoute[] = [];
+  hub.open(openWebSocket, { websocket: (route) => routes.push(route), http: () => {} });
+  const [route] = routes;
+  if (route === undefined) throw new Error('the way in has no route');
+  return Object.assign(hub, { route });
 }
 
 /** A connection that has its welcome; rejects as an upgrade that is refused. `more` follows the device in the query. */
 export async function connect(
-  hub: IngestHub,
+  hub: WireHub,
   device: string,
   more = '',
 ): Promise<{ wire: Wire; handler: SocketHandler }> {

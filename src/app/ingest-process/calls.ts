@@ -1,6 +1,6 @@
-import type { KnownTime } from '../../core/index.ts';
+import type { KnownTime, Transport, UnnumberedTransport } from '../../core/index.ts';
 import type { Settings } from '../../config/index.ts';
-import type { Numbers } from '../../ingest/index.ts';
+import type { DeviceIdentity, Numbers } from '../../ingest/index.ts';
 import type { RejectedFrame, JournalStats } from '../../journal/index.ts';
 import type { RegistryContents, SubjectVersion } from '../../registry/index.ts';
 
@@ -49,7 +49,9 @@ export interface IngestCalls {
 
 /** What the server answers to an ingest process. */
 export interface IngestHostCalls {
-  claim(connection: number, device: string, outboxId: string | null): Promise<Numbers | null>;
+  claim(connection: number, transport: Transport, who: DeviceIdentity): Promise<Numbers | null>;
+  /** Frames without numbers come, under a number as those of a connection; nobody takes a seat for them. */
+  request(connection: number, transport: UnnumberedTransport, device: string): void;
   release(connection: number): void;
   reject(connection: number, seq: number, letter: RejectedFrame): void;
   /** Resolves when everything that was sent before is on disk. */

@@ -1,10 +1,12 @@
 /**
- * What commits took of an ingest process's connections, one behind the other:
+ * What became of the frames of an ingest process. What commits took of its connections, one behind the other:
  *
  *     f64 LE   seq: all up to it is on disk
  *     f64 LE   arrival of the first of these frames, milliseconds since the UTC epoch
  *     u32 LE   connection
  *     u32 LE   bytes of these frames
+ *
+ * Before it, what of that are duplicates, each as the connection that brought it (u32 LE).
  */
 const ENTRY_BYTES = 24;
 const FIRST_ENTRIES = 256;
@@ -51,4 +53,32 @@ export function readDurable(
       payload.readDoubleLE(at + 8),
     );
   }
+}
+
+/** Gathers the connections of duplicates until a commit is told. */
+export class DuplicateBatch {
+  #connections: number[] = [];
+
+  add(connection: number): void {
+    this.#connections.push(connection);
+  }
+
+  get empty(): boolean {
+    return this.#connections.length === 0;
+  }
+
+  /** What has gathered; it begins anew then. */
+  take(): Buffer {
+    const payload = Buffer.allocUnsafe(this.#connections.length * 4);
+    for (const [index, connection] of this.#connections.entries()) {
+      payload.writeUInt32LE(connection, index * 4);
+    }
+    this.#connections = [];
+    return payload;
+  }
+}
+
+/** Calls `tell` with each connection that brought a duplicate, as often as it did. */
+export function readDuplicates(payload: Buffer, tell: (connection: number) => void): void {
+  for (let at = 0; at < payload.length; at += 4) tell(payload.readUInt32LE(at));
 }

@@ -6,15 +6,19 @@
  *     u32 LE   connection, a number that the ingest process gave it
  *     u32 LE   readings
  *     u32 LE   size
+ *     u8       length of the content by which its record is known again; 0 where it has none
+ *     …        the content, latin1
  *     …        the frame's bytes
  */
-const HEADER_BYTES = 28;
+const HEADER_BYTES = 29;
 
 export interface SentFrame {
   connection: number;
   seq: number;
   readings: number;
   arrivalMs: number;
+  /** The name of its record, where the device's transport numbers nothing: see Journal.append. */
+  content: string | undefined;
   /** A view: copy what must outlive the call. */
   bytes: Uint8Array;
 }
@@ -40,8 +44,15 @@ export class FrameBatches {
     return this.#length === 0;
   }
 
-  append(connection: number, seq: number, bytes: Uint8Array, readings: number, arrivalMs: number): void {
-    const needed = HEADER_BYTES + bytes.length;
+  append(
+    connection: number,
+    seq: number,
+    bytes: Uint8Array,
+    readings: number,
+    arrivalMs: number,
+    content = '',
+  ): void {
+    const needed = HEADER_BYTES + content.length + bytes.length;
     if (this.#length + needed > this.#buffer.length) {
       this.flush();
       if (needed > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(needed);
@@ -53,7 +64,9 @@ export class FrameBatches {
     buffer.writeUInt32LE(connection, at + 16);
     buffer.writeUInt32LE(readings, at + 20);
     buffer.writeUInt32LE(bytes.length, at + 24);
-    buffer.set(bytes, at + HEADER_BYTES);
+    buffer[at + 28] = content.length;
+    if (content !== '') buffer.write(content, at + HEADER_BYTES, 'latin1');
+    buffer.set(bytes, at + HEADER_BYTES + content.length);
     this.#length = at + needed;
   }
 
@@ -82,14 +95,24 @@ const SPARE_BATCHES = 4;
 
 /** The frames of a batch. The same object is given each time. */
 export function* readFrames(payload: Buffer): Generator<Readonly<SentFrame>> {
-  const frame: SentFrame = { connection: 0, seq: 0, readings: 0, arrivalMs: 0, bytes: payload };
+  const frame: SentFrame = {
+    connection: 0,
+    seq: 0,
+    readings: 0,
+    arrivalMs: 0,
+    content: undefined,
+    bytes: payload,
+  };
   for (let at = 0; at < payload.length;) {
-    const end = at + HEADER_BYTES + payload.readUInt32LE(at + 24);
+    const start = at + HEADER_BYTES + (payload[at + 28] ?? 0);
+    const end = start + payload.readUInt32LE(at + 24);
     frame.arrivalMs = payload.readDoubleLE(at);
     frame.seq = payload.readDoubleLE(at + 8);
     frame.connection = payload.readUInt32LE(at + 16);
     frame.readings = payload.readUInt32LE(at + 20);
-    frame.bytes = payload.subarray(at + HEADER_BYTES, end);
+    const named = start > at + HEADER_BYTES;
+    frame.content = named ? payload.toString('latin1', at + HEADER_BYTES, start) : undefined;
+    frame.bytes = payload.subarray(start, end);
     yield frame;
     at = end;
   }

@@ -9,6 +9,8 @@ import { IngestProcess } from './process.ts';
 import type { ServedIngestOptions } from './served-ingest.ts';
 
 export interface IngestProcessesOptions extends Omit<ServedIngestOptions, 'onFrame'> {
+  /** The program that each of them runs. */
+  program: string;
   settings: Settings;
   registry: Registry;
   time: AgeClock;

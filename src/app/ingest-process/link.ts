@@ -6,12 +6,12 @@ import type { Channel } from '../process-calls.ts';
  * What the server and an ingest process tell each other, over one stream and therefore in one order. A message is
  *
  *     u32 LE   bytes that follow
- *     u8       kind: 1 call, 2 frames, 3 durable
+ *     u8       kind: 1 call, 2 frames, 3 durable, 4 duplicates
  *     …        the payload
  *
- * Calls are structured clones (node:v8); frames.ts describes frames, durable.ts what commits took of them.
+ * Calls are structured clones (node:v8); frames.ts describes frames, durable.ts what became of them.
  */
-export const KIND = { call: 1, frames: 2, durable: 3 } as const;
+export const KIND = { call: 1, frames: 2, durable: 3, duplicates: 4 } as const;
 
 const HEADER_BYTES = 5;
 const LENGTH_BYTES = 4;
@@ -20,6 +20,7 @@ const LENGTH_BYTES = 4;
 export interface LinkListener {
   frames(payload: Buffer): void;
   durable(payload: Buffer): void;
+  duplicates(payload: Buffer): void;
 }
 
 export class ProcessLink implements Channel {
@@ -99,9 +100,11 @@ export class ProcessLink implements Channel {
 
   /** A call is made one microtask after it came; the others wait as long, so that the order stays. */
   #take(message: Buffer): void {
+    const [kind] = message;
     const payload = message.subarray(1);
-    if (message[0] === KIND.call) this.#onCall(deserialize(payload));
-    else if (message[0] === KIND.frames) queueMicrotask(() => this.#listener?.frames(payload));
-    else queueMicrotask(() => this.#listener?.durable(payload));
+    if (kind === KIND.call) this.#onCall(deserialize(payload));
+    else if (kind === KIND.frames) queueMicrotask(() => this.#listener?.frames(payload));
+    else if (kind === KIND.durable) queueMicrotask(() => this.#listener?.durable(payload));
+    else queueMicrotask(() => this.#listener?.duplicates(payload));
   }
 }

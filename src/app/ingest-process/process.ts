@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { type Duplex, PassThrough } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import type { BirpcReturn } from 'birpc';
 import { LIMITS, MillraceError } from '../../core/index.ts';
 import { type Child, endOf, Supervisor, type Supervision } from '../child-process/index.ts';
@@ -9,13 +8,14 @@ import type { IngestCalls, IngestSetup, IngestHostCalls } from './calls.ts';
 import { KIND, ProcessLink } from './link.ts';
 import { ServedIngest, type ServedIngestOptions } from './served-ingest.ts';
 
-const PROGRAM = fileURLToPath(new URL('main.js', import.meta.url));
 /** Where the link is among the child's files. */
 const LINK_FD = 3;
 
 type RemoteIngest = BirpcReturn<IngestCalls, IngestHostCalls>;
 
 export interface IngestProcessOptions extends ServedIngestOptions {
+  /** The file that Node runs. */
+  program: string;
   /** What a process that starts now has to know. */
   setup: () => IngestSetup;
   supervision: Supervision;
@@ -96,8 +96,9 @@ export class IngestProcess {
   }
 
   #spawn(): RunningIngest {
+    const { program } = this.#options;
     const setup = this.#options.setup();
-    const child = spawn(process.execPath, [...process.execArgv, PROGRAM], {
+    const child = spawn(process.execPath, [...process.execArgv, program], {
       stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
     });
     const opened = linkOf(child);
@@ -107,15 +108,17 @@ export class IngestProcess {
       replaced: (connection) => void calls.replaced.asEvent(connection).catch(() => {}),
       failed: (connection) => void calls.failed.asEvent(connection).catch(() => {}),
       durable: (payload) => link.send(KIND.durable, payload),
+      duplicates: (payload) => link.send(KIND.duplicates, payload),
     });
     const calls: RemoteIngest = connect<IngestCalls, IngestHostCalls>(link, {
-      claim: (connection, device, outboxId) => served.claim(connection, device, outboxId),
+      claim: (connection, transport, who) => served.claim(connection, transport, who),
+      request: (connection, transport, device) => served.request(connection, transport, device),
       release: (connection) => served.release(connection),
       reject: (connection, seq, letter) => served.reject(connection, seq, letter),
       flush: () => served.flush(),
       acknowledged: (waits) => served.acknowledged(waits),
     });
-    link.open({ frames: (payload) => served.frames(payload), durable: () => {} });
+    link.open({ frames: (payload) => served.frames(payload), durable: () => {}, duplicates: () => {} });
     return {
       setup,
       pid: child.pid,

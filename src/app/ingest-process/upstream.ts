@@ -1,5 +1,5 @@
 import type { BirpcReturn } from 'birpc';
-import { LIMITS, MillraceError } from '../../core/index.ts';
+import { isNumbered, LIMITS, MillraceError } from '../../core/index.ts';
 import {
   refuseUnlessAccepting,
   tooManyConnections,
@@ -10,11 +10,20 @@ import {
 } from '../../ingest/index.ts';
 import type { RejectedFrame, JournalStats, Origin } from '../../journal/index.ts';
 import type { AckWaits, IngestCalls, IngestCondition, IngestHostCalls } from './calls.ts';
-import { readDurable } from './durable.ts';
+import { readDuplicates, readDurable } from './durable.ts';
 import { FrameBatches } from './frames.ts';
 import { KIND, type ProcessLink } from './link.ts';
 
 type Connection = Holder & Origin;
+/** An origin under the number by which the server knows it. */
+interface Known {
+  origin: Origin;
+  number: number;
+  /** Of a connection, which is known until it is released; a request is as long as frames of it are on their way. */
+  seat: Holder | null;
+  /** The last of its frames that went out. */
+  sentSeq: number;
+}
 type ConditionListener = (state: JournalStats['state'], accepting: boolean) => void;
 
 /**
@@ -25,14 +34,13 @@ export class Upstream implements DeviceJournal, Directory {
   readonly epoch: string;
   readonly #server: BirpcReturn<IngestHostCalls, IngestCalls>;
   readonly #frames: FrameBatches;
-  readonly #numbers = new Map<Origin, number>();
-  readonly #connections = new Map<number, Connection>();
+  readonly #byOrigin = new Map<Origin, Known>();
+  readonly #byNumber = new Map<number, Known>();
   readonly #listeners = new Set<ConditionListener>();
   #condition: IngestCondition;
   #lastNumber = 0;
   /** Where the frame before came from: most frames follow one of the same connection. */
-  #lastOrigin: Origin | null = null;
-  #lastOriginNumber = 0;
+  #last: Known | null = null;
   /** Frames wait for the end of this turn of the event loop. */
   #flushing = false;
   readonly #waits = new Map<number, number>();
@@ -64,19 +72,28 @@ export class Upstream implements DeviceJournal, Directory {
     return () => this.#listeners.delete(listener);
   }
 
-  append(origin: Origin, seq: number, bytes: Uint8Array, readings: number, arrivalMs: number): boolean {
-    this.#frames.append(this.#numberOf(origin), seq, bytes, readings, arrivalMs);
+  append(
+    origin: Origin,
+    seq: number,
+    bytes: Uint8Array,
+    readings: number,
+    arrivalMs: number,
+    content: string | null = null,
+  ): void {
+    const known = this.#know(origin);
+    known.sentSeq = seq;
+    this.#frames.append(known.number, seq, bytes, readings, arrivalMs, content ?? '');
     if (!this.#flushing) {
       this.#flushing = true;
       setImmediate(() => this.#flush());
     }
-    return true;
   }
 
   reject(origin: Origin, seq: number, letter: RejectedFrame): void {
-    const number = this.#numberOf(origin);
+    const known = this.#know(origin);
+    known.sentSeq = seq;
     this.#flush();
-    this.#server.reject.asEvent(number, seq, letter).catch(ignore);
+    this.#server.reject.asEvent(known.number, seq, letter).catch(ignore);
   }
 
   async flush(): Promise<void> {
@@ -90,22 +107,16 @@ export class Upstream implements DeviceJournal, Directory {
   }
 
   async claim(holder: Connection): Promise<Numbers | null> {
-    const number = ++this.#lastNumber;
-    this.#numbers.set(holder, number);
-    this.#connections.set(number, holder);
+    const { number } = this.#add(holder, holder);
     // An earlier connection of this process may have frames that wait here.
     this.#flush();
-    return this.#server.claim(number, holder.device, holder.outboxId);
+    const { transport, device, outboxId } = holder;
+    return this.#server.claim(number, transport, { device, outboxId });
   }
 
   release(holder: Connection): void {
-    const number = this.#numbers.get(holder);
-    if (number === undefined) return;
-    this.#flush();
-    if (this.#lastOrigin === holder) this.#lastOrigin = null;
-    this.#numbers.delete(holder);
-    this.#connections.delete(number);
-    this.#server.release.asEvent(number).catch(ignore);
+    const known = this.#byOrigin.get(holder);
+    if (known !== undefined) this.#forget(known);
   }
 
   /** An ack took so long. Told in sums, now and then. */
@@ -122,17 +133,28 @@ export class Upstream implements DeviceJournal, Directory {
 
   /** The server told of a commit. */
   durable(payload: Buffer): void {
-    readDurable(payload, (number, seq, frameBytes, arrivalMs) =>
-      this.#connections.get(number)?.onDurable(seq, frameBytes, arrivalMs),
-    );
+    readDurable(payload, (number, seq, frameBytes, arrivalMs) => {
+      const known = this.#byNumber.get(number);
+      if (known === undefined) return;
+      known.origin.onDurable(seq, frameBytes, arrivalMs);
+      if (known.seat === null && seq >= known.sentSeq) this.#forget(known);
+    });
+  }
+
+  /** The server knows frames by their content. */
+  duplicates(payload: Buffer): void {
+    readDuplicates(payload, (number) => this.#byNumber.get(number)?.origin.onDuplicate?.());
   }
 
   failed(number: number): void {
-    this.#connections.get(number)?.onFailed();
+    const known = this.#byNumber.get(number);
+    if (known === undefined) return;
+    known.origin.onFailed();
+    if (known.seat === null) this.#forget(known);
   }
 
   replaced(number: number): void {
-    this.#connections.get(number)?.replaced();
+    this.#byNumber.get(number)?.seat?.replaced();
   }
 
   /** The server told how its journal and its directory are. */
@@ -146,13 +168,37 @@ export class Upstream implements DeviceJournal, Directory {
     this.#frames.flush();
   }
 
-  #numberOf(origin: Origin): number {
-    if (origin === this.#lastOrigin) return this.#lastOriginNumber;
-    const number = this.#numbers.get(origin);
-    if (number === undefined) throw new MillraceError('internal', 'a frame of a connection that is not open');
-    this.#lastOrigin = origin;
-    this.#lastOriginNumber = number;
-    return number;
+  #know(origin: Origin): Known {
+    if (this.#last?.origin === origin) return this.#last;
+    const known = this.#byOrigin.get(origin) ?? this.#begin(origin);
+    this.#last = known;
+    return known;
+  }
+
+  /** The first frame of a request. */
+  #begin(origin: Origin): Known {
+    const { transport, device } = origin;
+    if (isNumbered(transport)) {
+      throw new MillraceError('internal', 'a frame of a connection that is not open');
+    }
+    const known = this.#add(origin, null);
+    this.#server.request.asEvent(known.number, transport, device).catch(ignore);
+    return known;
+  }
+
+  #add(origin: Origin, seat: Holder | null): Known {
+    const known = { origin, number: ++this.#lastNumber, seat, sentSeq: 0 };
+    this.#byOrigin.set(origin, known);
+    this.#byNumber.set(known.number, known);
+    return known;
+  }
+
+  #forget(known: Known): void {
+    this.#flush();
+    if (this.#last === known) this.#last = null;
+    this.#byOrigin.delete(known.origin);
+    this.#byNumber.delete(known.number);
+    this.#server.release.asEvent(known.number).catch(ignore);
   }
 }
 

@@ -140,6 +140,7 @@ export class LmdbJournal implements Journal, Leader {
     // The arrival is the wall clock's, which may jump.
     const contentMs = content === null ? 0 : this.#settings.clock.nowMs();
     const fresh = batch.append(origin, seq, bytes, readings, Math.trunc(arrivalMs), content, contentMs);
+    if (!fresh && content !== null) origin.onDuplicate?.();
     if (batch.builder.length >= this.#settings.blockBytes) this.#sealNow();
     return fresh;
   }

@@ -1,7 +1,12 @@
 import { PassThrough, type Duplex } from 'node:stream';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { DurableBatch, readDurable } from '../../../src/app/ingest-process/durable.ts';
+import {
+  DuplicateBatch,
+  DurableBatch,
+  readDuplicates,
+  readDurable,
+} from '../../../src/app/ingest-process/durable.ts';
 import { FrameBatches, readFrames } from '../../../src/app/ingest-process/frames.ts';
 import { KIND, ProcessLink } from '../../../src/app/ingest-process/link.ts';
 
@@ -22,6 +27,7 @@ async function received(bytes: Buffer, cuts: readonly number[]): Promise<unknown
   link.open({
     frames: (payload) => got.push(['frames', payload.toString('latin1')]),
     durable: (payload) => got.push(['durable', payload.toString('latin1')]),
+    duplicates: (payload) => got.push(['duplicates', payload.toString('latin1')]),
   });
   let at = 0;
   for (const cut of cuts) {
@@ -37,6 +43,7 @@ const message = fc.oneof(
   fc.tuple(fc.constant('call' as const), fc.string()),
   fc.tuple(fc.constant('frames' as const), fc.string({ unit: 'binary-ascii', maxLength: 300 })),
   fc.tuple(fc.constant('durable' as const), fc.string({ unit: 'binary-ascii', maxLength: 300 })),
+  fc.tuple(fc.constant('duplicates' as const), fc.string({ unit: 'binary-ascii', maxLength: 300 })),
 );
 
 test('messages of all kinds arrive whole and in their order, wherever the stream cuts them', async () => {
@@ -58,12 +65,18 @@ test('messages of all kinds arrive whole and in their order, wherever the stream
   );
 });
 
+/** As long as a journal takes it. */
+const latin1 = fc
+  .uint8Array({ minLength: 1, maxLength: 64 })
+  .map((bytes) => Buffer.from(bytes).toString('latin1'));
+
 test('frames come out of a batch as they went in', () => {
   const frame = fc.record({
     connection: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
     seq: fc.maxSafeNat(),
     readings: fc.integer({ min: 0, max: 65_536 }),
     arrivalMs: fc.maxSafeNat(),
+    content: fc.option(latin1, { nil: undefined }),
     bytes: fc.uint8Array({ maxLength: 600 }),
   });
   fc.assert(
@@ -74,8 +87,8 @@ test('frames come out of a batch as they went in', () => {
           got.push({ ...rest, bytes: Uint8Array.from(bytes) });
         sent();
       });
-      for (const { connection, seq, bytes, readings, arrivalMs } of frames) {
-        batches.append(connection, seq, bytes, readings, arrivalMs);
+      for (const { connection, seq, bytes, readings, arrivalMs, content } of frames) {
+        batches.append(connection, seq, bytes, readings, arrivalMs, content);
       }
       batches.flush();
       expect(got).toEqual(frames);
@@ -117,5 +130,15 @@ test('what commits took comes out as it went in, for more connections than the m
   const got: unknown[] = [];
   readDurable(batch.take(), (...entry) => got.push(entry));
   expect(got).toEqual(entries);
+  expect(batch.empty).toBe(true);
+});
+
+test('each duplicate comes out as the connection that brought it, in their order', () => {
+  const batch = new DuplicateBatch();
+  const brought = [1, 2, 2, 2 ** 32 - 1];
+  for (const connection of brought) batch.add(connection);
+  const got: number[] = [];
+  readDuplicates(batch.take(), (connection) => got.push(connection));
+  expect(got).toEqual(brought);
   expect(batch.empty).toBe(true);
 });

@@ -13,7 +13,8 @@ import type { Patch } from './patches.ts';
 import { sabotage } from './sabotages.mjs';
 import { breakPromise, stopIfCaught } from './verdict.ts';
 
-const MAIN = join(process.cwd(), 'dist', 'src', 'cli', 'main.js');
+/** What Node runs by default, with its arguments. */
+const SERVE = [join(process.cwd(), 'dist', 'src', 'cli', 'main.js'), 'serve'];
 const HOOK = pathToFileURL(join(process.cwd(), 'test', 'faults', 'harness', 'patch.mjs')).href;
 
 export interface LedgerCounts {
@@ -57,6 +58,7 @@ export class Gateway {
   #ended: Promise<End> = Promise.resolve({ code: 0, signal: null, log: '' });
   #log = '';
   readonly #patches: readonly Patch[];
+  readonly #program: readonly string[];
   readonly #control: ReturnType<typeof temporaryFolder>;
   readonly #dataDir: string;
 
@@ -65,10 +67,12 @@ export class Gateway {
     dataDir: string,
     env: Readonly<Record<string, string>>,
     patches: readonly Patch[],
+    program: readonly string[],
   ) {
     this.#port = port;
     this.#dataDir = dataDir;
     this.#patches = patches;
+    this.#program = program;
     this.#control = temporaryFolder();
     this.control({});
     this.#env = { MILLRACE_DATA_DIR: dataDir, ...env };
@@ -81,8 +85,9 @@ export class Gateway {
     dataDir: string,
     env: Readonly<Record<string, string>> = {},
     patches: readonly Patch[] = [],
+    program = SERVE,
   ): Promise<Gateway> {
-    return new Gateway(await freePort(), dataDir, env, patches);
+    return new Gateway(await freePort(), dataDir, env, patches, program);
   }
 
   get #controlFile(): string {
@@ -157,7 +162,7 @@ export class Gateway {
 
   /** Starts a process and waits for nothing; resolves when it ends. */
   launch(): Promise<End> {
-    const child = spawn(process.execPath, ['--import', HOOK, MAIN, 'serve'], {
+    const child = spawn(process.execPath, ['--import', HOOK, ...this.#program], {
       env: {
         ...cleanEnv(),
         MILLRACE_PORT: this.#port,

@@ -12,7 +12,7 @@ const program = pathToFileURL(`${process.env.FAULT_PROGRAM}/`);
 const { systemClock } = await import(new URL('core/index.js', program).href);
 const { openLocalJournal } = await import(new URL('journal/index.js', program).href);
 const { loadSchemaFolder, openRegistry } = await import(new URL('registry/index.js', program).href);
-const { DeviceLog, Intake } = await import(new URL('ingest/index.js', program).href);
+const { IngestAdmission, DeviceLog, Intake } = await import(new URL('ingest/index.js', program).href);
 
 const dataDir = process.argv[2] ?? '';
 const registry = await openRegistry({ dir: join(dataDir, 'registry') });
@@ -22,8 +22,8 @@ const intake = new Intake({
   journal,
   registry,
   clock: systemClock,
-  guard: { earliestMs: 0 },
-  maxFrameBytes: 65_536,
+  admission: new IngestAdmission({ journal, clock: systemClock, guard: { earliestMs: 0 } }),
+  limits: { maxFrameBytes: 65_536 },
   log: new DeviceLog(pino({ level: 'silent' })),
   onFrame: () => undefined,
   onError: (error) => process.stderr.write(`${String(error)}\n`),

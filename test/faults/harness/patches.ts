@@ -49,7 +49,7 @@ const COMMIT: Place = { in: 'journal', around: 'this.#storage.commit(transaction
 const TRIM: Place = { ...COMMIT, if: 'transaction.change.removedBlocks.length > 0' };
 const STORE_WRITE: Place = { in: 'writer', around: 'store.write(batch.columns, position)' };
 const DUCKDB_COMMIT: Place = { in: 'store/duckdb/write/transaction.js', around: "connection.run('COMMIT')" };
-const DRAIN: Place = { when: 'draining', in: 'app', around: "ingest.drain('the server is stopping')" };
+const DRAIN: Place = { when: 'draining', in: 'app', around: 'it.ingest.drain(STOPPING)' };
 const CLOSE: Place = { when: 'draining', in: 'app', around: 'await store.close()' };
 
 /** Names have no apostrophes: they travel inside of the patched text. */

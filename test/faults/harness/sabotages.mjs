@@ -100,6 +100,26 @@ export const SABOTAGES = [
     ],
   },
   {
+    name: 'contents not passed on between processes',
+    breaks: /taken a second time/,
+    noticedBy: ['ways-in'],
+    patches: [
+      { in: 'app/ingest-process/upstream.js', find: "arrivalMs, content ?? ''", replace: 'arrivalMs' },
+    ],
+  },
+  {
+    name: 'frames without numbers answered before the commit',
+    breaks: /acknowledged readings are not in the store/,
+    noticedBy: ['ways-in'],
+    patches: [
+      {
+        in: 'ingest/intake.js',
+        find: 'await request.durable;',
+        replace: 'await Promise.race([request.durable, new Promise((done) => setImmediate(done))]);',
+      },
+    ],
+  },
+  {
     name: 'device numbers lost in a crash',
     breaks: /welcomed at \d+, but \d+ was acknowledged/,
     noticedBy: ['kill'],

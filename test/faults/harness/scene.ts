@@ -17,6 +17,8 @@ export interface SceneOptions {
   badPart?: number;
   env?: Readonly<Record<string, string>>;
   patches?: readonly Patch[];
+  /** What Node runs instead of `millrace serve`, with its arguments. */
+  program?: string[];
   /** A folder of the caller's instead of a temporary one. */
   dataDir?: string;
 }
@@ -25,7 +27,7 @@ export interface SceneOptions {
 export async function withScene(options: SceneOptions, play: (scene: Scene) => Promise<void>): Promise<void> {
   const folder = options.dataDir === undefined ? temporaryFolder() : null;
   const dataDir = options.dataDir ?? folder?.path ?? '';
-  const gateway = await Gateway.create(dataDir, options.env, options.patches);
+  const gateway = await Gateway.create(dataDir, options.env, options.patches, options.program);
   let fleet: Fleet | null = null;
   try {
     await gateway.start();
