@@ -135,7 +135,9 @@ export const SABOTAGES = [
     name: 'numbers of outboxes lost in a crash',
     breaks: /welcomed at \d+, but \d+ was acknowledged/,
     noticedBy: ['kill'],
-    patches: [{ in: 'journal/local/restore.js', find: 'cursors.outboxes.restoreSeq(', replace: 'void (' }],
+    patches: [
+      { in: 'journal/local/recover/restore.js', find: 'cursors.outboxes.restoreSeq(', replace: 'void (' },
+    ],
   },
   {
     name: "outboxes have their device's numbers",
