@@ -52,6 +52,15 @@ describe('the numbers of outboxes', () => {
     expect(connect(journal, outboxId(1))).toMatchObject({ seq: 1, epoch: before.epoch });
   });
 
+  test('have the epoch that a welcome told them after a crash, too, before any frame of theirs is on disk', async () => {
+    const dir = await folder();
+    const journal = await open(dir);
+    const { epoch } = connect(journal, outboxId(1));
+    expect(connect(journal, outboxId(1))).toMatchObject({ seq: 0, epoch });
+    const again = await open(await crashed(dir));
+    expect(connect(again, outboxId(1))).toMatchObject({ seq: 0, epoch });
+  });
+
   test('a frame of one does not count as a duplicate of the other with the same number', async () => {
     const journal = await open(await folder());
     const [one, two] = [connect(journal, outboxId(1)), connect(journal, outboxId(2))];

@@ -92,6 +92,7 @@ export function buildTransaction(
       } else if (block === null) single.set(device, lastSeq);
     }
   }
+  state = { ...state, outboxesForgotten: cursors.outboxes.forgotten };
   const outboxes = new Map<string, OutboxRecord>();
   for (const device of recorded) outboxes.set(device, cursors.outboxes.record(device, state.head));
   for (const settlement of settlements) {

@@ -22,6 +22,8 @@ export interface JournalState {
   settled: number;
   /** The frames that were given up last: [from, to), as far as they follow each other. */
   givenUp: { from: number; to: number };
+  /** How many outboxes of devices were forgotten for newer ones (numbers/outbox-cursors.ts). */
+  outboxesForgotten: number;
   /** Bytes of the blocks kept … */
   blockBytes: number;
   /** … and of those among them that hold an unsettled frame. */
@@ -72,6 +74,7 @@ export const EMPTY_STATE: JournalState = {
   tail: 0,
   settled: 0,
   givenUp: { from: 0, to: 0 },
+  outboxesForgotten: 0,
   blockBytes: 0,
   pendingBytes: 0,
   snapshot: { position: 0, bytes: 0, blockBytesSince: 0 },
@@ -97,7 +100,10 @@ export const EMPTY_STATE: JournalState = {
 };
 
 /** A state record as format 1 has it; format 2 lacks `letters.rejected` only. */
-export interface StateOfFormat1 extends Omit<JournalState, 'letters' | 'contents' | 'counts' | 'givenUp'> {
+export interface StateOfFormat1 extends Omit<
+  JournalState,
+  'letters' | 'contents' | 'counts' | 'givenUp' | 'outboxesForgotten'
+> {
   letters: { oldest: number; next: number; bytes: number };
   /** The last three had no transports at first; only WebSockets brought frames then. */
   counts: Readonly<Record<CountName, ByTransport | number>>;
@@ -133,6 +139,7 @@ export function readState(found: JournalState | StateOfFormat1): JournalState {
     contents: 'contents' in found ? found.contents : EMPTY_STATE.contents,
     // Records of earlier versions do not tell.
     givenUp: 'givenUp' in found ? found.givenUp : EMPTY_STATE.givenUp,
+    outboxesForgotten: 'outboxesForgotten' in found ? found.outboxesForgotten : 0,
     counts,
   };
 }

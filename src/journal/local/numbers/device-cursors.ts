@@ -21,8 +21,13 @@ import { OutboxCursors, type OutboxRecord } from './outbox-cursors.ts';
  * outbox's id in the same way, its life and its last number as a float64 each. Version 1 had no outboxes.
  */
 export class DeviceCursors {
-  readonly outboxes = new OutboxCursors();
+  readonly outboxes: OutboxCursors;
   readonly #byDevice = new Map<string, DeviceCursor>();
+
+  /** `outboxesForgotten` is the count of the state record. */
+  constructor(outboxesForgotten = 0) {
+    this.outboxes = new OutboxCursors(outboxesForgotten);
+  }
 
   /** How many devices there are. */
   get size(): number {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { LIMITS, MillraceError } from '../../../core/index.ts';
 import type { OutboxLife } from '../../journal.ts';
 import type { DeviceCursor } from './device-cursor.ts';
@@ -24,14 +24,26 @@ export interface OutboxRecord {
  * a new one. Using is having a number in a transaction: so the order is on disk, in the order of the blocks,
  * and is the same after a crash.
  *
- * Whenever an outbox is new, or new again, it begins another life: a random number, which is part of the epoch that
- * its device is told. A life that is forgotten is never met again.
+ * Whenever an outbox is new, or new again, it begins another life: a number of 48 bits, which is part of the epoch that
+ * its device is told. It is made from the outbox's name and from how many outboxes the journal has forgotten so far, which
+ * the state record keeps. So an outbox without a frame has the same life after a crash, and one that was forgotten comes
+ * back with another.
  */
 export class OutboxCursors {
   /** The outboxes that have a number on disk or in a transaction, by device; the least recently used comes first. */
   readonly #remembered = new Map<string, OutboxCursor[]>();
   /** The outboxes whose first frames were taken and are in no transaction yet. */
   readonly #beginning = new Map<string, OutboxCursor>();
+  /** How many outboxes were forgotten, up to the transaction under way. */
+  #forgotten: number;
+
+  constructor(forgotten = 0) {
+    this.#forgotten = forgotten;
+  }
+
+  get forgotten(): number {
+    return this.#forgotten;
+  }
 
   /** How many are remembered. */
   get size(): number {
@@ -46,7 +58,7 @@ export class OutboxCursors {
 
   /** The present life of an outbox, or a new one. Nothing is remembered of that before it has a frame. */
   recall(device: string, id: string, epoch: string): OutboxLife {
-    const life = this.#find(device, id)?.life ?? randomBytes(6).readUIntBE(0, 6);
+    const life = this.#find(device, id)?.life ?? lifeOf(device, id, this.#forgotten);
     return { id, life, epoch: `${epoch}.${life.toString(36)}` };
   }
 
@@ -79,7 +91,10 @@ export class OutboxCursors {
     outboxes.push(cursor);
     if (before === cursor) return false;
     this.#beginning.delete(keyOf(cursor.device, cursor.id));
-    if (outboxes.length > LIMITS.outboxesPerDevice) outboxes.shift();
+    if (outboxes.length > LIMITS.outboxesPerDevice) {
+      outboxes.shift();
+      this.#forgotten++;
+    }
     return true;
   }
 
@@ -118,6 +133,10 @@ export class OutboxCursors {
       this.#beginning.get(keyOf(device, id))
     );
   }
+}
+
+function lifeOf(device: string, id: string, forgotten: number): number {
+  return createHash('sha256').update(`${device}/${id}/${forgotten}`).digest().readUIntBE(0, 6);
 }
 
 /** No device id has a slash. */

@@ -25,7 +25,7 @@ export function restoreMemory(storage: Storage, settings: JournalSettings): Memo
  * checksums and order are checked on the way. Throws `journal_corrupt`.
  */
 function restoreCursors(storage: Storage): DeviceCursors {
-  const cursors = new DeviceCursors();
+  const cursors = new DeviceCursors(storage.state.outboxesForgotten);
   const snapshot = storage.snapshot();
   let position = snapshot === undefined ? storage.state.tail : cursors.restoreSnapshot(snapshot);
   for (const { device, seq } of storage.cursors()) cursors.restore(device, seq);
