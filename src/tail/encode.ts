@@ -4,6 +4,7 @@ import {
   encodeCursor,
   encodeTimeCell,
   type ColumnBatch,
+  type ColumnDef,
   type SelectedColumns,
 } from '../core/index.ts';
 import type { DecodedBlock } from './blocks.ts';
@@ -95,11 +96,7 @@ export async function encodeBlock(
 
 /** One row of a batch as JSON, in the selected columns; what its schema lacks is null. */
 export function rowEncoder(batch: ColumnBatch, selected: SelectedColumns): (row: number) => string {
-  const { columns } = batch.mapping;
-  const cells = selected.defs.map((def) => ({
-    def,
-    index: columns.findIndex((column) => column.role === def.role && column.name === def.name),
-  }));
+  const cells = cellsOf(batch, selected);
   let lastDevice = '';
   let lastDeviceJson = '""';
   return (row) => {
@@ -112,4 +109,23 @@ export function rowEncoder(batch: ColumnBatch, selected: SelectedColumns): (row:
     for (const { def, index } of cells) text += `,${encodeCell(batch.cell(index, row), def)}`;
     return `${text}]`;
   };
+}
+
+/** The same cell by cell, for rows that are put together of several writes. */
+export function cellEncoder(batch: ColumnBatch, selected: SelectedColumns): (row: number) => string[] {
+  const cells = cellsOf(batch, selected);
+  return (row) => [
+    encodeTimeCell(batch.timeNs[row] ?? 0n),
+    JSON.stringify(batch.device[row] ?? ''),
+    ...cells.map(({ def, index }) => encodeCell(batch.cell(index, row), def)),
+  ];
+}
+
+/** Where a batch has the selected tags and fields. */
+function cellsOf(batch: ColumnBatch, selected: SelectedColumns): { def: ColumnDef; index: number }[] {
+  const { columns } = batch.mapping;
+  return selected.defs.map((def) => ({
+    def,
+    index: columns.findIndex((column) => column.role === def.role && column.name === def.name),
+  }));
 }

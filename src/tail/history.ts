@@ -13,7 +13,7 @@ import type { Answer, Store } from '../store/index.ts';
 import type { BlockReader } from './blocks.ts';
 import type { TailFilter } from './filter.ts';
 import { DeliveredRows, PlaceLost, rowPlaces, rowsAfter } from './history-place.ts';
-import { JoinKeys, rowKeys } from './join.ts';
+import { JoinKeys, rowFields, rowKeys } from './join.ts';
 
 /** Stored rows for one data message. `cursor` resumes after its last row. */
 export interface HistoryChunk {
@@ -44,7 +44,7 @@ export interface HistoryRequest {
 }
 
 /**
- * Stored rows by time, without those that the live part will deliver: rows of frames at or after the live
+ * Stored rows by time, without those that the live part will deliver whole: rows of frames at or after the live
  * start. Calls `opened` with that start before the first chunk. See docs/decisions/0004-tail-join.md.
  * Throws JoinTooLarge, `cursor_expired` (frames needed for the join are gone) and the store's errors.
  */
@@ -96,7 +96,8 @@ async function* readFrom(
   const liveFrom = Math.min(request.liveFrom, seen);
   opened(liveFrom);
 
-  const keys = new JoinKeys(sources.blocks, filter, liveFrom, sources.joinRows);
+  const keys = new JoinKeys(sources.blocks, filter, selected, liveFrom, sources.joinRows);
+  const fieldsOf = rowFields(selected);
   const keyOf = rowKeys(selected);
   const placeOf = rowPlaces(selected, keyOf);
   const delivered = new DeliveredRows(place, keyOf);
@@ -106,7 +107,7 @@ async function* readFrom(
     for (const row of rows) {
       const timeNs = timeOf(row);
       if (delivered.has(timeNs, row)) continue;
-      if (keys.size > 0 && keys.has(keyOf(row))) continue;
+      if (keys.size > 0 && keys.haveAll(keyOf(row), fieldsOf(row))) continue;
       const chunk = message.add(timeNs, row, encodeRow(row, selected));
       if (chunk !== null) yield chunk;
     }

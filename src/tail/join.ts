@@ -12,25 +12,35 @@ export class JoinTooLarge extends Error {
 }
 
 /**
- * The rows that the live part will deliver although the store may already show them: series and time of
- * every matching row in the frames [from, upTo). History leaves them out.
+ * The rows that the live part will deliver although the store may already show them: series and time of every
+ * matching row in the frames [from, upTo), and which fields those rows have. History leaves out a stored row when
+ * they have all of its fields. A frame may write some fields of a row again: then the others come from history alone.
  */
 export class JoinKeys {
   readonly #blocks: BlockReader;
   readonly #filter: TailFilter;
+  readonly #selected: SelectedColumns;
   readonly #maxRows: number;
-  readonly #keys = new Set<string>();
+  /** By series and time, the fields that the live rows of it have together. */
+  readonly #fields = new Map<string, FieldSet>();
   #upTo: number;
 
-  constructor(blocks: BlockReader, filter: TailFilter, from: number, maxRows: number) {
+  constructor(
+    blocks: BlockReader,
+    filter: TailFilter,
+    selected: SelectedColumns,
+    from: number,
+    maxRows: number,
+  ) {
     this.#blocks = blocks;
     this.#filter = filter;
+    this.#selected = selected;
     this.#upTo = from;
     this.#maxRows = maxRows;
   }
 
   get size(): number {
-    return this.#keys.size;
+    return this.#fields.size;
   }
 
   /** Takes in the frames before `upTo`, rows before `minTimeNs` aside. Throws JoinTooLarge, `cursor_expired`. */
@@ -41,14 +51,16 @@ export class JoinKeys {
       const prepared = perBatch((batch) => ({
         match: matchRows(this.#filter, batch),
         key: batchKeys(batch),
+        fields: batchFields(batch, this.#selected),
       }));
       for (const frame of block.frames) {
         if (frame.position < this.#upTo || frame.position >= upTo) continue;
-        const { match, key } = prepared(frame.batch);
+        const { match, key, fields } = prepared(frame.batch);
         for (let row = frame.start; row < frame.end; row++) {
           if ((frame.batch.timeNs[row] ?? 0n) < minTimeNs || !match(row)) continue;
-          this.#keys.add(key(row));
-          if (this.#keys.size > this.#maxRows) throw new JoinTooLarge();
+          const rowKey = key(row);
+          this.#fields.set(rowKey, (this.#fields.get(rowKey) ?? 0n) | fields(row));
+          if (this.#fields.size > this.#maxRows) throw new JoinTooLarge();
         }
       }
       this.#upTo = Math.min(block.next, upTo);
@@ -56,9 +68,32 @@ export class JoinKeys {
     }
   }
 
-  has(key: string): boolean {
-    return this.#keys.has(key);
+  /** Whether the live rows of this series and time have all of the fields that the stored one has. */
+  haveAll(key: string, stored: FieldSet): boolean {
+    const live = this.#fields.get(key);
+    return live !== undefined && (stored & ~live) === 0n;
   }
+}
+
+/** Selected fields that have a value in a row: bit i stands for the i-th one. */
+export type FieldSet = bigint;
+
+/** The fields of a stored row; `row` begins with time, device and the tags. */
+export function rowFields(selected: SelectedColumns): (row: readonly Cell[]) => FieldSet {
+  const first = 2 + selected.tags.length;
+  const bits = selected.fields.map((_, index) => 1n << BigInt(index));
+  return (row) =>
+    bits.reduce((set, bit, index) => ((row[first + index] ?? null) === null ? set : set | bit), 0n);
+}
+
+function batchFields(batch: ColumnBatch, selected: SelectedColumns): (row: number) => FieldSet {
+  const { columns } = batch.mapping;
+  const fields = selected.fields.map(({ name }, index) => ({
+    bit: 1n << BigInt(index),
+    column: columns.findIndex((column) => column.role === 'field' && column.name === name),
+  }));
+  return (row) =>
+    fields.reduce((set, { bit, column }) => (batch.cell(column, row) === null ? set : set | bit), 0n);
 }
 
 /** Series and time of a stored row as one text; `row` begins with time, device and the tags. */

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ColumnBatch, SelectedColumns } from '../core/index.ts';
 import type { BlockReader } from './blocks.ts';
-import { rowEncoder } from './encode.ts';
+import { cellEncoder } from './encode.ts';
 import { matchRows, perBatch, type TailFilter } from './filter.ts';
 import { batchSeries } from './join.ts';
 
@@ -12,8 +12,8 @@ export interface NewestRows {
 }
 
 /**
- * Reads the journal from `from` to `until`, or to the block where `maxSeries` are reached. Of two rows with the
- * same time the later frame's is the newer. Throws `cursor_expired`.
+ * Reads the journal from `from` to `until`, or to the block where `maxSeries` are reached. Frames that write a row of
+ * one time several times make one row of it, as in the store: of each field the last value. Throws `cursor_expired`.
  */
 export async function newestRows(
   blocks: BlockReader,
@@ -23,17 +23,17 @@ export async function newestRows(
   until: number,
   maxSeries: number,
 ): Promise<NewestRows> {
-  const newest = new Map<string, { timeNs: bigint; json: string }>();
+  const newest = new Map<string, { timeNs: bigint; cells: readonly string[] }>();
   let position = from;
   while (position < until && newest.size < maxSeries) {
     const block = blocks.read(position, filter.measurement);
     if (block === undefined) break;
     // Only the block's winners are encoded.
-    const winners = new Map<string, { timeNs: bigint; batch: ColumnBatch; row: number }>();
+    const winners = new Map<string, { timeNs: bigint; writes: { batch: ColumnBatch; row: number }[] }>();
     const prepared = perBatch((batch) => ({
       match: matchRows(filter, batch),
       series: batchSeries(batch),
-      encode: rowEncoder(batch, selected),
+      encode: cellEncoder(batch, selected),
     }));
     for (const frame of block.frames) {
       if (frame.position < position) continue;
@@ -43,15 +43,26 @@ export async function newestRows(
         if (!match(row)) continue;
         const key = series(row);
         const timeNs = batch.timeNs[row] ?? 0n;
-        const known = winners.get(key) ?? newest.get(key);
-        if (known === undefined || timeNs >= known.timeNs) winners.set(key, { timeNs, batch, row });
+        const winner = winners.get(key);
+        const known = winner ?? newest.get(key);
+        if (known !== undefined && timeNs < known.timeNs) continue;
+        if (timeNs === winner?.timeNs) winner.writes.push({ batch, row });
+        else winners.set(key, { timeNs, writes: [{ batch, row }] });
       }
     }
-    for (const [key, { timeNs, batch, row }] of winners) {
-      newest.set(key, { timeNs, json: prepared(batch).encode(row) });
+    for (const [key, { timeNs, writes }] of winners) {
+      const known = newest.get(key);
+      let cells = known?.timeNs === timeNs ? known.cells : [];
+      for (const { batch, row } of writes) cells = writtenOver(cells, prepared(batch).encode(row));
+      newest.set(key, { timeNs, cells });
     }
     position = block.next;
     await nextTurn();
   }
-  return { next: position, rows: [...newest.values()].map(({ json }) => json) };
+  return { next: position, rows: [...newest.values()].map(({ cells }) => `[${cells.join(',')}]`) };
+}
+
+/** A later write of the same row keeps the values of the fields that it lacks. */
+function writtenOver(earlier: readonly string[], later: readonly string[]): readonly string[] {
+  return later.map((cell, index) => (cell === 'null' ? (earlier[index] ?? cell) : cell));
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { decodeCursor } from '../../src/core/index.ts';
 import { until } from '../fixtures/until.ts';
-import { BASE_MS, openBench } from './harness.ts';
+import { BASE_MS, openBench, type Reading } from './harness.ts';
 import { MemoryReader, openHub } from './memory-reader.ts';
 import { serveTail } from './tail-socket.ts';
 
@@ -134,5 +134,29 @@ describe('a slow reader', () => {
     await append('d1', 'hall', 10);
     await until('every row again', () => reader.rows.length === 7);
     expect(reader.of('data').map((message) => message.n)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test('with mode=latest is given the newest row whole when frames brought its fields one by one', async () => {
+    const bench = await openBench();
+    const { hub } = openHub(bench);
+    const reader = new MemoryReader(hub, { mode: 'latest' });
+    await until('live', () => hub.stats().live === 1);
+    const append = async (reading: Omit<Reading, 'time'>, seconds = 5): Promise<void> => {
+      bench.appendClimate('d1', 'hall', [{ time: at(seconds), ...reading }]);
+      await bench.commit();
+    };
+    reader.lag();
+    await append({ count: 4 }, 4);
+    await until('the reader to lag', () => hub.stats().lags === 1);
+    await append({ temperature: 1, count: 1 });
+    await append({ count: 2 });
+    bench.appendClimate('d1', 'hall', [
+      { time: at(5), count: 3 },
+      { time: at(5), temperature: 7 },
+    ]);
+    await append({ temperature: 9 }, 3);
+    reader.read();
+    await until('live again', () => hub.stats().live === 1);
+    expect(reader.rows.map((row) => row.slice(1))).toEqual([['d1', 'hall', 7, 3]]);
   });
 });
