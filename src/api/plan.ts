@@ -1,21 +1,19 @@
 import { z } from 'zod';
 import {
+  AGGREGATE_FUNCTIONS,
+  FUNCTIONS,
   LIMITS,
   MillraceError,
   parseDurationNs,
   parseTimeNs,
   selectColumns,
+  takesType,
+  type AggregateFunction,
   type ColumnDef,
   type Measurement,
 } from '../core/index.ts';
 import { choose, selectionInput, several, timeForms, timeInput, type Registry } from '../registry/index.ts';
-import {
-  FUNCTIONS,
-  type AggregateColumn,
-  type AggregateFunction,
-  type AggregateQuery,
-  type RowsQuery,
-} from '../store/index.ts';
+import type { AggregateColumn, AggregateQuery, RowsQuery } from '../store/index.ts';
 
 export const formatInput = z
   .string()
@@ -25,13 +23,17 @@ export const formatInput = z
     description: 'The form of the answer; without it the Accept header decides',
   });
 
+const FUNCTION_MEANINGS = FUNCTIONS.map((fn) => `${fn} (${AGGREGATE_FUNCTIONS[fn].meaning})`).join(', ');
+
 /** The parameters of /v1/query. */
 export const queryInput = z.object({
   ...selectionInput,
   from: timeInput.default('-1h').describe(`Start, inclusive: ${timeForms}`),
   to: timeInput.default('now').describe(`End, exclusive: ${timeForms}`),
   every: z.string().max(16).optional().describe('Length of the time buckets, such as 10s; needs fn'),
-  fn: several(z.enum(FUNCTIONS)).optional().describe('Aggregate by these functions instead of raw rows'),
+  fn: several(z.enum(FUNCTIONS))
+    .optional()
+    .describe(`Aggregate by these functions instead of raw rows: ${FUNCTION_MEANINGS}`),
   group: several(z.string().min(1).max(LIMITS.maxParameterLength))
     .optional()
     .describe(
@@ -77,7 +79,8 @@ export function planQuery(
     ...group.map((name) => ({ name, float32: false })),
     ...aggregates.map(({ name, field, fn }) => ({
       name,
-      float32: KEEPS_VALUES.has(fn) && fields.some((each) => each.name === field && each.float32),
+      float32:
+        AGGREGATE_FUNCTIONS[fn].keepsValues && fields.some((each) => each.name === field && each.float32),
     })),
   ];
   return {
@@ -86,11 +89,6 @@ export function planQuery(
     columns,
   };
 }
-
-/** Functions that give back one of the values that went in. */
-const KEEPS_VALUES: ReadonlySet<AggregateFunction> = new Set(['min', 'max', 'first', 'last']);
-/** Functions that any type has; the others are for numbers. */
-const OF_ANY_TYPE: ReadonlySet<AggregateFunction> = new Set(['count', 'first', 'last']);
 
 /** [fromNs, toNs), within the times that a store can hold. */
 export interface TimeRange {
@@ -138,8 +136,7 @@ function suitableFields(
   functions: readonly AggregateFunction[],
   named: boolean,
 ): readonly ColumnDef[] {
-  const suits = (field: ColumnDef): boolean =>
-    functions.every((fn) => OF_ANY_TYPE.has(fn) || field.type === 'float' || field.type === 'integer');
+  const suits = (field: ColumnDef): boolean => functions.every((fn) => takesType(fn, field.type));
   if (fields.length === 0) {
     throw new MillraceError('function_unsuitable', `${functions.join(', ')}: there is no field to aggregate`);
   }
@@ -149,7 +146,7 @@ function suitableFields(
   if (named || rest.length === 0) {
     throw new MillraceError(
       'function_unsuitable',
-      `${functions.join(', ')}: ${unsuitable.name} is of type ${unsuitable.type}, which has count, first and last`,
+      `${functions.join(', ')}: ${unsuitable.name} is of type ${unsuitable.type}, which has ${inWords(FUNCTIONS.filter((fn) => takesType(fn, unsuitable.type)))}`,
     );
   }
   return rest;
@@ -161,6 +158,11 @@ function aggregateColumn(
   functions: readonly AggregateFunction[],
 ): AggregateColumn {
   return { field: field.name, fn, name: functions.length === 1 ? field.name : `${field.name}_${fn}` };
+}
+
+/** Of `a`, `b` and `c`: "a, b and c". */
+function inWords(names: readonly string[]): string {
+  return names.join(', ').replace(/, ([^,]*)$/, ' and $1');
 }
 
 function invalid(name: string, message: string): MillraceError {

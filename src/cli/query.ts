@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { FUNCTIONS } from '../core/index.ts';
 import { printTable } from './print.ts';
 import { collect, DEFAULT_URL, get, rowsAnswer, tagParams } from './server-api.ts';
 
@@ -31,12 +32,7 @@ export function queryCommand(): Command {
     .option('--from <time>', 'from this time on: RFC 3339, -15m, epoch ms (default -1h)')
     .option('--to <time>', 'before this time (default now)')
     .option('--every <duration>', 'one row per bucket of this length, with --fn')
-    .option(
-      '--fn <name>',
-      'count, sum, min, max, mean, first, last, stddev, median, p95, p99, rate, delta (repeat)',
-      collect,
-      [],
-    )
+    .option('--fn <name>', `${FUNCTIONS.join(', ')} (repeat)`, collect, [])
     .option('--group <tag>', 'one group per value of this tag (repeat; * for all)', collect, [])
     .addOption(new Option('--order <order>', 'by time').choices(['asc', 'desc']))
     .option('--limit <rows>', 'at most this many rows')

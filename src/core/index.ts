@@ -13,6 +13,7 @@ export * from './slice.ts';
 export * from './places.ts';
 export * from './cursor.ts';
 export * from './measurement.ts';
+export * from './aggregate-functions.ts';
 export * from './columns.ts';
 export * from './alike-rows.ts';
 export * from './float32.ts';

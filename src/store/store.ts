@@ -1,7 +1,8 @@
 import type { StoreKind } from '../config/index.ts';
-import type { Cell, ColumnBatch, Measurement, RowKey } from '../core/index.ts';
+import type { AggregateFunction, Cell, ColumnBatch, Measurement, RowKey } from '../core/index.ts';
 
-export type { RowKey } from '../core/index.ts';
+export { FUNCTIONS } from '../core/index.ts';
+export type { AggregateFunction, RowKey } from '../core/index.ts';
 
 /** A frame with points that were refused for good; what it takes to make its dead letter again. */
 export interface RefusedFrame {
@@ -74,23 +75,6 @@ export interface RowsAfter {
   key: RowKey | null;
   skip: number;
 }
-
-export const FUNCTIONS = [
-  'count',
-  'sum',
-  'min',
-  'max',
-  'mean',
-  'first',
-  'last',
-  'stddev',
-  'median',
-  'p95',
-  'p99',
-  'rate',
-  'delta',
-] as const;
-export type AggregateFunction = (typeof FUNCTIONS)[number];
 
 /** One output column of an aggregate: a function over a field, under the name that the answer shows. */
 export interface AggregateColumn {

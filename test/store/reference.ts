@@ -96,7 +96,7 @@ export class Reference {
     }
     return [...groups.values()]
       .sort((a, b) => compareCells(a.cells, b.cells))
-      .map(({ cells, times, values }) => [...cells, ...fns.map((fn) => reduce(fn, values, times))]);
+      .map(({ cells, times, values }) => [...cells, ...fns.map((fn) => REDUCTIONS[fn](values, times))]);
   }
 
   /** One row per device: newest time, newest value of each tag and field. */
@@ -118,51 +118,51 @@ function own(values: Readonly<Record<string, Cell>>, name: string): Cell {
   return Object.hasOwn(values, name) ? (values[name] ?? null) : null;
 }
 
-function reduce(fn: AggregateFunction, values: readonly Cell[], times: readonly bigint[]): Cell {
-  const first = values[0] ?? null;
-  const last = values.at(-1) ?? null;
-  if (fn === 'count') return BigInt(values.length);
-  if (fn === 'first') return first;
-  if (fn === 'last') return last;
-  const integers = values.every((value) => typeof value === 'bigint');
-  const numbers = values.map(Number);
-  switch (fn) {
-    case 'sum':
-      return integers ? narrow(sumOf(values)) : numbers.reduce((a, b) => a + b);
-    case 'min':
-      return values.reduce((a, b) => ((b as number) < (a as number) ? b : a));
-    case 'max':
-      return values.reduce((a, b) => ((b as number) > (a as number) ? b : a));
-    case 'mean':
-      return integers
-        ? Number(sumOf(values)) / values.length
-        : numbers.reduce((a, b) => a + b) / values.length;
-    case 'stddev': {
-      if (values.length < 2) return null;
-      const mean = numbers.reduce((a, b) => a + b) / numbers.length;
-      const squares = numbers.map((x) => (x - mean) ** 2).reduce((a, b) => a + b);
-      return Math.sqrt(squares / (numbers.length - 1));
-    }
-    case 'median':
-      return percentile(numbers, 0.5);
-    case 'p95':
-      return percentile(numbers, 0.95);
-    case 'p99':
-      return percentile(numbers, 0.99);
-    case 'delta':
-    case 'rate': {
-      if (values.length < 2) return null;
-      const increases = values.slice(1).map((value, i) => {
-        const before = values[i] as number;
-        const now = value as number;
-        return now < before ? now : now - before;
-      });
-      const delta = integers ? narrow(sumOf(increases)) : increases.reduce((a, b) => a + b, 0);
-      if (fn === 'delta') return delta;
-      const ns = (times.at(-1) ?? 0n) - (times[0] ?? 0n);
-      return ns === 0n ? null : Number(delta) / (Number(ns) / 1e9);
-    }
-  }
+type Reduce = (values: readonly Cell[], times: readonly bigint[]) => Cell;
+
+/** Each function over the values of one bucket and group, at least one, as its definition reads. */
+const REDUCTIONS: Readonly<Record<AggregateFunction, Reduce>> = {
+  count: (values) => BigInt(values.length),
+  first: (values) => values[0] ?? null,
+  last: (values) => values.at(-1) ?? null,
+  sum: (values) => (areIntegers(values) ? narrow(sumOf(values)) : plainSum(values.map(Number))),
+  min: (values) => values.reduce((a, b) => ((b as number) < (a as number) ? b : a)),
+  max: (values) => values.reduce((a, b) => ((b as number) > (a as number) ? b : a)),
+  mean: (values) =>
+    (areIntegers(values) ? Number(sumOf(values)) : plainSum(values.map(Number))) / values.length,
+  stddev: (values) => {
+    if (values.length < 2) return null;
+    const numbers = values.map(Number);
+    const mean = plainSum(numbers) / numbers.length;
+    return Math.sqrt(plainSum(numbers.map((x) => (x - mean) ** 2)) / (numbers.length - 1));
+  },
+  median: (values) => percentile(values.map(Number), 0.5),
+  p95: (values) => percentile(values.map(Number), 0.95),
+  p99: (values) => percentile(values.map(Number), 0.99),
+  delta: increases,
+  rate: (values, times) => {
+    const delta = increases(values);
+    const ns = (times.at(-1) ?? 0n) - (times[0] ?? 0n);
+    return delta === null || ns === 0n ? null : Number(delta) / (Number(ns) / 1e9);
+  },
+};
+
+function increases(values: readonly Cell[]): Cell {
+  if (values.length < 2) return null;
+  const steps = values.slice(1).map((value, i) => {
+    const before = values[i] as number;
+    const now = value as number;
+    return now < before ? now : now - before;
+  });
+  return areIntegers(values) ? narrow(sumOf(steps)) : steps.reduce((a, b) => a + b, 0);
+}
+
+function areIntegers(values: readonly Cell[]): boolean {
+  return values.every((value) => typeof value === 'bigint');
+}
+
+function plainSum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b);
 }
 
 function sumOf(values: readonly Cell[]): bigint {

@@ -1,14 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import type { Cell } from '../../src/core/index.ts';
-import { FUNCTIONS, type AggregateFunction } from '../../src/store/index.ts';
+import {
+  AGGREGATE_FUNCTIONS,
+  FUNCTIONS,
+  takesType,
+  type AggregateFunction,
+  type Cell,
+} from '../../src/core/index.ts';
 import { BASE_NS, SECOND_NS, shape, type Point } from './points.ts';
 import { randomPoints, SAMPLE } from './random-points.ts';
 import { Reference } from './reference.ts';
 import { ALL_TIMES, aggregateQuery, expectRows, neverAborted, type Subject } from './subject.ts';
 
 /** These are exact; the others may differ by rounding. */
-const EXACT: readonly AggregateFunction[] = ['count', 'min', 'max', 'first', 'last'];
+const EXACT = FUNCTIONS.filter((fn) => fn === 'count' || AGGREGATE_FUNCTIONS[fn].keepsValues);
 
 function at(seconds: number, x: number | null, more: Partial<Point> = {}): Point {
   return {
@@ -125,7 +130,7 @@ export function aggregateTests(subject: Subject): void {
         const aggregates = (['count', 'first', 'last'] as const).map((fn) => ({ field, fn, name: fn }));
         const [row] = await subject.aggregate(texts.measurement, { aggregates });
         expect(row?.slice(1)).toEqual([2n, first, last]);
-        for (const fn of FUNCTIONS.filter((fn) => !['count', 'first', 'last'].includes(fn))) {
+        for (const fn of FUNCTIONS.filter((fn) => !takesType(fn, 'string'))) {
           const unsuitable = subject.aggregate(texts.measurement, { aggregates: [{ field, fn, name: fn }] });
           await expect(unsuitable).rejects.toMatchObject({ code: 'function_unsuitable' });
         }
@@ -223,7 +228,7 @@ export function aggregateTests(subject: Subject): void {
           reference.write(points);
           const range = { ...query, fromNs: BASE_NS + BigInt(fromSecond) * SECOND_NS, toNs: ALL_TIMES.toNs };
           for (const field of ['x', 'n', 's']) {
-            const fns = field === 's' ? (['count', 'first', 'last'] as const) : FUNCTIONS;
+            const fns = field === 's' ? FUNCTIONS.filter((fn) => takesType(fn, 'string')) : FUNCTIONS;
             const aggregates = fns.map((fn) => ({ field, fn, name: fn }));
             const rows = await subject.aggregate(random.measurement, { ...range, aggregates });
             const expected = reference.aggregate(field, fns, range);

@@ -14,37 +14,28 @@ export interface ValueBudget {
   left: number;
 }
 
+const sumOf = (type: StoredType): Accumulator => (type === 'integer' ? new IntegerSum() : new FloatSum());
+
+/** Computes each function from the rows themselves. */
+const ACCUMULATORS = {
+  count: () => new Count(),
+  sum: sumOf,
+  min: () => new Minimum(),
+  max: () => new Maximum(),
+  mean: (type) => new Mean(sumOf(type)),
+  first: () => new First(),
+  last: () => new Last(),
+  stddev: () => new StandardDeviation(),
+  median: (_type, budget) => new Percentile(0.5, budget),
+  p95: (_type, budget) => new Percentile(0.95, budget),
+  p99: (_type, budget) => new Percentile(0.99, budget),
+  delta: (type) => new Increase(sumOf(type)),
+  rate: (type) => new IncreaseRate(sumOf(type)),
+} satisfies Record<AggregateFunction, (type: StoredType, budget: ValueBudget) => Accumulator>;
+
 /** Makes the accumulator of a function over a field of `type`. */
 export function accumulator(fn: AggregateFunction, type: StoredType, budget: ValueBudget): Accumulator {
-  const integer = type === 'integer';
-  switch (fn) {
-    case 'count':
-      return new Count();
-    case 'sum':
-      return integer ? new IntegerSum() : new FloatSum();
-    case 'min':
-      return new Minimum();
-    case 'max':
-      return new Maximum();
-    case 'mean':
-      return new Mean(integer ? new IntegerSum() : new FloatSum());
-    case 'first':
-      return new First();
-    case 'last':
-      return new Last();
-    case 'stddev':
-      return new StandardDeviation();
-    case 'median':
-      return new Percentile(0.5, budget);
-    case 'p95':
-      return new Percentile(0.95, budget);
-    case 'p99':
-      return new Percentile(0.99, budget);
-    case 'delta':
-      return new Increase(integer ? new IntegerSum() : new FloatSum());
-    case 'rate':
-      return new IncreaseRate(integer ? new IntegerSum() : new FloatSum());
-  }
+  return ACCUMULATORS[fn](type, budget);
 }
 
 class Count implements Accumulator {

@@ -1,5 +1,5 @@
-import { MillraceError, type ColumnDef } from '../../core/index.ts';
-import type { AggregateFunction, AggregateQuery } from '../store.ts';
+import { MillraceError, takesType, type ColumnDef } from '../../core/index.ts';
+import type { AggregateQuery } from '../store.ts';
 
 /** The measurement's field of a name. Throws `field_unknown`. */
 export function fieldOf({ measurement }: AggregateQuery, name: string): ColumnDef {
@@ -9,8 +9,6 @@ export function fieldOf({ measurement }: AggregateQuery, name: string): ColumnDe
   }
   return field;
 }
-
-const FOR_EVERY_TYPE: readonly AggregateFunction[] = ['count', 'first', 'last'];
 
 /**
  * The columns of an aggregate answer: time, the group, one per function. Throws `field_unknown`,
@@ -25,7 +23,7 @@ export function aggregateColumns(query: AggregateQuery): string[] {
   }
   for (const { field, fn } of query.aggregates) {
     const { type } = fieldOf(query, field);
-    if ((type === 'boolean' || type === 'string') && !FOR_EVERY_TYPE.includes(fn)) {
+    if (!takesType(fn, type)) {
       throw new MillraceError('function_unsuitable', `${fn} does not apply to ${field}, a ${type}`);
     }
   }

@@ -1,7 +1,8 @@
 import { MAX_TIME_NS, type ColumnDef } from '../../../core/index.ts';
 import { fieldOf } from '../../shared/aggregate-columns.ts';
-import type { AggregateColumn, AggregateQuery } from '../../store.ts';
+import type { AggregateQuery } from '../../store.ts';
 import { namedIn } from '../../shared/row-key.ts';
+import { functionSql, needsPrevious } from './functions.ts';
 import { behindSql, columnSql, DEVICE, limitSql, ROWS, TIME, whereSql } from './select.ts';
 import { Parameters, type Statement } from '../file/sql.ts';
 import type { Table } from '../file/tables.ts';
@@ -33,7 +34,7 @@ export function aggregateSql(table: Table, query: AggregateQuery): Statement {
   const rank = wholeSeries ? 't' : `row(t, d${tags.map((_, i) => `, coalesce(k${i}, '')`).join('')})`;
   const values = query.aggregates.map((aggregate) => {
     const index = fields.findIndex((field) => field.name === aggregate.field);
-    return functionSql(aggregate, fields[index]?.type === 'integer', index, rank);
+    return functionSql(aggregate.fn, { index, integer: fields[index]?.type === 'integer', rank });
   });
   const order = ['b', ...group].map(
     (sql) => `${sql} ${query.order === 'asc' ? 'ASC NULLS FIRST' : 'DESC NULLS LAST'}`,
@@ -76,7 +77,7 @@ function withPrevious(
   tagCount: number,
 ): string {
   const previous = fields.flatMap((field, i) =>
-    query.aggregates.some(({ field: name, fn }) => name === field.name && (fn === 'rate' || fn === 'delta'))
+    query.aggregates.some(({ field: name, fn }) => name === field.name && needsPrevious(fn))
       ? [`lag(f${i} IGNORE NULLS) OVER in_order AS p${i}`]
       : [],
   );
@@ -85,58 +86,5 @@ function withPrevious(
   return (
     `SELECT *, ${previous.join(', ')} FROM (${rows}) ` +
     `WINDOW in_order AS (PARTITION BY ${partition.join(', ')} ORDER BY ${order.join(', ')})`
-  );
-}
-
-function functionSql({ fn }: AggregateColumn, integer: boolean, index: number, rank: string): string {
-  const f = `f${index}`;
-  const p = `p${index}`;
-  // 128 bits: two 64-bit values may be further apart than 64 bits hold
-  const increase = integer ? `${f}::HUGEINT - ${p}` : `${f} - ${p}`;
-  const delta =
-    `CASE WHEN count(${f}) >= 2 THEN ` +
-    `${sumSql(`CASE WHEN ${p} IS NULL THEN NULL WHEN ${f} >= ${p} THEN ${increase} ELSE ${f} END`, integer)} END`;
-  const present = `FILTER (${f} IS NOT NULL)`;
-  switch (fn) {
-    case 'count':
-      return `count(${f})`;
-    case 'sum':
-      return sumSql(f, integer);
-    case 'min':
-      return `min(${f})`;
-    case 'max':
-      return `max(${f})`;
-    case 'mean':
-      return integer ? `avg(${f})` : `favg(${f})`;
-    case 'first':
-      return `arg_min(${f}, ${rank}) ${present}`;
-    case 'last':
-      return `arg_max(${f}, ${rank}) ${present}`;
-    case 'stddev':
-      return stddevSql(f, integer);
-    case 'median':
-      return `quantile_cont(${f}::DOUBLE, 0.5)`;
-    case 'p95':
-      return `quantile_cont(${f}::DOUBLE, 0.95)`;
-    case 'p99':
-      return `quantile_cont(${f}::DOUBLE, 0.99)`;
-    case 'delta':
-      return delta;
-    case 'rate':
-      return `(${delta})::DOUBLE / nullif(max(t) ${present} - min(t) ${present}, 0) * 1e9`;
-  }
-}
-
-/** A plain sum of doubles loses more digits the more values there are; fsum carries what each addition loses. */
-function sumSql(value: string, integer: boolean): string {
-  return integer ? `sum(${value})` : `fsum(${value})`;
-}
-
-/** DuckDB refuses a whole query when the square of one value overflows: such buckets are scaled down first. */
-function stddevSql(f: string, integer: boolean): string {
-  if (integer) return `stddev_samp(${f})`;
-  return (
-    `CASE WHEN max(abs(${f})) > 1e150 THEN stddev_samp(${f} * 1e-200) * 1e200 ` +
-    `ELSE stddev_samp(CASE WHEN abs(${f}) <= 1e150 THEN ${f} END) END`
   );
 }

@@ -8,7 +8,34 @@ import type { RunStatements } from './reader.ts';
 import { converterOf, toInteger } from './rows.ts';
 import { QueryRefused } from '../transport/unavailable.ts';
 
-const SERVER_FUNCTIONS: readonly AggregateFunction[] = ['count', 'sum', 'min', 'max', 'mean'];
+/** What the server is asked of a field; always its count too, which tells how exact a sum is. */
+type ServerFunction = 'count' | 'sum' | 'min' | 'max';
+
+/** What one of our functions is made of. */
+interface ServerPart {
+  asks: ServerFunction;
+  result(merged: Merged): Cell;
+}
+
+/** How the server computes each function; null where it has not got it as we mean it, so that it is computed here. */
+const BY_SERVER: Readonly<Record<AggregateFunction, ServerPart | null>> = {
+  count: { asks: 'count', result: ({ count }) => count },
+  sum: { asks: 'sum', result: ({ sum }) => sum.result() },
+  min: { asks: 'min', result: ({ min }) => min.result() },
+  max: { asks: 'max', result: ({ max }) => max.result() },
+  mean: {
+    asks: 'sum',
+    result: ({ count, sum }) => (count === 0n ? null : Number(sum.result()) / Number(count)),
+  },
+  first: null,
+  last: null,
+  stddev: null,
+  median: null,
+  p95: null,
+  p99: null,
+  rate: null,
+  delta: null,
+};
 
 /** Plain addition, which is what the server does, of so many doubles errs by less than 1e-12 of the largest each. */
 const MAX_ADDED = 8_192;
@@ -23,7 +50,7 @@ const PART_OF_RANGE_NS = 600_000_000_000n;
  */
 export async function aggregateOnServer(query: AggregateQuery, run: RunStatements): Promise<Cell[][] | null> {
   const { everyNs, measurement, aggregates } = query;
-  if (!aggregates.every(({ fn }) => SERVER_FUNCTIONS.includes(fn))) return null;
+  if (aggregates.some(({ fn }) => BY_SERVER[fn] === null)) return null;
   // The first of very many buckets are better streamed than all of them held.
   const buckets = everyNs === null ? 1n : (query.toNs - query.fromNs) / everyNs;
   if (query.limit !== null && buckets > LIMITS.queryMaxBuckets) return null;
@@ -43,8 +70,6 @@ export async function aggregateOnServer(query: AggregateQuery, run: RunStatement
   return null;
 }
 
-type ServerFunction = 'count' | 'sum' | 'min' | 'max';
-
 interface AskedField {
   def: ColumnDef;
   /** What the server is asked, and where in a row of its answer the first of these stands. */
@@ -56,15 +81,17 @@ function askedFields({ measurement, aggregates }: AggregateQuery): AskedField[] 
   const asked: AskedField[] = [];
   let column = 1;
   for (const def of measurement.fields) {
-    const fns = new Set(aggregates.filter(({ field }) => field === def.name).map(({ fn }) => fn));
-    if (fns.size === 0) continue;
-    const sum = fns.has('sum') || fns.has('mean');
+    const asks = new Set(
+      aggregates.filter(({ field }) => field === def.name).map(({ fn }) => BY_SERVER[fn]?.asks),
+    );
+    if (asks.size === 0) continue;
+    const sum = asks.has('sum');
     // The extremes tell whether a sum of integers can have overflowed.
     const extremes = sum && def.type === 'integer';
     const functions: ServerFunction[] = ['count'];
     if (sum) functions.push('sum');
-    if (extremes || fns.has('min')) functions.push('min');
-    if (extremes || fns.has('max')) functions.push('max');
+    if (extremes || asks.has('min')) functions.push('min');
+    if (extremes || asks.has('max')) functions.push('max');
     asked.push({ def, functions, column });
     column += functions.length;
   }
@@ -103,23 +130,33 @@ async function aggregateParts(
   }
   const indexes = query.aggregates.map(({ field }) => fields.findIndex(({ def }) => def.name === field));
   return buckets.rows((merged) =>
-    query.aggregates.map(({ fn }, i) => merged[indexes[i] ?? 0]?.result(fn) ?? null),
+    query.aggregates.map(({ fn }, i) => {
+      const field = merged[indexes[i] ?? 0];
+      return field === undefined ? null : (BY_SERVER[fn]?.result(field) ?? null);
+    }),
   );
 }
 
 /** What a bucket and group has of one field, over all parts of it. */
-class MergedField {
+interface Merged {
+  readonly count: bigint;
+  readonly sum: Accumulator;
+  readonly min: Accumulator;
+  readonly max: Accumulator;
+}
+
+class MergedField implements Merged {
   readonly #field: AskedField;
   readonly #toExtreme: (value: WireValue) => Cell;
-  #count = 0n;
-  readonly #sum: Accumulator;
-  readonly #min = new Minimum();
-  readonly #max = new Maximum();
+  count = 0n;
+  readonly sum: Accumulator;
+  readonly min = new Minimum();
+  readonly max = new Maximum();
 
   constructor(field: AskedField) {
     this.#field = field;
     this.#toExtreme = converterOf(field.def);
-    this.#sum = field.def.type === 'integer' ? new IntegerSum() : new FloatSum();
+    this.sum = field.def.type === 'integer' ? new IntegerSum() : new FloatSum();
   }
 
   /** Takes a part as the server told it; false when its sum may not be exact enough. */
@@ -130,9 +167,9 @@ class MergedField {
     const { count = null, sum = null, min = null, max = null } = part;
     if (count === null) return true;
     const counted = BigInt(count);
-    this.#count += counted;
+    this.count += counted;
     const extremes: Cell[] = [];
-    for (const [value, into] of [[min, this.#min] as const, [max, this.#max] as const]) {
+    for (const [value, into] of [[min, this.min] as const, [max, this.max] as const]) {
       const extreme = value === null ? null : this.#toExtreme(value);
       if (extreme === null) continue;
       into.add(extreme);
@@ -140,17 +177,11 @@ class MergedField {
     }
     if (sum === null) return true;
     if (def.type !== 'integer') {
-      this.#sum.add(Number(sum), 0n);
+      this.sum.add(Number(sum), 0n);
       return counted <= MAX_ADDED;
     }
-    this.#sum.add(BigInt(sum), 0n);
+    this.sum.add(BigInt(sum), 0n);
     return extremes.every((value) => typeof value === 'bigint' && magnitude(value) * counted <= MAX_INT64);
-  }
-
-  result(fn: AggregateFunction): Cell {
-    if (fn === 'count') return this.#count;
-    if (fn === 'mean') return this.#count === 0n ? null : Number(this.#sum.result()) / Number(this.#count);
-    return (fn === 'min' ? this.#min : fn === 'max' ? this.#max : this.#sum).result();
   }
 }
 
