@@ -69,6 +69,8 @@ export class OutboxCursors {
   }
 
   of(device: string, { id, life }: OutboxLife): OutboxCursor {
+    const last = this.#remembered.get(device)?.at(-1);
+    if (last !== undefined && last.life === life && last.id === id) return last;
     const found = this.#find(device, id);
     if (found === undefined) {
       const cursor = { device, id, life, durable: 0, committing: 0, taken: 0 };
