@@ -9,7 +9,7 @@ import { ColumnBatch } from '../dist/src/core/index.js';
 import { openDuckDbStore } from '../dist/src/store/index.js';
 import { spread } from './report.mjs';
 
-const schemaText = JSON.stringify({
+export const moduleSchema = JSON.stringify({
   type: 'record',
   name: 'Module',
   fields: [
@@ -45,8 +45,8 @@ const SHAPES = {
  * before; `runs` of them after one to warm up.
  */
 export async function measureShapes(dir, rows, runs) {
-  const schema = compileSchema(schemaText);
-  const encoder = avsc.Type.forSchema(JSON.parse(schemaText));
+  const schema = compileSchema(moduleSchema);
+  const encoder = avsc.Type.forSchema(JSON.parse(moduleSchema));
   const batch = new ColumnBatch(schema.mapping);
   const stores = {};
   for (const [n, shape] of Object.keys(SHAPES).entries()) {

@@ -10,7 +10,7 @@ const MAX_FREEZE_MS = 1_000;
 
 describe('a frozen server', () => {
   test('goes on where it stood, and one that is killed while frozen loses nothing', () =>
-    withScene({ random }, async ({ gateway, fleet }) => {
+    withScene({ random, odd: true }, async ({ gateway, fleet }) => {
       for (let i = 0; i < FREEZES; i++) {
         gateway.signal('SIGSTOP');
         await sleep(random.between(100, MAX_FREEZE_MS));

@@ -28,7 +28,7 @@ describeWith(own, 'an influxd of its own on PATH', 'an InfluxDB under the server
       INFLUX_ORG: influx.org,
       INFLUX_BUCKET: await influx.newBucket(),
     };
-    await withScene({ random, env, devices: 3 }, async (scene) => {
+    await withScene({ random, env, devices: 3, odd: true }, async (scene) => {
       for (let i = 0; i < rounds; i++) {
         scene.fleet.stream();
         await scene.fleet.progress(1);

@@ -15,7 +15,7 @@ describe('kill -9 at a named point', () => {
   test.each(KILL_POINTS.map(({ name, when, patch }) => [name, when, patch] as const))(
     'loses and repeats nothing %s',
     (point, when, patch) =>
-      withScene({ random, env, patches: [patch] }, async ({ gateway, fleet }) => {
+      withScene({ random, odd: true, env, patches: [patch] }, async ({ gateway, fleet }) => {
         for (let round = 0; round < ROUNDS; round++) {
           gateway.control({ kill: { point, pass: 1 + random.below(when === 'draining' ? 1 : MAX_PASS) } });
           fleet.stream();

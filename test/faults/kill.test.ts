@@ -13,7 +13,7 @@ describe('kill -9 at random moments', () => {
   test(
     `loses and repeats nothing in ${CYCLES} cycles on one data folder`,
     () =>
-      withScene({ random }, async ({ gateway, fleet }) => {
+      withScene({ random, odd: true }, async ({ gateway, fleet }) => {
         for (let cycle = 0; cycle < CYCLES; cycle++) {
           fleet.stream();
           await fleet.progress(1);

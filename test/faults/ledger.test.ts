@@ -89,7 +89,7 @@ describeWithInflux('the ledger', () => {
         INFLUX_BUCKET: await influx.newBucket(),
       };
       try {
-        await withScene({ random, env, badPart: BAD_PART }, async ({ gateway, fleet }) => {
+        await withScene({ random, env, badPart: BAD_PART, odd: true }, async ({ gateway, fleet }) => {
           const over = new AbortController();
           const tormented = torment(gateway, proxy, fleet, over.signal);
           const seen = await watch(gateway, fleet);

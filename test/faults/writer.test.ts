@@ -59,7 +59,7 @@ describe('the writer process', () => {
   test(
     `killed at ${CYCLES} random moments is started again, while acks go on`,
     () =>
-      withScene({ random }, async ({ gateway, fleet }) => {
+      withScene({ random, odd: true }, async ({ gateway, fleet }) => {
         for (let cycle = 0; cycle < CYCLES; cycle++) {
           const pid = await nextWriter(gateway, null);
           await sleep(random.between(0, MAX_LIFE_MS));
@@ -78,7 +78,7 @@ describe('the writer process', () => {
   test.each(WRITER_KILL_POINTS.map(({ name, patch }) => [name, patch] as const))(
     'killed %s loses and repeats nothing',
     (point, patch) =>
-      withScene({ random, patches: [patch] }, async ({ gateway, fleet }) => {
+      withScene({ random, odd: true, patches: [patch] }, async ({ gateway, fleet }) => {
         const pid = await nextWriter(gateway, null);
         gateway.control({ kill: { point, pass: 1 + random.below(MAX_PASS), alone: true } });
         await until('the end of the writer', () => gateway.writerPid !== pid, PATIENCE_MS);
@@ -91,7 +91,7 @@ describe('the writer process', () => {
   );
 
   test('that is away is told by /readyz and by queries, and frames are taken', () =>
-    withScene({ random }, async ({ gateway, fleet }) => {
+    withScene({ random, odd: true }, async ({ gateway, fleet }) => {
       const pid = await nextWriter(gateway, null);
       process.kill(pid, 'SIGSTOP');
       // It has the store open and answers nothing: whoever asks is told in time.
@@ -109,21 +109,24 @@ describe('the writer process', () => {
     }));
 
   test('that is frozen for good is ended and started again', () =>
-    withScene({ random, patches: [patient('writerSilentMs: 60_000')] }, async ({ gateway, fleet }) => {
-      const pid = await nextWriter(gateway, null);
-      process.kill(pid, 'SIGSTOP');
-      await nextWriter(gateway, pid);
-      fleet.pause();
-      await fleet.acknowledged();
-      await judge('writer', 'writer frozen for good', gateway, fleet);
-      expect(gateway.log).toContain('the writer process hangs and is ended: it has not answered');
-    }));
+    withScene(
+      { random, odd: true, patches: [patient('writerSilentMs: 60_000')] },
+      async ({ gateway, fleet }) => {
+        const pid = await nextWriter(gateway, null);
+        process.kill(pid, 'SIGSTOP');
+        await nextWriter(gateway, pid);
+        fleet.pause();
+        await fleet.acknowledged();
+        await judge('writer', 'writer frozen for good', gateway, fleet);
+        expect(gateway.log).toContain('the writer process hangs and is ended: it has not answered');
+      },
+    ));
 
   test('whose store never answers a write is ended and started again', async () => {
     const folder = temporaryFolder();
     try {
       const patches = [patient('storeCallMs: 5 * 60_000'), hangOnce(join(folder.path, 'hung'))];
-      await withScene({ random, patches }, async ({ gateway, fleet }) => {
+      await withScene({ random, odd: true, patches }, async ({ gateway, fleet }) => {
         await until('the end of a writer', () => gateway.log.includes('ended with SIGKILL'), PATIENCE_MS);
         await nextWriter(gateway, null);
         fleet.pause();
@@ -137,7 +140,7 @@ describe('the writer process', () => {
   });
 
   test('of a killed server ends before the next one opens the store', () =>
-    withScene({ random }, async ({ gateway, fleet }) => {
+    withScene({ random, odd: true }, async ({ gateway, fleet }) => {
       const orphan = await nextWriter(gateway, null);
       process.kill(orphan, 'SIGSTOP');
       gateway.signal('SIGKILL');

@@ -16,9 +16,12 @@ beforeEach(() => {
   seq = 0;
 });
 async function append(tagBytes: number, device = 'truck'): Promise<number> {
-  const times = Array.from({ length: READINGS }, (_, i) => 1_700_000_000_000 + seq * READINGS + i);
+  const readings = Array.from({ length: READINGS }, (_, i) => ({
+    timeMs: 1_700_000_000_000 + seq * READINGS + i,
+    value: i,
+  }));
   const origin = { device, transport: 'ws', onDurable: () => {}, onFailed: () => {} } as const;
-  bench.journal.append(origin, ++seq, vehicleFrame(times, tagBytes), READINGS, Date.now());
+  bench.journal.append(origin, ++seq, vehicleFrame(readings, tagBytes), READINGS, Date.now());
   await bench.journal.flush();
   return bench.journal.head() - 1;
 }

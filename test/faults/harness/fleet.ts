@@ -5,6 +5,7 @@ import { environmentFrame } from '../../fixtures/environment-frames.ts';
 import { until } from '../../fixtures/until.ts';
 import { PATIENCE_MS } from './asked.ts';
 import { breakPromise } from './verdict.ts';
+import type { OddKind } from './odd-frames.ts';
 import { ClientDriver, DeviceModel, PlainDriver, type Driver, type Frame, type Reading } from './device.ts';
 
 export interface FleetOptions {
@@ -14,11 +15,15 @@ export interface FleetOptions {
   devices: number;
   /** Part of the frames that are bad. */
   badPart: number;
+  /** Devices of their own kind among them. */
+  odd?: readonly OddKind[];
 }
 
 /** Readings lie two milliseconds apart, from an hour ago on. */
 const STEP_MS = 2;
 const MAX_READINGS = 10;
+/** That a device sends at a moment. */
+const CHANCE = 0.7;
 const FRAME_EVERY_MS = 4;
 /** Readings whose order may be mixed. */
 const MIX = 64;
@@ -36,9 +41,10 @@ export class Fleet {
   readonly #badPart: number;
   readonly #startMs = Date.now() - 3_600_000;
   readonly #readings: number[] = [];
+  readonly #odd = new Map<number, OddKind>();
   #timer: NodeJS.Timeout | null = null;
 
-  constructor({ random, wsUrl, devices, badPart }: FleetOptions) {
+  constructor({ random, wsUrl, devices, badPart, odd = [] }: FleetOptions) {
     this.#random = random;
     this.#wsUrl = wsUrl;
     this.#badPart = badPart;
@@ -52,6 +58,12 @@ export class Fleet {
           : new ClientDriver(model, wsUrl, () => 0.05 * random.uniform()),
       );
     }
+    for (const kind of odd) this.#addOdd(kind);
+  }
+
+  #addOdd(kind: OddKind): void {
+    this.#odd.set(this.models.length, kind);
+    this.drive(this.addDevice(kind.device));
   }
 
   /** A device that the caller moves by hand, until `drive`. */
@@ -69,7 +81,10 @@ export class Fleet {
   /** Sends frames until `pause()`. */
   stream(): void {
     this.#timer ??= setInterval(() => {
-      for (const index of this.models.keys()) if (this.#random.chance(0.7)) this.send(index);
+      for (const [index, { frames }] of this.models.entries()) {
+        const { chance, maxFrames } = this.#odd.get(index) ?? { chance: CHANCE, maxFrames: Infinity };
+        if (frames.length < maxFrames && this.#random.chance(chance)) this.send(index);
+      }
     }, FRAME_EVERY_MS);
   }
 
@@ -86,8 +101,9 @@ export class Fleet {
 
   /** A frame that nobody has sent yet, most of the time a good one. */
   nextFrame(index: number): Frame {
-    const count = 1 + this.#random.below(MAX_READINGS);
-    if (this.#random.chance(this.#badPart)) return badFrame(this.#random);
+    const odd = this.#odd.get(index);
+    const count = odd?.readings ?? 1 + this.#random.below(MAX_READINGS);
+    if (odd === undefined && this.#random.chance(this.#badPart)) return badFrame(this.#random);
     const readings: Reading[] = [];
     for (let i = 0; i < count; i++) {
       const n = this.#readings[index] ?? 0;
@@ -96,9 +112,9 @@ export class Fleet {
       const slot = Math.floor(n / MIX) % 2 === 0 ? n : n - (n % MIX) + ((n * 37) % MIX);
       readings.push({ timeMs: this.#startMs + slot * STEP_MS, value: n * 16 + index });
     }
-    const bytes = environmentFrame(
-      readings.map(({ timeMs, value }) => ({ time: timeMs, temperature: value })),
-    );
+    const bytes =
+      odd?.frame(readings) ??
+      environmentFrame(readings.map(({ timeMs, value }) => ({ time: timeMs, temperature: value })));
     return { bytes, readings, bad: false };
   }
 

@@ -2,6 +2,7 @@ import type { Random } from '../../../devices/random.ts';
 import { temporaryFolder } from '../../fixtures/folder.ts';
 import { Fleet } from './fleet.ts';
 import { Gateway } from './gateway.ts';
+import { ODD_KINDS, schemasIn } from './odd-frames.ts';
 import type { Patch } from './patches.ts';
 
 export interface Scene {
@@ -15,6 +16,8 @@ export interface SceneOptions {
   devices?: number;
   /** Part of the frames that are bad. */
   badPart?: number;
+  /** Also a device that sends heavy frames, and one whose tag changes from reading to reading. */
+  odd?: boolean;
   env?: Readonly<Record<string, string>>;
   patches?: readonly Patch[];
   /** What Node runs instead of `millrace serve`, with its arguments. */
@@ -27,12 +30,16 @@ export interface SceneOptions {
 export async function withScene(options: SceneOptions, play: (scene: Scene) => Promise<void>): Promise<void> {
   const folder = options.dataDir === undefined ? temporaryFolder() : null;
   const dataDir = options.dataDir ?? folder?.path ?? '';
-  const gateway = await Gateway.create(dataDir, options.env, options.patches, options.program);
+  const { odd = false } = options;
+  const schemas = odd ? { MILLRACE_SCHEMAS: schemasIn(dataDir) } : {};
+  const env = { ...schemas, ...options.env };
+  const gateway = await Gateway.create(dataDir, env, options.patches, options.program);
   let fleet: Fleet | null = null;
   try {
     await gateway.start();
     const { random, devices = 4, badPart = 0.02 } = options;
-    fleet = new Fleet({ random, wsUrl: gateway.wsUrl, devices, badPart });
+    const kinds = odd ? ODD_KINDS : [];
+    fleet = new Fleet({ random, wsUrl: gateway.wsUrl, devices, badPart, odd: kinds });
     if (fleet.models.length > 0) {
       fleet.stream();
       await fleet.progress(1);

@@ -5,6 +5,7 @@ import { until } from '../../fixtures/until.ts';
 import { PATIENCE_MS, sabotaged } from './asked.ts';
 import type { DeviceModel } from './device.ts';
 import type { Gateway, Ledger } from './gateway.ts';
+import { MEASUREMENTS } from './odd-frames.ts';
 
 /** What a fault did: acknowledged readings against those found in the store. */
 export interface Verdict {
@@ -118,18 +119,32 @@ async function settledLedger(gateway: Gateway, broken: string[]): Promise<Ledger
   return ledger;
 }
 
-const ALL = 'measurement=environment&from=0&to=2100-01-01T00:00:00Z';
+const ALL_TIMES = 'from=0&to=2100-01-01T00:00:00Z';
+
+/** The measurements that the fleet may have sent, of those that the server knows, each as a query for all of it. */
+async function queries(gateway: Gateway): Promise<string[]> {
+  const { measurements } = await gateway.json<{ measurements: { name: string }[] }>('/v1/measurements');
+  return MEASUREMENTS.filter(([name]) => measurements.some((known) => known.name === name)).map(
+    ([name, field]) => `/v1/query?measurement=${name}&field=${field}&${ALL_TIMES}`,
+  );
+}
 
 async function storedRows(gateway: Gateway): Promise<string[]> {
-  const csv = await gateway.text(`/v1/query?${ALL}&field=temperature&format=csv`);
-  return csv.split('\r\n').slice(1, -1);
+  const all: string[] = [];
+  for (const query of await queries(gateway)) {
+    const csv = await gateway.text(`${query}&format=csv`);
+    all.push(...csv.split('\r\n').slice(1, -1));
+  }
+  return all;
 }
 
 async function countedRows(gateway: Gateway): Promise<number> {
-  const { rows } = await gateway.json<{ rows: [string, number][] }>(
-    `/v1/query?${ALL}&field=temperature&fn=count`,
-  );
-  return rows.reduce((sum, [, count]) => sum + count, 0);
+  let sum = 0;
+  for (const query of await queries(gateway)) {
+    const { rows } = await gateway.json<{ rows: [string, number][] }>(`${query}&fn=count`);
+    for (const [, count] of rows) sum += count;
+  }
+  return sum;
 }
 
 /** Sorts rows into those that somebody sent, by device and time, and others. */
@@ -147,7 +162,10 @@ function sift(
   const foreign: string[] = [];
   let twice = 0;
   for (const row of rows) {
-    const [time = '', device = '', value = ''] = row.split(',');
+    // Tags may stand in between.
+    const cells = row.split(',');
+    const [time = '', device = ''] = cells;
+    const value = cells.at(-1) ?? '';
     const key = `${device} ${Date.parse(time)}`;
     if (found.has(key)) twice += 1;
     else if (sent.get(key) === Number(value)) found.set(key, Number(value));
