@@ -37,6 +37,7 @@ const BENCHMARKS = {
   durability: { tiny: ['--seconds', '0.1', '--rounds', '1'] },
   idle: { tiny: ['--connections', '600', '--still', '1'] },
   outage: { alone: true, tiny: ['--minutes', '0.05', '--rate', '2000', '--warm-up', '1'] },
+  heavy: { alone: true, tiny: ['--seconds', '0.5', '--devices', '5'] },
   soak: {
     alone: true,
     tiny: [

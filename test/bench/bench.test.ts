@@ -8,7 +8,7 @@ interface Outcome {
   failed: string[];
 }
 
-const ALONE = ['codec', 'ingest', 'ack', 'duckdb-write', 'durability', 'idle', 'soak', 'scale'];
+const ALONE = ['codec', 'ingest', 'ack', 'duckdb-write', 'durability', 'idle', 'heavy', 'soak', 'scale'];
 const WITH_INFLUX = ['influx-write', 'influx-end-to-end', 'outage'];
 
 function run(...args: string[]): SpawnSyncReturns<string> {

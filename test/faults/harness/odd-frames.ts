@@ -50,13 +50,13 @@ export const ODD_KINDS: readonly OddKind[] = [
     device: 'heavy',
     readings: HEAVY_READINGS,
     chance: 0.02,
-    maxFrames: 4,
+    maxFrames: 2,
     frame: (readings) => vehicleFrame(readings, HEAVY_TAG_BYTES),
   },
   {
     device: 'alternating',
-    readings: 200,
-    chance: 0.1,
+    readings: 100,
+    chance: 0.05,
     maxFrames: Infinity,
     frame: (readings) => {
       const ofRooms = readings.map(({ timeMs, value }, i) => ({
