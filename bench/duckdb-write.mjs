@@ -2,7 +2,8 @@
  * The way into DuckDB: columns into the store, frames into the store, and frames through the whole server until a count
  * query sees all, beside the bare appender with chunks that were filled beforehand, into the same table with commits
  * after as many rows, in the same run. `npm run build`, then
- * `node bench/duckdb-write.mjs [--quick] [--runs 5] [--rounds N] [--end-rounds N] [--rows N] [--write]`.
+ * `node bench/duckdb-write.mjs [--quick] [--runs 5] [--rounds N] [--end-rounds N] [--rows N]
+ * [--shape-rows N] [--write]`.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,6 +36,8 @@ const DEVICES = Number(flag('devices', 1_000));
 const READINGS = 100;
 /** Rows of one transaction, as the writer gathers them under load. */
 const batchRows = Number(flag('rows', LIMITS.storeBatchRows));
+/** Of one write of each shape of series. */
+const shapeRows = Number(flag('shape-rows', quick ? 50_000 : batchRows));
 const CHUNK_ROWS = 2_048;
 const TARGET = 0.7;
 /** Of two series that take turns, by one. */
@@ -165,7 +168,7 @@ for (let run = -1; run < runs; run++) {
   note('frames', await measured(() => store(points, batchesOf(frames, again))));
 }
 await closeStore(points);
-const shapes = await measureShapes(path('shapes'), batchRows, runs);
+const shapes = await measureShapes(path('shapes'), shapeRows, runs);
 
 const gateway = await startGateway({ MILLRACE_DATA_DIR: path('server'), ...JSON.parse(flag('env', '{}')) });
 try {

@@ -30,7 +30,7 @@ const BENCHMARKS = {
   ack: { quick: ['--seconds', '3'], tiny: ['--seconds', '1', '--devices', '10'] },
   'duckdb-write': {
     quick: ['--quick', '--runs', '1', '--rounds', '5'],
-    tiny: ['--runs', '1', '--rounds', '1', '--devices', '50'],
+    tiny: ['--runs', '1', '--rounds', '1', '--devices', '50', '--shape-rows', '1000'],
   },
   'influx-write': { quick: ['--quick'], tiny: ['--quick', '--devices', '20', '--ms', '20'] },
   'influx-end-to-end': { quick: ['--quick'], tiny: ['--quick', '--devices', '20'] },
