@@ -95,9 +95,9 @@ const bytesOnDisk = (path) =>
 const seen = { alone: [], beside: [] };
 const rss = [];
 let phase = 'alone';
-let over = false;
+const over = new AbortController();
 async function look() {
-  while (!over) {
+  while (!over.signal.aborted) {
     const { parts } = await gateway.json('/readyz');
     seen[phase].push((parts.writer.oldestPendingAgeMs ?? 0) / 1_000);
     const [, writer] = processesOf(gateway.pid);
@@ -130,7 +130,7 @@ try {
   }
   const summary = await fleet.stop();
   while ((await gateway.json('/v1/ledger')).pending > 0) await sleep(LOOK_MS);
-  over = true;
+  over.abort();
   await looking;
   const busyS = gateway.cpuSeconds() - cpuS;
   const ledger = await gateway.json('/v1/ledger');
@@ -171,7 +171,7 @@ try {
     data,
   });
 } finally {
-  over = true;
+  over.abort();
   fleet?.kill();
   for (const client of clients.values()) client.close();
   await gateway.kill();
