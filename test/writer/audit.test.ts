@@ -90,6 +90,24 @@ describe('the audit of what the store holds', () => {
     ]);
   });
 
+  test.each([
+    ['is no alarm where the store says that it drops its oldest points', true, 'ok'],
+    ['is an alarm where it keeps them all', false, 'alarm'],
+  ] as const)('what is older than all that is there %s', async (_name, dropsOldPoints, state) => {
+    const oldestNs = 4_000_000_000n;
+    const store = replaced(bench.inner, {
+      traits: { ...bench.inner.traits, dropsOldPoints },
+      rows: ({ fromNs, ...query }, signal) =>
+        bench.inner.rows({ ...query, fromNs: fromNs > oldestNs ? fromNs : oldestNs }, signal),
+    });
+    const writer = await bench.startWriter();
+    await bench.append(6, 1);
+    await bench.settled();
+    const audit = auditOf(writer, { store });
+    await runOften(audit);
+    expect(audit.status().state).toBe(state);
+  });
+
   test('leaves out frames that are dead letters, by place or by their bytes', async () => {
     bench.hindered.refuse = true;
     const store = replaced(bench.inner, { rows: withoutDevice('bad', bench) });
