@@ -1,38 +1,25 @@
-import { MillraceError } from '../core/index.ts';
-
-/** The forms of an answer of rows, and their content types. */
-export const FORMS = {
-  json: 'application/json',
-  csv: 'text/csv; charset=utf-8; header=present',
-} as const;
-export type Form = keyof typeof FORMS;
-
-/** Forms that the contract names and this version does not make. */
-const UNMADE = ['ndjson', 'arrow', 'avro'];
-
-function isForm(name: string): name is Form {
-  return Object.hasOwn(FORMS, name);
-}
+import { FORM_NAMES, MillraceError, isFormName, isNamedForm, type FormName } from '../core/index.ts';
+import { FORMS } from './forms/index.ts';
 
 /**
- * The form of an answer: `format` decides, else the Accept header (RFC 9110, 12.5.1), else JSON. Throws
- * `not_acceptable`, or `parameter_invalid` for a format that nobody has heard of.
+ * The form of an answer: `format` decides, else the Accept header (RFC 9110, 12.5.1), else the first form there is.
+ * Throws `not_acceptable`, or `parameter_invalid` for a format that nobody has heard of.
  */
-export function negotiate(format: string | undefined, accept: string | undefined): Form {
+export function negotiate(format: string | undefined, accept: string | undefined): FormName {
   if (format !== undefined) {
-    if (isForm(format)) return format;
-    const message = `format: expected one of ${Object.keys(FORMS).join(', ')}, got "${format.slice(0, 30)}"`;
-    throw new MillraceError(UNMADE.includes(format) ? 'not_acceptable' : 'parameter_invalid', message);
+    if (isFormName(format)) return format;
+    const message = `format: expected one of ${FORM_NAMES.join(', ')}, got "${format.slice(0, 30)}"`;
+    throw new MillraceError(isNamedForm(format) ? 'not_acceptable' : 'parameter_invalid', message);
   }
-  if (accept === undefined || accept.trim() === '') return 'json';
-  const ranges = accept.split(',').map(parseRange);
-  let best: { form: Form; weight: number } | null = null;
-  for (const form of ['json', 'csv'] as const) {
-    const weight = weightOf(FORMS[form].split(';')[0] ?? '', ranges);
+  const ranges = (accept ?? '').trim() === '' ? [ANY] : (accept ?? '').split(',').map(parseRange);
+  let best: { form: FormName; weight: number } | null = null;
+  for (const form of FORM_NAMES) {
+    const weight = weightOf(FORMS[form].mediaType, ranges);
     if (weight > 0 && (best === null || weight > best.weight)) best = { form, weight };
   }
   if (best === null) {
-    throw new MillraceError('not_acceptable', `this route answers with ${Object.values(FORMS).join(' or ')}`);
+    const made = FORM_NAMES.map((form) => FORMS[form].contentType);
+    throw new MillraceError('not_acceptable', `this route answers with ${made.join(' or ')}`);
   }
   return best.form;
 }
@@ -41,6 +28,8 @@ interface MediaRange {
   type: string;
   weight: number;
 }
+
+const ANY: MediaRange = { type: '*/*', weight: 1 };
 
 function parseRange(text: string): MediaRange {
   const [type = '', ...parameters] = text.split(';').map((part) => part.trim().toLowerCase());

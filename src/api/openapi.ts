@@ -90,11 +90,19 @@ function requestBody(route: Route): JsonSchema {
 }
 
 function content(outputs: Outputs): JsonSchema {
-  const entries = Object.entries(outputs).map(([type, output]) => [
-    type,
-    { schema: output === null ? { type: 'string' } : outputSchema(output) },
-  ]);
+  const entries = Object.entries(outputs).map(([type, output]) => [type, { schema: bodySchema(output) }]);
   return Object.fromEntries(entries) as JsonSchema;
+}
+
+function bodySchema(output: Outputs[string]): JsonSchema {
+  switch (output) {
+    case 'text':
+      return { type: 'string' };
+    case 'bytes':
+      return { type: 'string', format: 'binary' };
+    default:
+      return outputSchema(output);
+  }
 }
 
 function outputSchema(output: z.ZodType): JsonSchema {

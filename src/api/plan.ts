@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   AGGREGATE_FUNCTIONS,
+  FORM_NAMES,
   FUNCTIONS,
   LIMITS,
   MillraceError,
@@ -19,7 +20,7 @@ export const formatInput = z
   .string()
   .optional()
   .meta({
-    enum: ['json', 'csv'],
+    enum: [...FORM_NAMES],
     description: 'The form of the answer; without it the Accept header decides',
   });
 
@@ -46,13 +47,10 @@ export const queryInput = z.object({
 });
 export type QueryInput = z.infer<typeof queryInput>;
 
-/** How a column of the answer is written. */
-export type OutputColumn = Pick<ColumnDef, 'name' | 'float32'>;
-
-/** A checked query. `columns` are those behind `time`. */
+/** A checked query. */
 export type QueryPlan =
-  | { kind: 'rows'; query: Omit<RowsQuery, 'limit' | 'after'>; columns: readonly OutputColumn[] }
-  | { kind: 'aggregate'; query: Omit<AggregateQuery, 'limit' | 'after'>; columns: readonly OutputColumn[] };
+  | { kind: 'rows'; query: Omit<RowsQuery, 'limit' | 'after'> }
+  | { kind: 'aggregate'; query: Omit<AggregateQuery, 'limit' | 'after'> };
 
 /** Checks what the parameters mean. Throws `measurement_unknown`, `field_unknown`, `function_unsuitable`, `parameter_*`. */
 export function planQuery(
@@ -67,27 +65,14 @@ export function planQuery(
     for (const name of ['every', 'group'] as const) {
       if (input[name] !== undefined) throw invalid(name, 'it needs fn, such as fn=mean');
     }
-    const columns = [{ name: 'device', float32: false }, ...selected.defs];
-    return { kind: 'rows', query: { ...selection, order: input.order }, columns };
+    return { kind: 'rows', query: { ...selection, order: input.order } };
   }
   const functions = [...new Set(input.fn)];
   const everyNs = input.every === undefined ? null : bucketLength(input.every, fromNs, toNs);
   const group = groupTags(chosen.measurement, input.group);
   const fields = suitableFields(selected.fields, functions, input.field !== undefined);
   const aggregates = fields.flatMap((field) => functions.map((fn) => aggregateColumn(field, fn, functions)));
-  const columns = [
-    ...group.map((name) => ({ name, float32: false })),
-    ...aggregates.map(({ name, field, fn }) => ({
-      name,
-      float32:
-        AGGREGATE_FUNCTIONS[fn].keepsValues && fields.some((each) => each.name === field && each.float32),
-    })),
-  ];
-  return {
-    kind: 'aggregate',
-    query: { ...selection, aggregates, everyNs, group, order: input.order },
-    columns,
-  };
+  return { kind: 'aggregate', query: { ...selection, aggregates, everyNs, group, order: input.order } };
 }
 
 /** [fromNs, toNs), within the times that a store can hold. */

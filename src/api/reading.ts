@@ -1,13 +1,13 @@
-import type { Cell } from '../core/index.ts';
+import type { AnswerBatch, AnswerColumn } from '../core/index.ts';
 import type { Answer, View } from '../store/index.ts';
 import type { ApiContext } from './context.ts';
 import { StoreTime } from './store-time.ts';
 
 /** An answer of the store being read. It is given back by its end, by `close`, or by the client's leaving. */
 export class Reading {
-  readonly columns: readonly string[];
+  readonly columns: readonly AnswerColumn[];
   readonly #answer: Answer;
-  readonly #chunks: AsyncIterator<Cell[][]>;
+  readonly #chunks: AsyncIterator<AnswerBatch>;
   readonly #time: StoreTime;
   #closed = false;
 
@@ -32,7 +32,7 @@ export class Reading {
   }
 
   /** The next rows; null at the end. */
-  async next(): Promise<Cell[][] | null> {
+  async next(): Promise<AnswerBatch | null> {
     if (this.#closed) return null;
     try {
       const step = await this.#time.spend(() => this.#chunks.next());

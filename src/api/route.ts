@@ -9,8 +9,8 @@ import {
   type JsonSchema,
 } from '../net/index.ts';
 
-/** What an answer's body is, by content type: a schema for JSON, null for text and bytes. */
-export type Outputs = Readonly<Record<string, z.ZodType | null>>;
+/** What an answer's body is, by media type: a schema for JSON, else whether it is text or bytes. */
+export type Outputs = Readonly<Record<string, z.ZodType | 'text' | 'bytes'>>;
 
 /** A route, declared once: routing, checking, errors and OpenAPI all come from this. */
 export interface RouteDefinition<Input extends z.ZodObject> {

@@ -1,9 +1,9 @@
 import { Command, Option } from 'commander';
-import { FUNCTIONS } from '../core/index.ts';
+import { ANSWER_FORMS, FORM_NAMES, FUNCTIONS, type FormName } from '../core/index.ts';
 import { printTable } from './print.ts';
-import { collect, DEFAULT_URL, get, rowsAnswer, tagParams } from './server-api.ts';
+import { collect, DEFAULT_URL, get, getBytes, rowsAnswer, tagParams } from './server-api.ts';
 
-interface QueryOptions {
+interface QueryOptions extends Partial<Record<FormName, true>> {
   url: string;
   field: string[];
   device: string[];
@@ -16,13 +16,11 @@ interface QueryOptions {
   order?: string;
   limit?: string;
   cursor?: string;
-  json?: true;
-  csv?: true;
 }
 
-/** `millrace query MEASUREMENT`: history, as a table, JSON or CSV. */
+/** `millrace query MEASUREMENT`: history, as a table or in a form that the server writes. */
 export function queryCommand(): Command {
-  return new Command('query')
+  const command = new Command('query')
     .description('read the history of a measurement')
     .argument('<measurement>', 'name of the measurement')
     .option('--url <url>', 'server (MILLRACE_URL)', DEFAULT_URL)
@@ -37,8 +35,6 @@ export function queryCommand(): Command {
     .addOption(new Option('--order <order>', 'by time').choices(['asc', 'desc']))
     .option('--limit <rows>', 'at most this many rows')
     .option('--cursor <cursor>', 'go on behind an earlier answer')
-    .option('--json', "the server's JSON")
-    .option('--csv', 'CSV')
     .action(async (measurement: string, options: QueryOptions) => {
       const params: [string, string][] = [['measurement', measurement]];
       for (const name of ['field', 'device', 'fn', 'group'] as const) {
@@ -49,16 +45,26 @@ export function queryCommand(): Command {
         const value = options[name];
         if (value !== undefined) params.push([name, value]);
       }
-      params.push(['format', options.csv === true ? 'csv' : 'json']);
-      const body = await get(options.url, '/v1/query', params);
-      if (options.csv === true) process.stdout.write(body);
-      else if (options.json === true) process.stdout.write(`${body}\n`);
-      else {
-        const answer = rowsAnswer.parse(JSON.parse(body));
-        printTable(answer.columns, answer.rows);
-        if (typeof answer.cursor === 'string') {
-          process.stderr.write(`more rows: add --cursor ${answer.cursor}\n`);
-        }
+      const form = FORM_NAMES.findLast((name) => options[name] === true);
+      if (form !== undefined) {
+        params.push(['format', form]);
+        return printForm(form, await getBytes(options.url, '/v1/query', params));
+      }
+      params.push(['format', 'json']);
+      const answer = rowsAnswer.parse(JSON.parse(await get(options.url, '/v1/query', params)));
+      printTable(answer.columns, answer.rows);
+      if (typeof answer.cursor === 'string') {
+        process.stderr.write(`more rows: add --cursor ${answer.cursor}\n`);
       }
     });
+  for (const name of FORM_NAMES) command.option(`--${name}`, `the server's ${name.toUpperCase()}`);
+  return command;
+}
+
+const NEWLINE = 10;
+
+/** An answer as the server wrote it. A text ends its last line. */
+function printForm(form: FormName, body: Buffer): void {
+  process.stdout.write(body);
+  if (ANSWER_FORMS[form] === 'text' && body.at(-1) !== NEWLINE) process.stdout.write('\n');
 }

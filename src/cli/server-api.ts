@@ -18,14 +18,19 @@ export const rowsAnswer = z.object({
  * GETs from a running server; repeated parameters are given as pairs. Throws an Error in plain words when
  * the server is not there, or with its own code and detail when it refuses.
  */
-export function get(url: string, path: string, params: readonly [string, string][]): Promise<string> {
+export async function get(url: string, path: string, params: readonly [string, string][]): Promise<string> {
+  return (await getBytes(url, path, params)).toString();
+}
+
+/** GETs a body of any form, with the same errors. */
+export function getBytes(url: string, path: string, params: readonly [string, string][]): Promise<Buffer> {
   return send(url, path, params, {});
 }
 
 /** POSTs a JSON body, with the same errors. */
-export function postJson(url: string, path: string, body: object): Promise<string> {
+export async function postJson(url: string, path: string, body: object): Promise<string> {
   const headers = { 'content-type': 'application/json' };
-  return send(url, path, [], { method: 'POST', headers, body: JSON.stringify(body) });
+  return (await send(url, path, [], { method: 'POST', headers, body: JSON.stringify(body) })).toString();
 }
 
 async function send(
@@ -33,7 +38,7 @@ async function send(
   path: string,
   params: readonly [string, string][],
   request: RequestInit,
-): Promise<string> {
+): Promise<Buffer> {
   if (!URL.canParse(path, url))
     throw new InvalidArgumentError(`--url: expected http://HOST:PORT, got "${url}"`);
   const target = new URL(path, url);
@@ -46,9 +51,9 @@ async function send(
       error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
     throw new Error(`no server answers on ${target.origin}: ${cause}`, { cause: error });
   }
-  const body = await response.text();
+  const body = Buffer.from(await response.arrayBuffer());
   if (response.ok) return body;
-  throw new Error(refusal(response.status, body));
+  throw new Error(refusal(response.status, body.toString()));
 }
 
 function refusal(status: number, body: string): string {

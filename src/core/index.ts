@@ -15,6 +15,8 @@ export * from './cursor.ts';
 export * from './measurement.ts';
 export * from './aggregate-functions.ts';
 export * from './columns.ts';
+export * from './answer-batch.ts';
+export * from './answer-forms.ts';
 export * from './alike-rows.ts';
 export * from './float32.ts';
 export * from './rows.ts';

@@ -1,3 +1,4 @@
+import { DEVICE_COLUMN, TIME_COLUMN, answerColumn, type AnswerColumn } from './answer-batch.ts';
 import type { Cell } from './columns.ts';
 import { MillraceError } from './errors.ts';
 import { shortestFloat32 } from './float32.ts';
@@ -6,9 +7,10 @@ import { formatTimeNs } from './time.ts';
 
 /**
  * The columns of raw rows, in queries and tails alike: `time`, `device`, then `defs` (the measurement's tags,
- * then the chosen fields, in the measurement's order). A row's cells stand in the order of `names`.
+ * then the chosen fields, in the measurement's order). A row's cells stand in the order of `columns`.
  */
 export interface SelectedColumns {
+  columns: readonly AnswerColumn[];
   names: readonly string[];
   tags: readonly ColumnDef[];
   fields: readonly ColumnDef[];
@@ -29,7 +31,8 @@ export function selectColumns(measurement: Measurement, fields: readonly string[
       ? measurement.fields
       : measurement.fields.filter((field) => fields.includes(field.name));
   const defs = [...tags, ...chosen];
-  return { names: ['time', 'device', ...defs.map((def) => def.name)], tags, fields: chosen, defs };
+  const columns = [TIME_COLUMN, DEVICE_COLUMN, ...defs.map(answerColumn)];
+  return { columns, names: columns.map(({ name }) => name), tags, fields: chosen, defs };
 }
 
 /** Integers beyond this lose digits in a JSON reader that knows only doubles; they travel as strings. */

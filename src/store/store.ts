@@ -1,5 +1,12 @@
 import type { StoreKind } from '../config/index.ts';
-import type { AggregateFunction, Cell, ColumnBatch, Measurement, RowKey } from '../core/index.ts';
+import type {
+  AggregateFunction,
+  AnswerBatch,
+  AnswerColumn,
+  ColumnBatch,
+  Measurement,
+  RowKey,
+} from '../core/index.ts';
 
 export { FUNCTIONS } from '../core/index.ts';
 export type { AggregateFunction, RowKey } from '../core/index.ts';
@@ -97,14 +104,14 @@ export interface AggregateQuery extends Selection {
 
 /**
  * An answer. `columns` for rows: time, device, tags, fields; for aggregates: time, group, aggregates; for
- * latest: time, device, tags?, fields. Each row's first cell is the time as bigint nanoseconds. Rows come
- * in chunks; leaving the iteration early frees what it holds.
+ * latest: time, device, tags, fields. They are told here alone, with their types, and whoever writes the answer goes
+ * by them. Rows come in batches of columns; leaving the iteration early frees what it holds.
  */
 export interface Answer {
-  columns: readonly string[];
+  columns: readonly AnswerColumn[];
   /** Known before the rows when exact, else read it after the last chunk. */
   view(): View;
-  chunks: AsyncIterable<Cell[][]>;
+  chunks: AsyncIterable<AnswerBatch>;
 }
 
 /** A device as the store knows it, by the rows' own times. */

@@ -1,6 +1,7 @@
 import {
   MAX_TIME_NS,
   encodeRow,
+  rowsOfBatch,
   type Cell,
   type Cursor,
   type HistoryPlace,
@@ -102,9 +103,9 @@ async function* readFrom(
   const placeOf = rowPlaces(selected, keyOf);
   const delivered = new DeliveredRows(place, keyOf);
   const message = new HistoryMessage(journal.epoch, liveFrom, sources.messageRows, placeOf);
-  for await (const rows of answer.chunks) {
+  for await (const batch of answer.chunks) {
     await keys.extend(exact ? seen : Math.max(sources.inherited, upperOf(answer, journal)), place.timeNs);
-    for (const row of rows) {
+    for (const row of rowsOfBatch(batch)) {
       const timeNs = timeOf(row);
       if (delivered.has(timeNs, row)) continue;
       if (keys.size > 0 && keys.haveAll(keyOf(row), fieldsOf(row))) continue;

@@ -1,4 +1,4 @@
-import { formatTimeNs, LIMITS, messageOf, MillraceError, type Clock } from '../core/index.ts';
+import { formatTimeNs, LIMITS, messageOf, MillraceError, rowsOfBatch, type Clock } from '../core/index.ts';
 import type { FollowedJournal } from '../journal/index.ts';
 import type { SchemaLookup } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
@@ -156,8 +156,8 @@ export class Audit {
     const found = new Set<string>();
     let rows = 0;
     let lastNs = fromNs;
-    for await (const chunk of answer.chunks) {
-      for (const row of chunk) {
+    for await (const batch of answer.chunks) {
+      for (const row of rowsOfBatch(batch)) {
         rows++;
         if (typeof row[0] === 'bigint') lastNs = row[0];
         found.add(pointKey(row[0] ?? null, row.slice(2, 2 + tagCount)));
@@ -181,7 +181,7 @@ export class Audit {
     if (!store.traits.dropsOldPoints || measurement === undefined) return false;
     const older = { measurement, fields: [], devices: [], tags: {}, fromNs: 0n, toNs: timeNs + 1n };
     const answer = await store.rows({ ...older, order: 'desc', limit: 1, after: null }, signal);
-    for await (const chunk of answer.chunks) if (chunk.length > 0) return false;
+    for await (const batch of answer.chunks) if (batch.rows > 0) return false;
     return true;
   }
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createApi } from '../../src/api/index.ts';
-import { MillraceError } from '../../src/core/index.ts';
+import { DEVICE_COLUMN, MillraceError, TIME_COLUMN, batchOfRows } from '../../src/core/index.ts';
 import type { Answer } from '../../src/store/index.ts';
 import { until } from '../fixtures/until.ts';
 import { callApi, exchangeOf, meter, openApiFixture } from './fixture.ts';
@@ -67,17 +67,18 @@ describe('an answer as CSV', () => {
 /** A store whose chunks the test gives, and that tells whether the reading was given back. */
 function storeOf(chunks: () => AsyncGenerator<[bigint, string][]>, exact = true) {
   const state = { open: 0 };
-  async function* counted(): AsyncGenerator<[bigint, string][]> {
+  const columns = [TIME_COLUMN, DEVICE_COLUMN];
+  async function* counted() {
     state.open++;
     try {
-      yield* chunks();
+      for await (const rows of chunks()) yield batchOfRows(columns, rows);
     } finally {
       state.open--;
     }
   }
   const rows = (): Promise<Answer> =>
     Promise.resolve({
-      columns: ['time', 'device'],
+      columns,
       view: () => ({ position: 9, epoch: 'e', exact }),
       chunks: counted(),
     });

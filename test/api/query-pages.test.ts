@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { decodeCursor, formatTimeNs } from '../../src/core/index.ts';
+import { DEVICE_COLUMN, TIME_COLUMN, batchOfRows, decodeCursor, formatTimeNs } from '../../src/core/index.ts';
 import { readPage } from '../../src/api/page.ts';
 import { Reading } from '../../src/api/reading.ts';
-import { jsonRowWriter } from '../../src/api/rows-text.ts';
+import { FORMS } from '../../src/api/forms/index.ts';
 import { NOW_MS, callApi, meter, openApiFixture, type Reply } from './fixture.ts';
 import { createApi } from '../../src/api/index.ts';
 
@@ -125,26 +125,24 @@ describe('pages of an answer', () => {
 
   test('end early when they have too many bytes, but hold at least one row', async () => {
     const time = 1_700_000_000_000_000_000n;
-    const chunk = [0, 1, 2, 3].map((i) => [time + BigInt(i), `device-${i}`]);
+    const columns = [TIME_COLUMN, DEVICE_COLUMN];
+    const rows = [0, 1, 2, 3].map((i) => [time + BigInt(i), `device-${i}`]);
     const open = () =>
       Reading.open({ queryTimeoutMs: 1_000 }, new AbortController().signal, () =>
         Promise.resolve({
-          columns: ['time', 'device'],
+          columns,
           view: () => ({ position: 0, epoch: 'e', exact: true }),
           chunks: (async function* () {
-            yield chunk;
+            yield batchOfRows(columns, rows);
           })(),
         }),
       );
-    const write = jsonRowWriter([
-      { name: 'time', float32: false },
-      { name: 'device', float32: false },
-    ]);
-    const small = await readPage(await open(), write, { limit: 10, maxBytes: 60 });
-    expect(small.rows.length).toBe(2);
+    const writer = () => FORMS.json.open({ measurement: 'meter', columns });
+    const small = await readPage(await open(), writer(), { limit: 10, maxBytes: 60 });
+    expect(small.rows).toBe(2);
     expect(small.more).toBe(true);
     expect(formatTimeNs(small.end?.timeNs ?? 0n)).toBe('2023-11-14T22:13:20.000000001Z');
-    const tiny = await readPage(await open(), write, { limit: 10, maxBytes: 0 });
-    expect([tiny.rows.length, tiny.more]).toEqual([1, true]);
+    const tiny = await readPage(await open(), writer(), { limit: 10, maxBytes: 0 });
+    expect([tiny.rows, tiny.more]).toEqual([1, true]);
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect } from '@jest/globals';
-import type { Cell, ColumnBatch, Measurement } from '../../src/core/index.ts';
+import { rowsOfBatch, type Cell, type ColumnBatch, type Measurement } from '../../src/core/index.ts';
 import type {
   AggregateQuery,
   Answer,
@@ -117,8 +117,12 @@ export function neverAborted(): AbortSignal {
 
 export async function cellsOf(answer: Answer): Promise<Cell[][]> {
   const rows: Cell[][] = [];
-  for await (const chunk of answer.chunks) rows.push(...chunk);
+  for await (const batch of answer.chunks) rows.push(...rowsOfBatch(batch));
   return rows;
+}
+
+export function namesOf(answer: Answer): string[] {
+  return answer.columns.map(({ name }) => name);
 }
 
 /** Compares exactly, -0 apart from 0; on failure shows the first row that differs instead of thousands. */

@@ -10,7 +10,7 @@ import {
 import { BASE_NS, SECOND_NS, shape, type Point } from './points.ts';
 import { randomPoints, SAMPLE } from './random-points.ts';
 import { Reference } from './reference.ts';
-import { ALL_TIMES, aggregateQuery, expectRows, neverAborted, type Subject } from './subject.ts';
+import { ALL_TIMES, aggregateQuery, expectRows, namesOf, neverAborted, type Subject } from './subject.ts';
 
 /** These are exact; the others may differ by rounding. */
 const EXACT = FUNCTIONS.filter((fn) => fn === 'count' || AGGREGATE_FUNCTIONS[fn].keepsValues);
@@ -149,7 +149,7 @@ export function aggregateTests(subject: Subject): void {
         }),
         neverAborted(),
       );
-      expect(answer.columns).toEqual(['time', 'room', 'device', 'x_mean', 'x_max']);
+      expect(namesOf(answer)).toEqual(['time', 'room', 'device', 'x_mean', 'x_max']);
     });
 
     test('a bucket where a field has no value counts 0 and has null for the rest', async () => {

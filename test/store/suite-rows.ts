@@ -3,7 +3,7 @@ import type { Cell } from '../../src/core/index.ts';
 import type { RowsAfter } from '../../src/store/index.ts';
 import { BASE_NS, SECOND_NS, shape, type Point } from './points.ts';
 import { Reference } from './reference.ts';
-import { cellsOf, expectRows, neverAborted, rowsQuery, type Subject } from './subject.ts';
+import { cellsOf, expectRows, namesOf, neverAborted, rowsQuery, type Subject } from './subject.ts';
 
 const CLIMATE = { temperature: 'float', steps: 'integer', ok: 'boolean', note: 'string' } as const;
 
@@ -35,7 +35,7 @@ export function rawRowTests(subject: Subject): void {
     test('come back as they were written, by time, device and tags, missing tags first', async () => {
       await write();
       const answer = await subject.store.rows(rowsQuery(measurement), neverAborted());
-      expect(answer.columns).toEqual(['time', 'device', 'room', 'temperature', 'steps', 'ok', 'note']);
+      expect(namesOf(answer)).toEqual(['time', 'device', 'room', 'temperature', 'steps', 'ok', 'note']);
       expectRows(await cellsOf(answer), reference.rows());
       expect(answer.view().position).toBeGreaterThanOrEqual(1);
     });
@@ -177,7 +177,7 @@ export function rawRowTests(subject: Subject): void {
       for (let round = 0; round < 20; round++) {
         const answer = await subject.store.rows(rowsQuery(long.measurement), neverAborted());
         for await (const chunk of answer.chunks) {
-          expect(chunk.length).toBeLessThan(count);
+          expect(chunk.rows).toBeLessThan(count);
           break;
         }
       }
@@ -205,7 +205,7 @@ export function rawRowTests(subject: Subject): void {
       const reading = (async () => {
         let rows = 0;
         for await (const chunk of answer.chunks) {
-          rows += chunk.length;
+          rows += chunk.rows;
           controller.abort();
         }
         return rows;

@@ -32,13 +32,28 @@ const TRIALS: readonly Trial[] = [
     adds: 'an aggregate function',
     file: 'src/core/aggregate-functions.ts',
     behind: 'export const AGGREGATE_FUNCTIONS = {\n',
-    added: "  spread: { takes: 'numbers', keepsValues: false, meaning: 'the largest less the smallest' },\n",
+    added:
+      "  spread: { takes: 'numbers', keepsValues: false, gives: 'its type', hasUnit: true, meaning: 'the spread' },\n",
     places: [
       'src/store/duckdb/read/functions.ts',
       'src/store/influx/read/server-aggregate.ts',
       'src/store/shared/accumulators.ts',
       'test/store/reference.ts',
     ],
+  },
+  {
+    adds: 'an answer form',
+    file: 'src/core/answer-forms.ts',
+    behind: 'export const ANSWER_FORMS = {\n',
+    added: "  xml: 'text',\n",
+    places: ['src/api/forms/index.ts'],
+  },
+  {
+    adds: 'an answer form that no contract names',
+    file: 'src/api/forms/index.ts',
+    behind: '  json: jsonForm,\n',
+    added: '  xml: jsonForm,\n',
+    places: ['src/api/forms/index.ts'],
   },
 ];
 

@@ -1,6 +1,12 @@
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { MillraceError, systemClock, type Cell } from '../../src/core/index.ts';
+import {
+  MillraceError,
+  systemClock,
+  batchOfRows,
+  rowsOfBatch,
+  type AnswerBatch,
+} from '../../src/core/index.ts';
 import { openInfluxStore, type Store } from '../../src/store/index.ts';
 import { createLogger, type Logger } from '../../src/telemetry/index.ts';
 import { Audit, type AuditOptions, type Writer } from '../../src/writer/index.ts';
@@ -307,8 +313,11 @@ describeWithInflux('the audit of what InfluxDB holds', () => {
 function withoutDevice(device: string, bench: Bench): Store['rows'] {
   return async (query, signal) => {
     const answer = await bench.inner.rows(query, signal);
-    async function* chunks(): AsyncGenerator<Cell[][]> {
-      for await (const chunk of answer.chunks) yield chunk.filter((row) => row[1] !== device);
+    async function* chunks(): AsyncGenerator<AnswerBatch> {
+      for await (const batch of answer.chunks) {
+        const others = rowsOfBatch(batch).filter((row) => row[1] !== device);
+        yield batchOfRows(answer.columns, others);
+      }
     }
     return { ...answer, chunks: chunks() };
   };

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach } from '@jest/globals';
 import type { Transport } from '../../src/core/index.ts';
-import { systemClock, type Cell } from '../../src/core/index.ts';
+import { rowsOfBatch, systemClock, type Cell } from '../../src/core/index.ts';
 import { openLocalJournal, type Journal, type Origin } from '../../src/journal/index.ts';
 import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registry/index.ts';
 import { openDuckDbStore, type RefusedPoint, type Store } from '../../src/store/index.ts';
@@ -170,7 +170,7 @@ export class Bench {
       new AbortController().signal,
     );
     const rows: Cell[][] = [];
-    for await (const chunk of answer.chunks) rows.push(...chunk);
+    for await (const batch of answer.chunks) rows.push(...rowsOfBatch(batch));
     return rows;
   }
 

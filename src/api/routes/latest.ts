@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { LIMITS, MillraceError, encodeCursor, selectColumns } from '../../core/index.ts';
 import type { ApiContext } from '../context.ts';
+import { FORMS, type AnswerForm } from '../forms/index.ts';
 import { negotiate } from '../negotiate.ts';
 import { formatInput } from '../plan.ts';
 import { choose, selectionInput } from '../../registry/index.ts';
 import { readPage } from '../page.ts';
 import { Reading } from '../reading.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { csvAnswer, jsonAnswer, rowsOutputs } from '../rows-answer.ts';
-import { csvRowWriter, describeColumns, jsonRowWriter } from '../rows-text.ts';
+import { pageAnswer, rowsOutputs } from '../rows-answer.ts';
 
 /** The newest of each device. */
 export function latestRoute(context: ApiContext): Route {
@@ -20,16 +20,15 @@ export function latestRoute(context: ApiContext): Route {
     output: rowsOutputs,
     problems: [400, 404, 406, 414, 503],
     async handler(input, exchange) {
-      const form = negotiate(input.format, exchange.header('accept'));
+      const form: AnswerForm = FORMS[negotiate(input.format, exchange.header('accept'))];
       const chosen = choose(context.registry, input);
       const selected = selectColumns(chosen.measurement, input.field ?? []);
       const selection = { ...chosen, fields: selected.fields.map((field) => field.name) };
       const reading = await Reading.open(context, exchange.signal, (signal) =>
         context.store.latest(selection, signal),
       );
-      const columns = describeColumns(reading.columns, selected.defs);
-      const write = form === 'json' ? jsonRowWriter(columns) : csvRowWriter(columns);
-      const { rows, more } = await readPage(reading, write, { limit: LIMITS.queryMaxRows });
+      const writer = form.open({ measurement: input.measurement, columns: reading.columns });
+      const { parts, more } = await readPage(reading, writer, { limit: LIMITS.queryMaxRows });
       if (more) {
         throw new MillraceError(
           'answer_too_large',
@@ -38,9 +37,7 @@ export function latestRoute(context: ApiContext): Route {
       }
       const { position } = reading.view();
       const tail = encodeCursor({ epoch: context.journal.epoch, position, history: null });
-      return form === 'json'
-        ? jsonAnswer({ measurement: input.measurement, columns, rows, cursor: null, tail })
-        : csvAnswer({ columns, rows, cursor: null, tail });
+      return pageAnswer(form, writer, parts, { cursor: null, tail });
     },
   });
 }

@@ -103,7 +103,7 @@ function metricsRoute(context: ApiContext): Route {
     path: '/metrics',
     summary: 'Read the metrics in the Prometheus text form',
     input: NO_INPUT,
-    output: { 'text/plain': null },
+    output: { 'text/plain': 'text' },
     async handler() {
       const { contentType, body } = await context.metrics();
       return { status: 200, headers: { 'Content-Type': contentType, 'Cache-Control': 'no-store' }, body };

@@ -1,15 +1,15 @@
-import { LIMITS, NS_PER_MS, encodeCursor, type Cell } from '../../core/index.ts';
+import { LIMITS, NS_PER_MS, encodeCursor, type AnswerColumn, type Cell } from '../../core/index.ts';
 import type { HttpAnswer, HttpExchange } from '../../net/index.ts';
 import type { Answer, RowKey } from '../../store/index.ts';
 import type { ApiContext } from '../context.ts';
+import { FORMS, type AnswerForm } from '../forms/index.ts';
 import { negotiate } from '../negotiate.ts';
 import { bindingOf, decodeRowsPage, encodeRowsPage, type RowsPage } from '../page-cursor.ts';
 import { readPage, type Page } from '../page.ts';
 import { planQuery, queryInput, timeRange, type QueryPlan, type QueryInput } from '../plan.ts';
 import { Reading } from '../reading.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { csvAnswer, csvStream, jsonAnswer, rowsOutputs } from '../rows-answer.ts';
-import { csvRowWriter, describeColumns, jsonRowWriter } from '../rows-text.ts';
+import { pageAnswer, rowsOutputs, streamAnswer } from '../rows-answer.ts';
 
 /** History: raw rows, or aggregates by time bucket and group. */
 export function queryRoutes(context: ApiContext): Route[] {
@@ -36,7 +36,7 @@ async function answerQuery(
   input: QueryInput,
   exchange: HttpExchange,
 ): Promise<HttpAnswer> {
-  const form = negotiate(input.format, exchange.header('accept'));
+  const form: AnswerForm = FORMS[negotiate(input.format, exchange.header('accept'))];
   const { limit: _limit, cursor: _cursor, format: _format, ...bound } = input;
   const binding = bindingOf(bound);
   const page = input.cursor === undefined ? null : decodeRowsPage(binding, input.cursor);
@@ -45,28 +45,27 @@ async function answerQuery(
     input,
     page ?? timeRange(input, BigInt(context.clock.nowMs()) * NS_PER_MS),
   );
-  const limit = input.limit ?? (form === 'json' ? LIMITS.queryDefaultRows : null);
+  const limit = input.limit ?? form.defaultRows;
   // Taken before the store is asked: all frames before it are stored, so a tail from here misses none.
   const settled = context.journal.settledPosition();
   const reading = await Reading.open(context, exchange.signal, (signal) =>
     ask(context, plan, page, limit, signal),
   );
-  const columns = describeColumns(reading.columns, plan.columns);
+  const writer = form.open({ measurement: input.measurement, columns: reading.columns });
   const tailAt = (position: number): string =>
     page?.tail ?? encodeCursor({ epoch: context.journal.epoch, position, history: null });
   if (limit === null) {
-    return csvStream(reading, columns, (view) => tailAt(view.exact ? view.position : settled));
+    const { exact, position } = reading.view();
+    return streamAnswer(form, writer, reading, tailAt(exact ? position : settled));
   }
 
-  const write = form === 'json' ? jsonRowWriter(columns) : csvRowWriter(columns);
-  const { rows, more, end } = await readPage(reading, write, { limit });
+  const { parts, more, end } = await readPage(reading, writer, { limit });
   // A store that is not exact may have shown rows of frames behind this position. A tail from here gives
   // them again; it never leaves one out.
   const tail = tailAt(reading.view().position);
-  const cursor = more && end !== null ? encodeRowsPage(binding, nextPage(plan, page, end, tail)) : null;
-  return form === 'json'
-    ? jsonAnswer({ measurement: input.measurement, columns, rows, cursor, tail })
-    : csvAnswer({ columns, rows, cursor, tail });
+  const cursor =
+    more && end !== null ? encodeRowsPage(binding, nextPage(plan, reading.columns, page, end, tail)) : null;
+  return pageAnswer(form, writer, parts, { cursor, tail });
 }
 
 /** One row more than the page has tells whether there are more. */
@@ -91,24 +90,21 @@ function ask(
 
 function nextPage(
   plan: QueryPlan,
+  columns: readonly AnswerColumn[],
   page: RowsPage | null,
   end: NonNullable<Page['end']>,
   tail: string,
 ): RowsPage {
   const before = page !== null && page.timeNs === end.timeNs ? page.skip : 0;
   const { fromNs, toNs } = plan.query;
-  const key = keyOf(
-    plan.kind === 'rows'
-      ? ['device', ...plan.query.measurement.tags.map(({ name }) => name)]
-      : plan.query.group,
-    end.row,
-  );
-  return { fromNs, toNs, timeNs: end.timeNs, skip: before + end.count, tail, key };
+  return { fromNs, toNs, timeNs: end.timeNs, skip: before + end.count, tail, key: keyOf(columns, end.row) };
 }
 
 /** Rows that come late at a page's last time shift a count of them, and do nothing to a key. Null for a long one. */
-function keyOf(names: readonly string[], row: readonly Cell[]): RowKey | null {
-  const key = names.map((name, i) => [name, textOf(row[i + 1])] as const);
+function keyOf(columns: readonly AnswerColumn[], row: readonly Cell[]): RowKey | null {
+  const key = columns.flatMap(({ name, role }, i) =>
+    role === 'tag' ? [[name, textOf(row[i])] as const] : [],
+  );
   return JSON.stringify(key).length > LIMITS.cursorKeyChars ? null : key;
 }
 

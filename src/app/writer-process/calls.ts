@@ -1,4 +1,4 @@
-import type { Cell, ByTransport, KnownTime } from '../../core/index.ts';
+import type { AnswerBatch, AnswerColumn, ByTransport, KnownTime } from '../../core/index.ts';
 import type { Settings } from '../../config/index.ts';
 import type { JournalState, Settlement } from '../../journal/index.ts';
 import type { RegistryContents, SubjectVersion } from '../../registry/index.ts';
@@ -43,12 +43,12 @@ export type ReadRequest =
 
 /** Some rows of an answer, null behind the last ones, and the answer's view as it is known with them. */
 export interface ReadPage {
-  rows: Cell[][] | null;
+  batch: AnswerBatch | null;
   view: View;
 }
 
 export interface OpenedRead extends ReadPage {
-  columns: readonly string[];
+  columns: readonly AnswerColumn[];
 }
 
 /** What the writer process answers. Reads bear a number that the asker chose. */

@@ -1,5 +1,5 @@
 import type { BirpcReturn } from 'birpc';
-import { MillraceError, type Cell } from '../../core/index.ts';
+import { MillraceError, type AnswerBatch } from '../../core/index.ts';
 import type {
   AggregateQuery,
   Answer,
@@ -77,13 +77,13 @@ async function* pages(
   read: RemoteRead,
   first: OpenedRead,
   onPage: (page: Omit<OpenedRead, 'columns'>) => void,
-): AsyncGenerator<Cell[][]> {
+): AsyncGenerator<AnswerBatch> {
   try {
-    for (let { rows } = first; rows !== null;) {
-      yield rows;
+    for (let { batch } = first; batch !== null;) {
+      yield batch;
       const page = await read.step((calls, id) => calls.nextPage(id));
       onPage(page);
-      ({ rows } = page);
+      ({ batch } = page);
     }
     read.end(null);
   } finally {

@@ -1,4 +1,4 @@
-import { LIMITS, MillraceError, type Cell } from '../../core/index.ts';
+import { LIMITS, MillraceError, type AnswerBatch } from '../../core/index.ts';
 import type { Answer, Store } from '../../store/index.ts';
 import { fromPlain, type PlainError } from '../process-calls.ts';
 import type { OpenedRead, ReadPage, ReadRequest } from './calls.ts';
@@ -6,7 +6,7 @@ import type { OpenedRead, ReadPage, ReadRequest } from './calls.ts';
 interface OpenRead {
   abort: AbortController;
   answer: Answer | null;
-  rows: AsyncIterator<Cell[][]> | null;
+  batches: AsyncIterator<AnswerBatch> | null;
 }
 
 /** Reads that another process has under way in this one's store, page by page as it asks for them. */
@@ -22,7 +22,7 @@ export class ServedReads {
     const read = this.#begin(id);
     try {
       read.answer = await ask(this.#store(), request, read.abort.signal);
-      read.rows = read.answer.chunks[Symbol.asyncIterator]();
+      read.batches = read.answer.chunks[Symbol.asyncIterator]();
     } catch (error) {
       this.#reads.delete(id);
       throw error;
@@ -33,13 +33,13 @@ export class ServedReads {
 
   async next(id: number): Promise<ReadPage> {
     const read = this.#reads.get(id);
-    if (read === undefined || read.rows === null || read.answer === null) {
+    if (read === undefined || read.batches === null || read.answer === null) {
       throw new MillraceError('internal', 'the read has ended');
     }
     try {
-      const { done, value } = await read.rows.next();
+      const { done, value } = await read.batches.next();
       if (done === true) this.#reads.delete(id);
-      return { rows: done === true ? null : value, view: read.answer.view() };
+      return { batch: done === true ? null : value, view: read.answer.view() };
     } catch (error) {
       this.#reads.delete(id);
       throw error;
@@ -62,14 +62,14 @@ export class ServedReads {
     this.#reads.delete(id);
     read.abort.abort(reason === null ? undefined : fromPlain(reason));
     // Frees what it holds; that it was stopped, it need not tell.
-    void read.rows?.return?.().catch(() => {});
+    void read.batches?.return?.().catch(() => {});
   }
 
   #begin(id: number): OpenRead {
     if (this.#reads.size >= LIMITS.maxStoreReads) {
       throw new MillraceError('too_many_queries', `the store has ${this.#reads.size} reads under way`);
     }
-    const read = { abort: new AbortController(), answer: null, rows: null };
+    const read = { abort: new AbortController(), answer: null, batches: null };
     this.#reads.set(id, read);
     return read;
   }

@@ -1,4 +1,11 @@
-import { LIMITS, MillraceError, messageOf, selectColumns, type ColumnBatch } from '../../core/index.ts';
+import {
+  LIMITS,
+  MillraceError,
+  messageOf,
+  selectColumns,
+  type AnswerColumn,
+  type ColumnBatch,
+} from '../../core/index.ts';
 import type {
   AggregateQuery,
   Answer,
@@ -137,7 +144,7 @@ export class DuckDbStore implements Store {
   setPosition(): void {}
 
   async rows(query: RowsQuery, signal: AbortSignal): Promise<Answer> {
-    const columns = selectColumns(query.measurement, query.fields).names;
+    const columns = selectColumns(query.measurement, query.fields).columns;
     return this.#stream(query.measurement.name, (table) => rowsSql(table, query), columns, signal);
   }
 
@@ -150,7 +157,7 @@ export class DuckDbStore implements Store {
     selection: Pick<Selection, 'measurement' | 'fields' | 'devices' | 'tags'>,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const columns = selectColumns(selection.measurement, selection.fields).names;
+    const columns = selectColumns(selection.measurement, selection.fields).columns;
     return this.#stream(selection.measurement.name, (table) => latestSql(table, selection), columns, signal);
   }
 
@@ -189,7 +196,7 @@ export class DuckDbStore implements Store {
   async #stream(
     measurement: string,
     sql: (table: Table) => Statement,
-    columns: readonly string[],
+    columns: readonly AnswerColumn[],
     signal: AbortSignal,
   ): Promise<Answer> {
     const { tables, reader } = this.#readable();

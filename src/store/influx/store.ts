@@ -4,6 +4,7 @@ import {
   Places,
   messageOf,
   selectColumns,
+  type AnswerColumn,
   type ColumnBatch,
 } from '../../core/index.ts';
 import type {
@@ -163,8 +164,8 @@ class InfluxStore implements Store {
   }
 
   async rows(query: RowsQuery, signal: AbortSignal): Promise<Answer> {
-    const { names } = selectColumns(query.measurement, query.fields);
-    return this.#stream(names, signal, (run) => streamRows(query, run));
+    const { columns } = selectColumns(query.measurement, query.fields);
+    return this.#stream(columns, signal, (run) => streamRows(query, run));
   }
 
   async aggregate(query: AggregateQuery, signal: AbortSignal): Promise<Answer> {
@@ -175,12 +176,12 @@ class InfluxStore implements Store {
     selection: Pick<Selection, 'measurement' | 'fields' | 'devices' | 'tags'>,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const { names } = selectColumns(selection.measurement, selection.fields);
-    return this.#stream(names, signal, (run) => readLatest(selection, run));
+    const { columns } = selectColumns(selection.measurement, selection.fields);
+    return this.#stream(columns, signal, (run) => readLatest(selection, run));
   }
 
   #stream(
-    columns: readonly string[],
+    columns: readonly AnswerColumn[],
     signal: AbortSignal,
     read: Parameters<InfluxReader['stream']>[3],
   ): Promise<Answer> {

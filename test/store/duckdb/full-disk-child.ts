@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { openDuckDbStore } from '../../../src/store/index.ts';
-import { MillraceError, messageOf, type Cell } from '../../../src/core/index.ts';
+import { MillraceError, messageOf, rowAt, type Cell } from '../../../src/core/index.ts';
 import { BASE_NS, batchOf, shape } from '../points.ts';
 
 const [, , file = '', kind = ''] = process.argv;
@@ -67,7 +67,7 @@ async function count(): Promise<Cell> {
     { ...ALL, aggregates, everyNs: null, group: [], after: null },
     new AbortController().signal,
   );
-  for await (const [row] of answer.chunks) return row?.[1] ?? null;
+  for await (const batch of answer.chunks) return rowAt(batch, 0)[1] ?? null;
   return null;
 }
 

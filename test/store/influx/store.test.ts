@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import type { Cell, ColumnBatch } from '../../../src/core/index.ts';
+import { rowsOfBatch, type Cell, type ColumnBatch } from '../../../src/core/index.ts';
 import { openInfluxStore, type Answer, type RefusedPoint, type Store } from '../../../src/store/index.ts';
 import {
   describeWithInflux,
@@ -22,7 +22,7 @@ function at(offsetNs: bigint, fields: Point['fields']): Point {
 
 async function rowsOf(answer: Promise<Answer>): Promise<Cell[][]> {
   const rows: Cell[][] = [];
-  for await (const chunk of (await answer).chunks) rows.push(...chunk);
+  for await (const chunk of (await answer).chunks) rows.push(...rowsOfBatch(chunk));
   return rows;
 }
 

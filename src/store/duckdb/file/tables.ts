@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { LIMITS, type ColumnDef, type Mapping, type StoredType } from '../../../core/index.ts';
-import { readRows, rowsOf } from './cells.ts';
+import { LIMITS, rowsOfBatch, type ColumnDef, type Mapping, type StoredType } from '../../../core/index.ts';
+import { batchOfChunk, readRows } from './cells.ts';
 import { seriesKey, SeriesIndex, type SeriesBudget } from './series.ts';
 import { CATALOG, OWN, POINTS, quoted, SQL_TYPES } from './sql.ts';
 
@@ -167,7 +167,7 @@ async function loadSeries(connection: DuckDBConnection, table: Table): Promise<v
     `SELECT epoch_ns(max("time")), "device"${tags} FROM ${table.sql} GROUP BY ALL LIMIT ${LIMITS.maxSeriesTracked + 1}`,
   );
   for await (const chunk of result) {
-    for (const [newestNs, device, ...values] of rowsOf(chunk)) {
+    for (const [newestNs, device, ...values] of rowsOfBatch(batchOfChunk(chunk))) {
       if (typeof newestNs !== 'bigint' || typeof device !== 'string') continue;
       const key = seriesKey(
         device,

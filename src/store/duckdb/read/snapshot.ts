@@ -1,7 +1,17 @@
 import type { DuckDBConnection, DuckDBInstance, DuckDBResult } from '@duckdb/node-api';
-import { LIMITS, MillraceError, Places, messageOf, type Cell, type Leave } from '../../../core/index.ts';
+import {
+  LIMITS,
+  MillraceError,
+  Places,
+  messageOf,
+  rowsOfBatch,
+  type AnswerBatch,
+  type AnswerColumn,
+  type Cell,
+  type Leave,
+} from '../../../core/index.ts';
 import type { Answer, View } from '../../store.ts';
-import { readRows, rowsOf } from '../file/cells.ts';
+import { batchOfChunk, readRows } from '../file/cells.ts';
 import { OWN, type Statement } from '../file/sql.ts';
 
 /** An interrupt that comes before its statement has started is lost, so it is repeated until the call ends. */
@@ -28,7 +38,7 @@ export class SnapshotReader {
   /** Streams a statement; without one the answer has no rows, only the position. */
   async stream(
     statement: Statement | null,
-    columns: readonly string[],
+    columns: readonly AnswerColumn[],
     signal: AbortSignal,
   ): Promise<Answer> {
     const snapshot = await this.#begin(signal);
@@ -47,7 +57,7 @@ export class SnapshotReader {
   async rows(statement: Statement, signal: AbortSignal): Promise<Cell[][]> {
     const answer = await this.stream(statement, [], signal);
     const rows: Cell[][] = [];
-    for await (const chunk of answer.chunks) rows.push(...chunk);
+    for await (const batch of answer.chunks) rows.push(...rowsOfBatch(batch));
     return rows;
   }
 
@@ -113,7 +123,7 @@ class Snapshot {
   }
 
   /** Starts a statement and reads one chunk ahead, so that a short answer holds nothing while it is used. */
-  async run(statement: Statement): Promise<AsyncIterator<Cell[][]>> {
+  async run(statement: Statement): Promise<AsyncIterator<AnswerBatch>> {
     const result = await this.#call(() => this.#connection.stream(statement.text, statement.values));
     let ahead = await this.#fetch(result);
     return {
@@ -155,9 +165,9 @@ class Snapshot {
     this.#onRelease();
   }
 
-  async #fetch(result: DuckDBResult): Promise<Cell[][] | null> {
+  async #fetch(result: DuckDBResult): Promise<AnswerBatch | null> {
     const chunk = await this.#call(() => result.fetchChunk());
-    if (chunk !== null && chunk.rowCount > 0) return rowsOf(chunk);
+    if (chunk !== null && chunk.rowCount > 0) return batchOfChunk(chunk);
     await this.release();
     return null;
   }
@@ -190,7 +200,7 @@ class Snapshot {
   }
 }
 
-function nothing(): AsyncIterator<Cell[][]> {
+function nothing(): AsyncIterator<AnswerBatch> {
   return { next: () => Promise.resolve({ done: true, value: undefined }) };
 }
 

@@ -1,4 +1,11 @@
-import type { Cell, Leave, Places } from '../../../core/index.ts';
+import {
+  batchOfRows,
+  type AnswerBatch,
+  type AnswerColumn,
+  type Cell,
+  type Leave,
+  type Places,
+} from '../../../core/index.ts';
 import type { Answer, View } from '../../store.ts';
 import { readAnswer, type SeriesPiece } from '../transport/answer.ts';
 import { queryEnded, type InfluxTransport } from '../transport/transport.ts';
@@ -36,7 +43,7 @@ export class InfluxReader {
    * rejection and not in the middle of an answer.
    */
   async stream(
-    columns: readonly string[],
+    columns: readonly AnswerColumn[],
     view: () => View,
     signal: AbortSignal,
     read: (run: RunStatements) => AsyncIterable<Cell[][]>,
@@ -58,11 +65,11 @@ export class InfluxReader {
       throw error;
     }
     signal.addEventListener('abort', abandon, { once: true });
-    const rest = async function* (): AsyncGenerator<Cell[][], void, undefined> {
+    const rest = async function* (): AsyncGenerator<AnswerBatch, void, undefined> {
       try {
         for (let step = first; step.done !== true; step = await chunks.next()) {
           if (signal.aborted) throw queryEnded(signal);
-          yield step.value;
+          yield batchOfRows(columns, step.value);
         }
         if (signal.aborted) throw queryEnded(signal);
       } finally {
