@@ -24,7 +24,7 @@ export interface FleetRun {
   /** How long each device measures; infinite runs end by `signal`. */
   durationMs: number;
   seed: number;
-  /** Devices are called PREFIX-0001 and so on; default the model's name. */
+  /** Devices are called PREFIX-0001 and so on; the model's name where nothing is said. */
   idPrefix?: string;
   /** Called about once a second. */
   onProgress?(progress: FleetProgress): void;

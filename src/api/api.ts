@@ -1,17 +1,18 @@
 import { LIMITS, MillraceError } from '../core/index.ts';
 import {
   asMillraceError,
-  isLoopbackHost,
   isOriginAllowed,
   problem,
+  requireLoopbackHost,
   type HttpAnswer,
   type HttpExchange,
 } from '../net/index.ts';
 import { z } from 'zod';
 import { conditional } from './conditional.ts';
+import { isPreflight, preflight, withCors } from './cors.ts';
 import type { ApiContext } from './context.ts';
 import { openApiDocument } from './openapi.ts';
-import { MethodNotAllowed, Router, dispatch } from './router.ts';
+import { MethodNotAllowed, Router, allowed, dispatch } from './router.ts';
 import { defineRoute, json, type Route } from './route.ts';
 import { catalogRoutes } from './routes/catalog.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
@@ -50,22 +51,33 @@ export function createApi(options: ApiOptions): (exchange: HttpExchange) => Prom
   const router = new Router(apiRoutes(context, version));
   const files = pageDir === undefined ? new Map<string, HttpAnswer>() : loadStaticFiles(pageDir);
 
-  const find = (exchange: HttpExchange): { name: string; answer: () => Promise<HttpAnswer> } => {
+  const find = (exchange: HttpExchange): Destination => {
     const match = router.match(exchange.path);
-    if (match !== null) return { name: match.pattern, answer: () => dispatch(exchange, match) };
+    if (match !== null) {
+      const { pattern, routes } = match;
+      const methods = allowed(routes);
+      const probe = routes.some((route) => route.probe);
+      return { name: pattern, methods, probe, answer: () => dispatch(exchange, match) };
+    }
     const file = files.get(exchange.path);
-    if (file !== undefined) return { name: PAGE, answer: () => sendFile(exchange, file) };
+    if (file !== undefined) {
+      return { name: PAGE, methods: 'GET, HEAD', probe: false, answer: () => sendFile(exchange, file) };
+    }
     const message = `there is no route ${exchange.path.slice(0, 100)}`;
-    return { name: UNKNOWN, answer: () => Promise.reject(new MillraceError('route_unknown', message)) };
+    const answer = (): Promise<HttpAnswer> => Promise.reject(new MillraceError('route_unknown', message));
+    return { name: UNKNOWN, methods: '', probe: false, answer };
   };
 
   return async (exchange) => {
     const startMs = performance.now();
-    const { name, answer } = find(exchange);
+    const { name, methods, probe, answer } = find(exchange);
     let status = 500;
     try {
-      if (loopbackOnly && !isLoopbackHost(exchange.header('host'), origins)) {
-        throw new MillraceError('origin_forbidden', 'the Host header names no loopback address');
+      if (loopbackOnly && !probe) requireLoopbackHost(exchange.header('host'), origins);
+      if (isPreflight(exchange) && methods !== '') {
+        const made = preflight(exchange, methods, origins);
+        status = made.status;
+        return withSecurity(withCors(exchange, made, origins));
       }
       if (!isRead(exchange) && !isOriginAllowed((header) => exchange.header(header), origins)) {
         throw new MillraceError('origin_forbidden', 'pages of other origins may not send this');
@@ -73,17 +85,26 @@ export function createApi(options: ApiOptions): (exchange: HttpExchange) => Prom
       const made = conditional(exchange, await answer());
       if (exchange.method === 'HEAD') await leaveBody(made);
       status = made.status;
-      return withSecurity(made);
+      return withSecurity(withCors(exchange, made, origins));
     } catch (error) {
       const known = asMillraceError(error);
       if (known.code === 'internal') throw error;
       const refusal = problem(known, known instanceof MethodNotAllowed ? { Allow: known.allow } : {});
       status = refusal.status;
-      return withSecurity(refusal);
+      return withSecurity(withCors(exchange, refusal, origins));
     } finally {
       onAnswer?.(name, status, performance.now() - startMs);
     }
   };
+}
+
+/** What a path leads to: a route or a file of the page, under the name that its answers are counted by. */
+interface Destination {
+  name: string;
+  /** The methods that the path takes, as Allow has them; empty where there is nothing. */
+  methods: string;
+  probe: boolean;
+  answer: () => Promise<HttpAnswer>;
 }
 
 /** All routes, /openapi.json that describes them included. */

@@ -7,6 +7,7 @@ import {
   type HttpAnswer,
   type HttpExchange,
   type JsonSchema,
+  type RawParameters,
 } from '../net/index.ts';
 
 /** What an answer's body is, by media type: a schema for JSON, else whether it is text or bytes. */
@@ -22,6 +23,8 @@ export interface RouteDefinition<Input extends z.ZodObject> {
   input: Input;
   /** Parameters that also take several values in one, between commas. */
   commaSeparated?: readonly string[];
+  /** Machines ask it under whatever address they know: any Host is taken, and unknown parameters are ignored. */
+  probe?: boolean;
   /** What the answer with status 200 holds. */
   output: Outputs;
   /** Problem answers that this route is known for, by status. */
@@ -38,6 +41,8 @@ export interface Route {
   inputSchema: JsonSchema;
   output: Outputs;
   problems: readonly number[];
+  /** See RouteDefinition. */
+  probe: boolean;
   /** Checks the input (`parameter_*`, `body_*`) and answers. `segments` are the decoded path parameters. */
   answer(exchange: HttpExchange, segments: Readonly<Record<string, string>>): Promise<HttpAnswer>;
 }
@@ -52,14 +57,20 @@ export function defineRoute<Input extends z.ZodObject>(definition: RouteDefiniti
     inputSchema,
     output: definition.output,
     problems: definition.problems ?? [],
+    probe: definition.probe ?? false,
     async answer(exchange, segments) {
       const raw =
         definition.method === 'POST'
           ? await readBody(exchange, commas)
           : readQuery(exchange.query, segments, commas);
-      return definition.handler(bindParameters(raw, definition.input, inputSchema), exchange);
+      const known = definition.probe === true ? knownOf(raw, definition.input) : raw;
+      return definition.handler(bindParameters(known, definition.input, inputSchema), exchange);
     },
   };
+}
+
+function knownOf(raw: RawParameters, input: z.ZodObject): RawParameters {
+  return new Map([...raw].filter(([name]) => Object.hasOwn(input.shape, name)));
 }
 
 /** A JSON answer. `no-store` is for answers about this very moment; the others get their headers by the router. */

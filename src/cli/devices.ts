@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { MODELS, runFleet } from '../../devices/index.ts';
-import { parseDurationMs } from '../core/index.ts';
+import { isDeviceId, parseDurationMs } from '../core/index.ts';
 import { printJson } from './print.ts';
+
+const MAX_PREFIX = 120;
 
 interface DevicesOptions {
   url: string;
@@ -12,6 +15,7 @@ interface DevicesOptions {
   duration: number;
   seed: number;
   transport: 'ws';
+  prefix?: string;
   json?: true;
 }
 
@@ -28,6 +32,11 @@ export function devicesCommand(): Command {
     .option('--readings <n>', 'readings in a frame', wholeNumber(1, 65_536), 10)
     .option('--duration <time>', 'how long, such as 30s', durationMs, 30_000)
     .option('--seed <n>', 'the same seed makes the same data', wholeNumber(0, 2 ** 32 - 1), 1)
+    .option(
+      '--prefix <id>',
+      'devices are called ID-0001 and so on; default: the model and four random characters',
+      prefix,
+    )
     .addOption(new Option('--transport <name>', 'way in').choices(['ws']).default('ws'))
     .option('--json', 'no progress line, only the summary')
     .action(async (options: DevicesOptions) => {
@@ -35,7 +44,9 @@ export function devicesCommand(): Command {
       process.once('SIGINT', () => stop.abort());
       process.once('SIGTERM', () => stop.abort());
       const quiet = options.json === true || !process.stderr.isTTY;
+      const idPrefix = options.prefix ?? `${options.model}-${randomSuffix()}`;
       const summary = await runFleet({
+        idPrefix,
         url: options.url,
         model: options.model,
         count: options.count,
@@ -49,9 +60,24 @@ export function devicesCommand(): Command {
         },
       });
       if (!quiet) process.stderr.write('\n');
-      printJson(summary);
+      printJson({ prefix: idPrefix, ...summary });
       if (summary.frames_acked < summary.frames_sent) process.exitCode = 1;
     });
+}
+
+/** Tells the devices of one run from those of another, and from the demo's, which would push each other out. */
+function randomSuffix(): string {
+  return randomBytes(4).toString('hex').slice(0, 4);
+}
+
+/** The number that follows takes up to seven characters of an id's 128. */
+function prefix(text: string): string {
+  if (text.length > MAX_PREFIX || !isDeviceId(text)) {
+    throw new InvalidArgumentError(
+      `expected up to ${MAX_PREFIX} of A-Z a-z 0-9 . _ : -, beginning with a letter or digit`,
+    );
+  }
+  return text;
 }
 
 function progressLine(progress: { connected: number; frames_sent: number; frames_acked: number }): string {

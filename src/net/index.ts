@@ -9,6 +9,6 @@ export type { Socket, SocketHandler, SendOutcome } from './socket.ts';
 export { bindParameters, readBody, readMembers, readQuery, type RawParameters } from './parameters.ts';
 export { inputJsonSchema, type JsonSchema } from './json-schema.ts';
 export { asMillraceError, problem } from './problem.ts';
-export { isLoopbackHost } from './host.ts';
+export { requireLoopbackHost } from './host.ts';
 export { isOriginAllowed } from './origin.ts';
 export { freePort } from './port.ts';

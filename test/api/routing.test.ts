@@ -169,6 +169,22 @@ describe('other origins', () => {
   });
 });
 
+describe('probes', () => {
+  test.each(['/healthz', '/readyz', '/metrics'])(
+    '%s takes any Host, and parameters it does not know',
+    async (path) => {
+      const handle = createApi({ ...api.options, loopbackOnly: true });
+      const headers = { host: 'gate.internal:8080' };
+      expect((await callApi(handle, `${path}?token=x&__proto__=1`, { headers })).status).toBe(200);
+    },
+  );
+
+  test('a parameter that a probe knows is checked all the same', async () => {
+    const { status, json } = await call('/readyz?for=nothing');
+    expect([status, json['code']]).toEqual([400, 'parameter_invalid']);
+  });
+});
+
 describe('a store that is away', () => {
   test('is answered with 503 and when to come back', async () => {
     const away = () => Promise.reject(new MillraceError('store_unavailable', 'connect ECONNREFUSED'));

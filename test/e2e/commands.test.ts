@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { temporaryFolder } from '../fixtures/folder.ts';
 import { runMillrace, startServer } from '../fixtures/server.ts';
+import { until } from '../fixtures/until.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
 beforeEach(() => {
@@ -57,6 +58,44 @@ describe('wrong settings', () => {
     };
     const result = await runMillrace(['config', 'check', '--json'], env);
     expect(JSON.parse(result.stdout)).toMatchObject({ store: 'influxdb', 'influx-token': '(hidden)' });
+  });
+});
+
+describe('millrace devices', () => {
+  test('names its devices by --prefix, and without it by a prefix that no other run has', async () => {
+    const server = await startServer({ MILLRACE_DATA_DIR: folder.path });
+    const run = async (...more: string[]): Promise<string> => {
+      const url = server.url.replace('http', 'ws');
+      const { stdout } = await runMillrace([
+        ...['devices', '--url', url, '--model', 'environment', '--count', '1', '--duration', '1s', '--json'],
+        ...more,
+      ]);
+      return (JSON.parse(stdout) as { prefix: string }).prefix;
+    };
+    const prefixes = [await run('--prefix', 'hall.7'), await run(), await run()];
+    expect(prefixes[0]).toBe('hall.7');
+    expect(new Set(prefixes).size).toBe(3);
+    const expected = prefixes.map((prefix) => `${prefix}-0001`).toSorted();
+    await until('all are stored', async () => {
+      const answer = (await (await fetch(`${server.url}/v1/devices`)).json()) as {
+        devices: { device: string }[];
+      };
+      return answer.devices.map(({ device }) => device).join() === expected.join();
+    });
+    expect(await server.end('SIGTERM')).toBe(0);
+  });
+
+  test.each(['-a', 'a/b', '', 'a'.repeat(121)])('refuses the prefix "%s"', async (prefix) => {
+    const result = await runMillrace([
+      'devices',
+      '--url',
+      'ws://127.0.0.1:1',
+      '--model',
+      'power',
+      `--prefix=${prefix}`,
+    ]);
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain('--prefix');
   });
 });
 

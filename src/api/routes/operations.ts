@@ -23,6 +23,7 @@ function healthRoute(): Route {
   return defineRoute({
     method: 'GET',
     path: '/healthz',
+    probe: true,
     summary: 'Tell that the process lives',
     input: NO_INPUT,
     output: { 'application/json': z.object({ status: z.literal('alive') }) },
@@ -40,6 +41,7 @@ function readyRoute(context: ApiContext): Route {
   return defineRoute({
     method: 'GET',
     path: '/readyz',
+    probe: true,
     summary: 'Tell whether frames are taken, and the state of each part',
     input: z.object({
       for: z
@@ -101,6 +103,7 @@ function metricsRoute(context: ApiContext): Route {
   return defineRoute({
     method: 'GET',
     path: '/metrics',
+    probe: true,
     summary: 'Read the metrics in the Prometheus text form',
     input: NO_INPUT,
     output: { 'text/plain': 'text' },
