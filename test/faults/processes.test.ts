@@ -179,7 +179,7 @@ describe('several processes', () => {
     const folder = temporaryFolder();
     const gateway = await Gateway.create(folder.path, scene().env, [
       { in: 'core/limits.js', find: 'ingestStartMs: 30_000', replace: 'ingestStartMs: 2_000' },
-      { in: 'app/ingest-process/main.js', find: 'const tails =', replace: 'for (;;); const tails =' },
+      { in: 'app/ingest-process/program.js', find: 'const tails =', replace: 'for (;;); const tails =' },
     ]);
     try {
       const { code, log } = await gateway.launch();
