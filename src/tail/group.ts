@@ -3,14 +3,6 @@ import type { DecodedBlock } from './blocks.ts';
 import { encodeBlock, type EncodedBlock } from './encode.ts';
 import type { TailFilter } from './filter.ts';
 
-/** A subscription that follows the journal's head together with its group. */
-export interface LiveMember {
-  /** Sends what it has not sent of the block, or leaves the group to go on at its own pace. */
-  deliver(block: EncodedBlock): void;
-  /** Leaves the group, which cannot go on. */
-  goAlone(): void;
-}
-
 /** Encoded blocks that several subscribers may still want; the least recently used go first. */
 export class EncodedCache {
   readonly #maxChars: number;
@@ -64,16 +56,10 @@ export class Group {
   readonly #serial: number;
   readonly key: string;
   readonly filter: TailFilter;
-  /** The columns now; a later schema may have brought more. */
-  selected: SelectedColumns;
-  /** Subscriptions that hold this group, live or not. */
-  holders = 0;
-  readonly live = new Set<LiveMember>();
-  /** Everything before it was delivered to every live member. Meaningful while there are any. */
-  position = 0;
   readonly #cache: EncodedCache;
   readonly #epoch: string;
   readonly #messageRows: number;
+  #selected: SelectedColumns;
   #version = 0;
 
   constructor(
@@ -87,15 +73,20 @@ export class Group {
     this.#serial = serial;
     this.key = key;
     this.filter = filter;
-    this.selected = selected;
+    this.#selected = selected;
     this.#cache = cache;
     this.#epoch = options.epoch;
     this.#messageRows = options.messageRows;
   }
 
+  /** The columns now; a later schema may have brought more. */
+  get selected(): SelectedColumns {
+    return this.#selected;
+  }
+
   /** Takes up the columns after a registration. */
   select(selected: SelectedColumns): void {
-    this.selected = selected;
+    this.#selected = selected;
     this.#version += 1;
   }
 

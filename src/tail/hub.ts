@@ -5,19 +5,18 @@ import {
   selectColumns,
   steadyClock,
   type Clock,
-  type Measurement,
   type SelectedColumns,
 } from '../core/index.ts';
 import type { Journal, SettledTimes } from '../journal/index.ts';
 import { findMeasurement, type Registry } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 import { BlockReader } from './blocks.ts';
-import { filterKey } from './filter.ts';
+import { filterKey, type TailFilter } from './filter.ts';
 import { EncodedCache, Group } from './group.ts';
 import type { TailLimits } from './limits.ts';
 import type { TailCounts, TailSink } from './outlet.ts';
 import type { SubscribeRequest } from './request.ts';
-import { Subscription, type SubscriptionHost } from './subscription.ts';
+import { Subscription, type SubscriptionHost, type SubscriptionSources } from './subscription.ts';
 
 export interface HubParts {
   journal: Journal;
@@ -38,28 +37,28 @@ const MEMBERS_PER_TURN = 64;
 /** How often silent subscriptions are looked for, as a part of the time that they may be silent. */
 const TICKS_PER_PROGRESS = 5;
 
+/** The subscriptions of one filter that are live. */
+interface LiveGroup {
+  readonly members: Set<Subscription>;
+  /** Everything before it was delivered to all of them. */
+  position: number;
+}
+
 /**
  * The subscriptions and the journal between them. It follows the head: each committed block is decoded once,
- * encoded once for each filter with live members, and handed to those. It knows nothing of sockets.
+ * encoded once for each filter with live members, and handed to those. It knows nothing of sockets, and of a
+ * subscription only whether it is live: its course is its own.
  */
 export class TailHub implements SubscriptionHost {
-  readonly journal: Journal;
-  readonly store: Pick<Store, 'rows'>;
-  readonly clock: Clock;
-  readonly limits: TailLimits;
-  readonly maxTimeAheadMs: number;
-  readonly times: Pick<SettledTimes, 'between'>;
-  readonly blocks: BlockReader;
-  readonly slots: Places;
-  readonly messageRows: number;
-  readonly joinRows: number;
-  readonly inherited: number;
-  readonly counts: TailCounts = { rows: 0, messages: 0, gaps: 0, lags: 0 };
-  readonly onDefect: (error: unknown) => void;
   readonly registry: Registry;
+  readonly epoch: string;
+  readonly onDefect: (error: unknown) => void;
+  readonly #journal: Journal;
+  readonly #sources: SubscriptionSources;
   readonly #encoded: EncodedCache;
-  readonly #groups = new Map<string, Group>();
-  readonly #liveGroups = new Set<Group>();
+  /** By filter, with the number of subscriptions that have it. */
+  readonly #groups = new Map<string, { group: Group; holders: number }>();
+  readonly #live = new Map<Group, LiveGroup>();
   /** With what to call when it ends. */
   readonly #subscriptions = new Map<Subscription, () => void>();
   readonly #stops: (() => void)[];
@@ -71,33 +70,37 @@ export class TailHub implements SubscriptionHost {
   #closed = false;
 
   constructor(parts: HubParts) {
-    this.journal = parts.journal;
-    this.store = parts.store;
-    this.clock = parts.clock;
-    this.limits = parts.limits;
-    this.maxTimeAheadMs = parts.maxTimeAheadMs;
-    this.times = parts.times;
-    this.onDefect = parts.onDefect;
-    this.registry = parts.registry;
-    this.messageRows = parts.limits.messageRows;
-    this.joinRows = parts.limits.joinRows;
-    this.blocks = new BlockReader(
-      parts.journal,
-      parts.registry,
-      parts.limits.decodedBlocks,
-      (position, cause) =>
-        parts.onDefect(new Error(`the frame at position ${position} cannot be decoded`, { cause })),
-    );
-    this.slots = new Places(parts.limits.historyReads);
-    this.#encoded = new EncodedCache(parts.limits.encodedChars);
-    this.inherited = parts.journal.head();
-    this.#position = this.inherited;
-    const timer = setInterval(() => this.#tick(), parts.limits.progressMs / TICKS_PER_PROGRESS);
+    const { journal, registry, limits, onDefect } = parts;
+    this.registry = registry;
+    this.epoch = journal.epoch;
+    this.onDefect = onDefect;
+    this.#journal = journal;
+    this.#position = journal.head();
+    this.#encoded = new EncodedCache(limits.encodedChars);
+    this.#sources = {
+      journal,
+      store: parts.store,
+      blocks: new BlockReader(journal, registry, limits.decodedBlocks, (position, cause) =>
+        onDefect(new Error(`the frame at position ${position} cannot be decoded`, { cause })),
+      ),
+      messageRows: limits.messageRows,
+      joinRows: limits.joinRows,
+      inherited: this.#position,
+      clock: parts.clock,
+      limits,
+      maxTimeAheadMs: parts.maxTimeAheadMs,
+      times: parts.times,
+      slots: new Places(limits.historyReads),
+      counts: { rows: 0, messages: 0, gaps: 0, lags: 0 },
+      measurement: (name) => findMeasurement(registry, name),
+      onDefect,
+    };
+    const timer = setInterval(() => this.#tick(), limits.progressMs / TICKS_PER_PROGRESS);
     timer.unref();
     this.#stops = [
       () => clearInterval(timer),
-      parts.journal.onCommit(() => this.#follow()),
-      parts.registry.onChange(() => this.#selectAgain()),
+      journal.onCommit(() => this.#follow()),
+      registry.onChange(() => this.#selectAgain()),
     ];
   }
 
@@ -108,58 +111,55 @@ export class TailHub implements SubscriptionHost {
    */
   subscribe(request: SubscribeRequest, sink: TailSink, onEnd: () => void): Subscription {
     const { filter, start } = request;
-    const measurement = this.measurement(filter.measurement);
+    const measurement = this.#sources.measurement(filter.measurement);
     const selected = selectColumns(measurement, filter.fields);
-    if (start.at === 'cursor' && start.cursor.epoch === this.journal.epoch) {
-      if (start.cursor.position > this.journal.head()) {
+    if (start.at === 'cursor' && start.cursor.epoch === this.epoch) {
+      if (start.cursor.position > this.#journal.head()) {
         throw new MillraceError('cursor_invalid', 'the cursor is ahead of the journal');
       }
     }
-    const subscription = new Subscription(this, this.#group(request, selected), request, sink);
-    subscription.group.holders += 1;
+    const group = this.#hold(filter, selected);
+    const subscription = new Subscription(this, this.#sources, group, request, sink);
     this.#subscriptions.set(subscription, onEnd);
-    subscription.start(start);
+    subscription.start();
     return subscription;
   }
 
-  measurement(name: string): Measurement {
-    return findMeasurement(this.registry, name);
-  }
-
-  attach(subscription: Subscription): boolean {
+  join(subscription: Subscription, position: number): boolean {
     const { group } = subscription;
     // Nobody waits for what the hub has not seen yet: it need not go through it.
-    if (this.#liveGroups.size === 0 && !this.#pumping) this.#position = this.journal.head();
-    const floor = this.#liveGroups.has(group) ? group.position : this.#position;
-    if (subscription.position < floor) return false;
-    if (!this.#liveGroups.has(group)) {
-      group.position = floor;
-      this.#liveGroups.add(group);
-    }
-    group.live.add(subscription);
+    if (this.#live.size === 0 && !this.#pumping) this.#position = this.#journal.head();
+    const live = this.#live.get(group) ?? { members: new Set(), position: this.#position };
+    if (position < live.position) return false;
+    live.members.add(subscription);
+    this.#live.set(group, live);
+    subscription.joined();
     this.#follow();
     return true;
   }
 
-  detach(subscription: Subscription): void {
-    const { group } = subscription;
-    group.live.delete(subscription);
-    if (group.live.size === 0) this.#liveGroups.delete(group);
+  passed(group: Group): number {
+    return this.#live.get(group)?.position ?? 0;
   }
 
   ended(subscription: Subscription): void {
-    this.#subscriptions.get(subscription)?.();
-    if (!this.#subscriptions.delete(subscription)) return;
-    const { group } = subscription;
-    group.holders -= 1;
-    if (group.holders === 0) this.#groups.delete(group.key);
+    const onEnd = this.#subscriptions.get(subscription);
+    this.#subscriptions.delete(subscription);
+    this.#part(subscription);
+    this.#release(subscription.group);
+    onEnd?.();
   }
 
   /** Numbers of the moment, and totals since the start. */
   stats(): { subscriptions: number; groups: number; live: number } & TailCounts {
     let live = 0;
-    for (const group of this.#liveGroups) live += group.live.size;
-    return { subscriptions: this.#subscriptions.size, groups: this.#groups.size, live, ...this.counts };
+    for (const { members } of this.#live.values()) live += members.size;
+    return {
+      subscriptions: this.#subscriptions.size,
+      groups: this.#groups.size,
+      live,
+      ...this.#sources.counts,
+    };
   }
 
   /** Ends every subscription without a message and waits until nothing reads any more. */
@@ -170,16 +170,31 @@ export class TailHub implements SubscriptionHost {
     await this.#pump;
   }
 
-  #group(request: SubscribeRequest, selected: SelectedColumns): Group {
-    const key = filterKey(request.filter);
-    let group = this.#groups.get(key);
-    if (group === undefined) {
-      const options = { epoch: this.journal.epoch, messageRows: this.limits.messageRows };
+  #hold(filter: TailFilter, selected: SelectedColumns): Group {
+    const key = filterKey(filter);
+    let held = this.#groups.get(key);
+    if (held === undefined) {
+      const options = { epoch: this.epoch, messageRows: this.#sources.messageRows };
       this.#groupsMade += 1;
-      group = new Group(this.#groupsMade, key, request.filter, selected, this.#encoded, options);
-      this.#groups.set(key, group);
+      const group = new Group(this.#groupsMade, key, filter, selected, this.#encoded, options);
+      held = { group, holders: 0 };
+      this.#groups.set(key, held);
     }
-    return group;
+    held.holders += 1;
+    return held.group;
+  }
+
+  #release({ key }: Group): void {
+    const held = this.#groups.get(key);
+    if (held === undefined) return;
+    held.holders -= 1;
+    if (held.holders === 0) this.#groups.delete(key);
+  }
+
+  #part(subscription: Subscription): void {
+    const live = this.#live.get(subscription.group);
+    live?.members.delete(subscription);
+    if (live?.members.size === 0) this.#live.delete(subscription.group);
   }
 
   #follow(): void {
@@ -190,44 +205,46 @@ export class TailHub implements SubscriptionHost {
 
   async #deliverToHead(): Promise<void> {
     try {
-      while (!this.#closed && this.#liveGroups.size > 0 && this.#position < this.journal.head()) {
+      while (!this.#closed && this.#live.size > 0 && this.#position < this.#journal.head()) {
         await this.#deliverBlock();
         await nextTurn();
       }
     } catch (error) {
       if (!(error instanceof MillraceError)) this.onDefect(error);
       // Each reader meets the trouble by itself, and says so to its client.
-      for (const group of this.#liveGroups) for (const member of group.live) member.goAlone();
+      const groups = [...this.#live.values()];
+      this.#live.clear();
+      for (const { members, position } of groups) for (const member of members) member.goAlone(position);
     } finally {
       this.#pumping = false;
     }
   }
 
   async #deliverBlock(): Promise<void> {
-    let next = this.journal.head();
-    // A group that joins meanwhile comes last in the set and is met, too.
-    for (const group of this.#liveGroups) {
-      const block = this.blocks.read(this.#position, group.filter.measurement);
+    let next = this.#journal.head();
+    // A group that joins meanwhile comes last in the map and is met, too.
+    for (const [group, live] of this.#live) {
+      const block = this.#sources.blocks.read(this.#position, group.filter.measurement);
       if (block === undefined) return;
       next = block.next;
       const encoded = await group.encode(block);
       let untilTurn = MEMBERS_PER_TURN;
       if (encoded.chunks.length > 0) {
-        for (const member of group.live) {
-          member.deliver(encoded);
+        for (const member of live.members) {
+          if (!member.deliver(encoded, live.position)) this.#part(member);
           untilTurn -= 1;
           if (untilTurn > 0) continue;
           untilTurn = MEMBERS_PER_TURN;
           await nextTurn();
         }
       }
-      group.position = Math.max(group.position, block.next);
+      live.position = Math.max(live.position, block.next);
     }
     this.#position = next;
   }
 
   #selectAgain(): void {
-    for (const group of this.#groups.values()) {
+    for (const { group } of this.#groups.values()) {
       const measurement = this.registry.measurement(group.filter.measurement);
       if (measurement !== undefined) group.select(selectColumns(measurement, group.filter.fields));
     }

@@ -1,196 +1,140 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import {
-  MillraceError,
-  NS_PER_MS,
-  encodeCursor,
-  type Clock,
-  type Cursor,
-  type HistoryPlace,
-  type ErrorCode,
-  type Measurement,
-  type Places,
-} from '../core/index.ts';
+import { MillraceError, type Cursor, type ErrorCode, type Measurement, type Places } from '../core/index.ts';
 import type { SettledTimes } from '../journal/index.ts';
+import { mayJoin, minTimeNs, type Course, type InHistory, type Joining } from './course.ts';
+import { Sender, type BlockOutcome, type SenderSources } from './sender.ts';
 import type { EncodedBlock } from './encode.ts';
-import { gapQuery } from './gap-query.ts';
-import type { Group, LiveMember } from './group.ts';
+import { droppedTimes, type GapTimes } from './gap-times.ts';
+import type { Group } from './group.ts';
 import { readHistory, type HistorySources } from './history.ts';
 import { JoinTooLarge } from './join.ts';
 import type { TailLimits } from './limits.ts';
 import { newestRows } from './newest.ts';
-import { Outlet, type TailCounts, type TailSink } from './outlet.ts';
-import type { SubscribeRequest, SubscriptionId, TailStart } from './request.ts';
+import type { TailSink } from './outlet.ts';
+import type { SubscribeRequest, SubscriptionId } from './request.ts';
+import { beginningOf } from './start.ts';
 
-/** What the hub gives its subscriptions. */
-export interface SubscriptionHost extends HistorySources {
-  readonly clock: Clock;
+/** What all subscriptions read from, and their limits. */
+export interface SubscriptionSources extends HistorySources, Omit<SenderSources, 'journal'> {
   readonly limits: TailLimits;
-  /** How far ahead of its receipt a row's time may lie. */
-  readonly maxTimeAheadMs: number;
   /** The times of what the journal has dropped, as far as they are known. */
   readonly times: Pick<SettledTimes, 'between'>;
   readonly slots: Places;
-  readonly counts: TailCounts;
   /** The measurement as registered now. */
-  measurement(name: string): Measurement;
-  /** Lets the subscription follow the head with its group, if it has caught up with it. */
-  attach(subscription: Subscription): boolean;
-  detach(subscription: Subscription): void;
-  /** The subscription is over, by its client or by an error. */
-  ended(subscription: Subscription): void;
+  readonly measurement: (name: string) => Measurement;
   readonly onDefect: (error: unknown) => void;
 }
 
-/** Every row that a gap leaves out has a time in [fromNs, toNs); null for as late as is allowed. */
-interface GapTimes {
-  fromNs: bigint;
-  toNs: bigint | null;
+/** The hub, as its subscriptions know it. */
+export interface SubscriptionHost {
+  /** Takes it with its group from `position` on, and calls `joined` then; false when the group is further on. */
+  join(subscription: Subscription, position: number): boolean;
+  /** All live subscriptions of the group have what is before it. */
+  passed(group: Group): number;
+  /** It is over, by its client or by an error. */
+  ended(subscription: Subscription): void;
 }
 
-/** How far a block was sent: whole, until the reader lagged, or not because the place is inside a chunk. */
-type BlockOutcome = 'done' | 'lagging' | 'split';
-
-/**
- * One reader's way through the rows of a filter. It has no buffer, only a place:
- *
- *     history ──→ catching up ⇄ live
- *
- * History streams stored rows. Catching up reads journal blocks at the reader's own pace. Live takes what the
- * group has encoded at each commit; a reader that lags goes back to catching up from where it is.
- */
-export class Subscription implements LiveMember {
+/** Takes one reader along its course: reads what comes next in its state, and has it delivered. */
+export class Subscription {
   readonly id: SubscriptionId;
   readonly group: Group;
   readonly #host: SubscriptionHost;
-  readonly #out: Outlet;
-  readonly #baseUrl: string;
-  readonly #mode: 'all' | 'latest';
-  /** The journal's head at the start: up to there rows before #fromNs are left out, and then it is live. */
-  readonly #joinedAt: number;
+  readonly #sources: SubscriptionSources;
+  readonly #sender: Sender;
   readonly #abort = new AbortController();
-  #fromNs: bigint | null = null;
-  #history: HistoryPlace | null = null;
-  /** The next frame to deliver. While history has not been opened: one that is surely not in front of it. */
-  #position: number;
-  #toldLive = false;
-  #live = false;
-  /** Fell behind in `mode=latest`: collapse what is missing instead of sending all of it. */
-  #collapse = false;
+  /** The cursor that was asked for, and the times of what is missing behind it. */
+  readonly #resumed: Cursor | null;
+  readonly #missed: GapTimes | null;
   #work: Promise<void> = Promise.resolve();
 
-  constructor(host: SubscriptionHost, group: Group, request: SubscribeRequest, sink: TailSink) {
+  constructor(
+    host: SubscriptionHost,
+    sources: SubscriptionSources,
+    group: Group,
+    request: SubscribeRequest,
+    sink: TailSink,
+  ) {
     this.#host = host;
+    this.#sources = sources;
     this.group = group;
     this.id = request.id;
-    this.#baseUrl = sink.baseUrl;
-    this.#out = new Outlet(request.id, sink, host.counts);
-    this.#mode = request.mode;
-    this.#joinedAt = host.journal.head();
-    this.#position = host.journal.settledPosition();
+    const { course, missed } = beginningOf(request, sources.journal, sources.times);
+    this.#sender = new Sender(sources, group, request, sink, course, () => host.passed(group));
+    this.#resumed = request.start.at === 'cursor' ? request.start.cursor : null;
+    this.#missed = missed;
   }
 
-  get closed(): boolean {
-    return this.#abort.signal.aborted;
-  }
-
-  get state(): 'history' | 'catchingUp' | 'live' {
-    return this.#history !== null ? 'history' : this.#live ? 'live' : 'catchingUp';
+  get state(): Course['at'] {
+    return this.#sender.course.at;
   }
 
   /** The next frame to deliver. */
   get position(): number {
-    return this.#live ? Math.max(this.#position, this.group.position) : this.#position;
-  }
-
-  /** Resumes exactly after what was sent. */
-  get cursor(): Cursor {
-    return { epoch: this.#host.journal.epoch, position: this.position, history: this.#history };
+    return this.#sender.position;
   }
 
   /** Announces the columns and begins. */
-  start(start: TailStart): void {
-    const missed = this.#place(start);
+  start(): void {
+    const { out, cursor } = this.#sender;
     // A client that is cut off before it hears of the gap comes back with the cursor of the first message.
-    this.#out.announce(this.group.selected, start.at === 'cursor' ? start.cursor : this.cursor);
-    if (missed !== null && start.at === 'cursor') this.#tellGap(start.cursor, missed);
-    this.#run(async () => {
-      await this.#readHistory();
-      await this.#catchUp();
-    });
+    out.announce(this.group.selected, this.#resumed ?? cursor);
+    if (this.#missed !== null && this.#resumed !== null) this.#sender.gap(this.#resumed, this.#missed);
+    this.#run();
   }
 
   /** The reader took what waited. */
   drained(): void {
-    this.#out.drained();
+    this.#sender.out.drained();
   }
 
   /** Tells the position if nothing was sent for a while. */
   tick(nowMs: number): void {
-    if (this.#out.silentMs(nowMs) < this.#host.limits.progressMs || this.#out.lagging) return;
-    this.#out.progress(this.cursor);
+    const { out } = this.#sender;
+    if (out.silentMs(nowMs) < this.#sources.limits.progressMs || out.lagging) return;
+    out.progress(this.#sender.cursor);
   }
 
   /** Ends it without a message; resolves when its work has stopped. */
   close(): Promise<void> {
-    if (!this.closed) {
-      this.#host.detach(this);
-      this.#live = false;
+    if (this.state !== 'gone') {
+      this.#sender.to({ type: 'ended' });
       this.#abort.abort();
-      this.#out.close();
+      this.#sender.out.close();
       this.#host.ended(this);
     }
     return this.#work;
   }
 
-  deliver(block: EncodedBlock): void {
-    if (this.closed || !this.#live || this.#sendBlock(block) === 'done') return;
-    this.goAlone();
+  /** The hub takes it along with its group from now on. */
+  joined(): void {
+    this.#sender.to({ type: 'joined' });
   }
 
-  /** Leaves the group and reads on at its own pace. */
-  goAlone(): void {
-    this.#position = this.position;
-    this.#host.detach(this);
-    this.#live = false;
-    this.#run(() => this.#catchUp(true));
+  /**
+   * Sends what it has not sent of the block; its group has what is before `passed`. False when it no longer follows
+   * the group: it goes on at its own pace then.
+   */
+  deliver(block: EncodedBlock, passed: number): boolean {
+    const { course } = this.#sender;
+    if (course.at !== 'live') return false;
+    if (this.#sender.block(block, Math.max(course.position, passed)) === 'done') return true;
+    this.goAlone(passed);
+    return false;
   }
 
-  /** Sets the place to begin at; the times of a gap where the cursor's own place is no longer there. */
-  #place(start: TailStart): GapTimes | null {
-    const { journal } = this.#host;
-    if (start.at === 'now') {
-      this.#position = this.#joinedAt;
-      return null;
-    }
-    if (start.at === 'time') {
-      this.#fromNs = start.fromNs;
-      this.#history = { timeNs: start.fromNs, row: null };
-      return null;
-    }
-    const { epoch, position, history } = start.cursor;
-    if (epoch !== journal.epoch) {
-      this.#position = journal.tail();
-      return { fromNs: 0n, toNs: null };
-    }
-    this.#history = history;
-    this.#position = Math.max(position, journal.tail());
-    if (position >= journal.tail()) return null;
-    const dropped = this.#droppedTimes(position);
-    if (history === null) return dropped;
-    // Frames that are gone are in the store: history still shows those of their rows that are behind its place.
-    const shownNs = history.timeNs + 1n;
-    const { fromNs, toNs } = dropped;
-    return {
-      fromNs: fromNs < shownNs ? fromNs : history.timeNs,
-      toNs: toNs !== null && toNs < shownNs ? toNs : shownNs,
-    };
+  /** The group cannot go on, or this reader cannot with it: reads on at its own pace. */
+  goAlone(passed: number): void {
+    if (this.state !== 'live') return;
+    this.#sender.to({ type: 'parted', position: passed });
+    this.#run();
   }
 
-  #run(work: () => Promise<void>): void {
-    this.#work = work().catch((error: unknown) => {
-      if (this.closed) return;
-      if (!(error instanceof MillraceError)) this.#host.onDefect(error);
-      this.#out.error(
+  #run(): void {
+    this.#work = this.#goOn().catch((error: unknown) => {
+      if (this.state === 'gone') return;
+      if (!(error instanceof MillraceError)) this.#sources.onDefect(error);
+      this.#sender.out.error(
         error instanceof MillraceError
           ? error
           : new MillraceError('internal', 'an unexpected error; the log has the details'),
@@ -199,157 +143,114 @@ export class Subscription implements LiveMember {
     });
   }
 
+  /** Does what its state asks for, until its group takes it along or it is gone. */
+  async #goOn(): Promise<void> {
+    for (;;) {
+      const { course, out } = this.#sender;
+      switch (course.at) {
+        case 'history':
+          await this.#readHistory(course);
+          break;
+        case 'joining':
+          if (out.lagging) this.#sender.to({ type: 'lagged' });
+          else await this.#catchUp(course);
+          break;
+        case 'lagging':
+          await out.waitForDrain();
+          this.#sender.to({ type: 'drained' });
+          break;
+        case 'live':
+        case 'gone':
+          return;
+        default:
+          return course satisfies never;
+      }
+    }
+  }
+
   /** Streams stored rows; a reader that stays slow gives its place to others and goes on later. */
-  async #readHistory(): Promise<void> {
+  async #readHistory({ liveFrom, place }: InHistory): Promise<void> {
     const { signal } = this.#abort;
-    // Late rows that came since the start count as live, wherever the store's view ends.
-    let liveFrom = this.#fromNs === null ? this.#position : this.#joinedAt;
-    while (this.#history !== null && !this.closed) {
-      const leave = await this.#host.slots.take(signal).catch(() => null);
-      if (leave === null) return;
-      let stalled = false;
-      try {
-        const { selected, filter } = this.group;
-        const measurement = this.#host.measurement(filter.measurement);
-        const request = { filter, measurement, selected, liveFrom, place: this.#history, signal };
-        const chunks = readHistory(this.#host, request, (position) => {
-          liveFrom = position;
-          this.#position = position;
-        });
-        for await (const chunk of chunks) {
-          if (this.closed) return;
-          this.#out.announce(selected, this.cursor);
-          this.#history = chunk.cursor.history;
-          this.#out.data(encodeCursor(chunk.cursor), chunk);
-          await nextTurn();
-          stalled = !(await this.#out.waitForDrain(this.#host.limits.historyPatienceMs));
-          if (stalled || this.closed) break;
-        }
-        if (!stalled) this.#history = null;
-      } catch (error) {
-        if (!(error instanceof JoinTooLarge || isCode(error, 'cursor_expired'))) throw error;
-        this.#skipHistory();
-      } finally {
-        leave();
+    const leave = await this.#sources.slots.take(signal);
+    try {
+      const { selected, filter } = this.group;
+      const measurement = this.#sources.measurement(filter.measurement);
+      const request = { filter, measurement, selected, liveFrom, place, signal };
+      const chunks = readHistory(this.#sources, request, (position) =>
+        this.#sender.to({ type: 'opened', position }),
+      );
+      for await (const chunk of chunks) {
+        if (this.state === 'gone') return;
+        this.#sender.stored(chunk, selected);
+        if (this.state !== 'history') return;
+        await nextTurn();
+        if (await this.#sender.out.waitForDrain(this.#sources.limits.historyPatienceMs)) continue;
+        this.#sender.to({ type: 'lagged' });
+        return;
       }
-      if (stalled) await this.#out.waitForDrain();
+      this.#sender.to({ type: 'historyReached', place: null });
+    } catch (error) {
+      if (!(error instanceof JoinTooLarge || isCode(error, 'cursor_expired'))) throw error;
+      // The rest of history cannot be told apart from what came since: it goes on with the live part.
+      const fromNs = this.#sender.cursor.history?.timeNs ?? 0n;
+      this.#sender.skip({ type: 'historyReached', place: null }, { fromNs, toNs: null });
+    } finally {
+      leave();
     }
   }
 
-  /** The rest of history cannot be told apart from what came since: says so and goes on with the live part. */
-  #skipHistory(): void {
-    const from = this.cursor;
-    this.#history = null;
-    this.#tellGap(from, { fromNs: from.history?.timeNs ?? 0n, toNs: null });
-  }
-
-  /** `alone` reads one block before it may join the group again: the one that made it leave. */
-  async #catchUp(alone = false): Promise<void> {
-    let mayJoin = !alone;
-    while (!this.closed) {
-      if (this.#out.lagging) {
-        if (this.#toldLive && this.#mode === 'latest') this.#collapse = true;
-        await this.#out.waitForDrain();
-        continue;
-      }
-      if (mayJoin && this.#joinLive()) return;
-      mayJoin = true;
-      try {
-        if (this.#collapse) await this.#sendNewest();
-        else await this.#sendNext();
-      } catch (error) {
-        if (!isCode(error, 'cursor_expired')) throw error;
-        this.#skipExpired();
-      }
-      await nextTurn();
+  /** Goes live if it has come that far, and otherwise reads on. */
+  async #catchUp({ alone, plan, position }: Joining): Promise<void> {
+    if (!alone && position >= plan.joinedAt) this.#sender.caughtUp();
+    const { course } = this.#sender;
+    if (course.at !== 'joining') return;
+    if (mayJoin(course) && this.#host.join(this, position)) return;
+    try {
+      if (course.collapse) await this.#sendNewest(position);
+      else await this.#sendNext(course);
+    } catch (error) {
+      if (!isCode(error, 'cursor_expired')) throw error;
+      // The journal no longer has what comes next: it goes on from the oldest that it has.
+      const { journal, times } = this.#sources;
+      const oldest = journal.tail();
+      this.#sender.skip({ type: 'reached', position: oldest }, droppedTimes(journal, times, position));
     }
-  }
-
-  /** Whether it follows the head from now on; tells the client once that history is done. */
-  #joinLive(): boolean {
-    const { position } = this;
-    if (position < this.#joinedAt) return false;
-    if (!this.#toldLive) {
-      this.#toldLive = true;
-      this.#out.live(this.cursor);
-    }
-    if (position >= this.#host.journal.head()) this.#collapse = false;
-    if (this.#collapse || !this.#host.attach(this)) return false;
-    this.#live = true;
-    return true;
+    await nextTurn();
   }
 
   /** Sends what the block at the place holds, as much as the reader takes. */
-  async #sendNext(): Promise<void> {
-    const { position, group } = this;
-    const block = this.#host.blocks.read(position, group.filter.measurement);
-    if (block === undefined) return;
-    const minTimeNs = position < this.#joinedAt ? this.#fromNs : null;
+  async #sendNext(course: Joining): Promise<void> {
+    const { group } = this;
+    const { position } = course;
+    const block = this.#sources.blocks.read(position, group.filter.measurement);
+    if (block === undefined) {
+      this.#sender.to({ type: 'reached', position });
+      return;
+    }
+    const leftOutNs = minTimeNs(course);
     let outcome: BlockOutcome = 'split';
-    if (minTimeNs === null) outcome = this.#sendBlock(await group.encode(block));
+    if (leftOutNs === null) outcome = this.#sender.block(await group.encode(block), position);
     if (outcome === 'split') {
-      outcome = this.#sendBlock(await group.encodeFrom(block, position, minTimeNs), true);
+      const own = await group.encodeFrom(block, position, leftOutNs);
+      outcome = this.#sender.block(own, position, true);
     }
-    if (outcome === 'done') this.#position = block.next;
+    if (outcome === 'done') this.#sender.to({ type: 'reached', position: block.next });
   }
 
-  /** Sends the chunks that are still to come; `own` says that they were encoded from this place on. */
-  #sendBlock(block: EncodedBlock, own = false): BlockOutcome {
-    for (const chunk of block.chunks) {
-      const { position } = this;
-      if (chunk.next <= position) continue;
-      if (chunk.first < position && !own) return 'split';
-      if (this.#out.lagging) {
-        this.#out.noteLag();
-        return 'lagging';
-      }
-      this.#out.announce(block.selected, this.cursor);
-      this.#position = chunk.next;
-      this.#out.data(chunk.cursor, chunk);
-    }
-    return 'done';
-  }
-
-  async #sendNewest(): Promise<void> {
-    const { blocks, journal, limits } = this.#host;
+  /** Sends the newest row of each series that was missed. */
+  async #sendNewest(from: number): Promise<void> {
+    const { blocks, journal, limits } = this.#sources;
     const { filter, selected } = this.group;
-    const until = journal.head();
-    const newest = await newestRows(blocks, filter, selected, this.position, until, limits.latestSeries);
+    const newest = await newestRows(blocks, filter, selected, from, journal.head(), limits.latestSeries);
     const { rows } = newest;
-    for (let start = 0; start < rows.length && !this.closed; start += limits.messageRows) {
+    for (let start = 0; start < rows.length && this.state !== 'gone'; start += limits.messageRows) {
       const part = rows.slice(start, start + limits.messageRows);
-      this.#out.announce(selected, this.cursor);
       // Only the last message has all that came before its cursor.
-      if (start + part.length >= rows.length) this.#position = newest.next;
-      this.#out.data(encodeCursor(this.cursor), { rows: part.length, rowsJson: part.join(',') });
-      await this.#out.waitForDrain();
+      const reached = start + part.length >= rows.length ? newest.next : null;
+      this.#sender.newest({ rows: part.length, rowsJson: part.join(',') }, selected, reached);
+      await this.#sender.out.waitForDrain();
     }
-    this.#position = newest.next;
-  }
-
-  /** The journal no longer has what comes next: tells the gap and goes on from the oldest that it has. */
-  #skipExpired(): void {
-    const from = this.cursor;
-    this.#position = this.#host.journal.tail();
-    this.#tellGap(from, this.#droppedTimes(from.position));
-  }
-
-  /** The times of rows in frames from `position` on that the journal has dropped. */
-  #droppedTimes(position: number): GapTimes {
-    const { journal, times } = this.#host;
-    const known = times.between(position, journal.tail());
-    if (known === null) return { fromNs: 0n, toNs: null };
-    return { fromNs: BigInt(known.fromMs) * NS_PER_MS, toNs: BigInt(known.toMs) * NS_PER_MS };
-  }
-
-  /** Tells that the rows from a cursor up to where it stands now will not come. */
-  #tellGap(from: Cursor, { fromNs, toNs }: GapTimes): void {
-    const { clock, maxTimeAheadMs } = this.#host;
-    // A device may bring rows of any time: late ones, and those of a clock that is ahead as far as is allowed, or
-    // anywhere in that millisecond.
-    const latestNs = BigInt(Math.ceil(clock.nowMs() + maxTimeAheadMs) + 1) * NS_PER_MS;
-    const untilNs = toNs ?? (latestNs > fromNs ? latestNs : fromNs + 1n);
-    this.#out.gap(from, this.cursor, gapQuery(this.#baseUrl, this.group.filter, fromNs, untilNs));
+    this.#sender.to({ type: 'reached', position: newest.next });
   }
 }
 

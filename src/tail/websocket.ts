@@ -118,7 +118,7 @@ class TailConnection implements SocketHandler, TailSink {
   }
 
   greet(query: string): void {
-    const { epoch } = this.#hub.journal;
+    const { epoch } = this.#hub;
     this.send(
       helloMessage(epoch, {
         maxSubscriptions: this.#limits.subscriptions,
