@@ -5,11 +5,11 @@ import { openWebSocket, type Edge, type IngestHub, type OpenWayIn } from '../ing
 /** How each transport's way in is opened, in every process that takes frames; null for one that is not built yet. */
 export type WaysInTable = Record<Transport, OpenWayIn | null>;
 
-export const WAYS_IN = {
+export const WAYS_IN: WaysInTable = {
   ws: openWebSocket,
   http: null,
   mqtt: null,
-} satisfies WaysInTable;
+};
 
 /** The ways in of a server. */
 export interface WaysIn {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { LIMITS, systemClock } from '../../src/core/index.ts';
+import { LIMITS, NO_READINGS, systemClock } from '../../src/core/index.ts';
 import { IngestAdmission, DeviceLog, Intake, Replayer } from '../../src/ingest/index.ts';
 import { openLocalJournal, type DeadLetterInput, type LocalJournal } from '../../src/journal/index.ts';
 import { openRegistry, type Registry } from '../../src/registry/index.ts';
@@ -10,7 +10,6 @@ import { recordedLog } from '../fixtures/recorded-log.ts';
 import { until } from '../fixtures/until.ts';
 
 const ALL = { filter: {} };
-const NONE = { ws: 0, http: 0, mqtt: 0 };
 let folder: ReturnType<typeof temporaryFolder>;
 let registry: Registry;
 let journal: LocalJournal;
@@ -45,7 +44,7 @@ const ids = (): string[] => journal.deadLetters(99).map(({ id }) => id);
 /** Settles all frames as soon as they are there; `refuse` are positions that the store refuses. */
 async function settle(head: number, refuse: readonly number[] = []): Promise<void> {
   await until('the frames', () => journal.head() === head);
-  const stored = { ...NONE };
+  const stored = { ...NO_READINGS };
   const deadLetters: DeadLetterInput[] = [];
   const from = journal.settledPosition();
   for (let at = from; at < head; at++) {
@@ -67,7 +66,7 @@ async function settle(head: number, refuse: readonly number[] = []): Promise<voi
       bytes: bytes.slice(),
     });
   }
-  await journal.settle({ from, position: head, stored, expired: NONE, deadLetters });
+  await journal.settle({ from, position: head, stored, expired: NO_READINGS, deadLetters });
 }
 
 test('frames of an unknown schema are kept, and taken once it is registered', async () => {
