@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach } from '@jest/globals';
-import type { Transport } from '../../src/core/index.ts';
+import { NO_READINGS, type Transport } from '../../src/core/index.ts';
 import type { JournalFrame, LocalJournal, LocalJournalOptions, Origin } from '../../src/journal/index.ts';
 import { openLocalJournal } from '../../src/journal/index.ts';
 
@@ -82,7 +82,7 @@ export function letter(device: string, bytes = text('bad'), transport: Transport
 }
 
 /** Readings that all came by WebSocket. */
-export const ws = (readings: number) => ({ ws: readings, http: 0, mqtt: 0 });
+export const ws = (readings: number) => ({ ...NO_READINGS, ws: readings });
 
 /** A settlement in which all frames are stored. */
 export const stored = (position: number, readings: number, from = 0) => ({

@@ -1,7 +1,7 @@
 import { afterEach } from '@jest/globals';
 import avsc from 'avsc';
 import { encodeSingleObjectHeader, fingerprintOf } from '../../src/codec/index.ts';
-import { ColumnBatch } from '../../src/core/index.ts';
+import { ColumnBatch, NO_READINGS } from '../../src/core/index.ts';
 import {
   SettledTimes,
   openLocalJournal,
@@ -124,8 +124,8 @@ export async function openBench(
       await journal.settle({
         from,
         position: until,
-        stored: { ws: readings, http: 0, mqtt: 0 },
-        expired: { ws: 0, http: 0, mqtt: 0 },
+        stored: { ...NO_READINGS, ws: readings },
+        expired: NO_READINGS,
         deadLetters: [],
       });
       times.record({ from, position: until, times: rowTimes(batches) });

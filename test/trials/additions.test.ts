@@ -55,6 +55,13 @@ const TRIALS: readonly Trial[] = [
     added: '  xml: jsonForm,\n',
     places: ['src/api/forms/index.ts'],
   },
+  {
+    adds: 'a transport',
+    file: 'src/core/transports.ts',
+    behind: '  mqtt: { numbered: false },\n',
+    added: '  coap: { numbered: false },\n',
+    places: ['src/app/ways-in.ts', 'src/ingest/identity.ts'],
+  },
 ];
 
 const COPIED = ['src', 'test', 'bench', 'devices', 'tsconfig.json', 'package.json'];

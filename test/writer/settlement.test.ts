@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { NO_READINGS } from '../../src/core/index.ts';
 import type { Journal } from '../../src/journal/index.ts';
 import { settlementOf } from '../../src/writer/settlement.ts';
 import { Bench, replaced } from './harness.ts';
@@ -31,7 +32,7 @@ describe('a settlement', () => {
       code: 'store_refused',
       message: 'no',
     }));
-    const received = { ws: 900, http: 0, mqtt: 900 };
+    const received = { ...NO_READINGS, ws: 900, mqtt: 900 };
     const settlement = await settlementOf(journal, { from: 0, position: head, received }, refused);
     expect(reads).toHaveLength(blocks.size);
     expect(settlement.deadLetters.map(({ position }) => position)).toEqual(

@@ -1,4 +1,4 @@
-import type { Transport } from '../../../src/core/index.ts';
+import { byTransport, NO_READINGS, type Transport } from '../../../src/core/index.ts';
 import type { LedgerCounts, LocalJournal } from '../../../src/journal/index.ts';
 
 export const KINDS: readonly Transport[] = ['ws', 'http', 'mqtt'];
@@ -27,7 +27,7 @@ const zero = (): Record<Count, number> => ({
 
 /** What a journal should say, kept by the simplest means: every frame and letter as an entry of its own. */
 export class LedgerModel {
-  counts: Counts = { ws: zero(), http: zero(), mqtt: zero() };
+  counts: Counts = byTransport(zero);
   /** By position. */
   frames: ModelFrame[] = [];
   settled = 0;
@@ -166,7 +166,7 @@ export function said(journal: LocalJournal): unknown {
   for (let at = journal.tail(); at < journal.head();) {
     const block = journal.read(at);
     if (block === undefined) throw new Error(`no block at ${at}`);
-    const sums = { ws: 0, http: 0, mqtt: 0 };
+    const sums = { ...NO_READINGS };
     for (const { transport, readings } of block.frames()) sums[transport] += readings;
     const told = block.readingsByTransport();
     if (KINDS.some((kind) => sums[kind] !== told[kind])) throw new Error(`block ${at} counts wrong`);

@@ -1,6 +1,7 @@
 import { cp } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
+import { NO_READINGS } from '../../../src/core/index.ts';
 import type { LocalJournal } from '../../../src/journal/index.ts';
 import { openJournalOn } from '../../../src/journal/local/open.ts';
 import { openStorage } from '../../../src/journal/local/lmdb/lmdb-storage.ts';
@@ -129,7 +130,7 @@ class Pair {
     const { frames, settled } = this.model;
     const position = settled + Math.round((frames.length - settled) * step.part);
     if (position === settled) return;
-    const rest = { ws: 0, http: 0, mqtt: 0 };
+    const rest = { ...NO_READINGS };
     const refused = new Map<number, number>();
     const deadLetters = [];
     for (let at = settled; at < position; at++) {
@@ -142,7 +143,7 @@ class Pair {
       const { device: id, transport: kind } = frame;
       deadLetters.push({ ...letter(id, text('refused'), kind), readings: count, position: at });
     }
-    const none = { ws: 0, http: 0, mqtt: 0 };
+    const none = NO_READINGS;
     await this.journal.settle({
       from: settled,
       position,

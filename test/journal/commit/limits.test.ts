@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { NO_READINGS } from '../../../src/core/index.ts';
 import { Admission } from '../../../src/journal/local/commit/admission.ts';
 import { openJournalOn } from '../../../src/journal/local/open.ts';
 import { openStorage } from '../../../src/journal/local/lmdb/lmdb-storage.ts';
@@ -142,7 +143,7 @@ describe('frames that are expired', () => {
       await journal.flush();
     }
     expect(journal.accepting()).toBe(false);
-    const none = { ws: 0, http: 0, mqtt: 0 };
+    const none = NO_READINGS;
     const expire = { from: 0, position: 8, stored: none, expired: { ...none, mqtt: 16 }, deadLetters: [] };
     await journal.settle(expire);
     expect(journal.tail()).toBe(8);

@@ -1,5 +1,6 @@
 /** A process to be killed: appends frames as fast as it may and tells on stdout what was acknowledged. */
 import { writeSync } from 'node:fs';
+import { NO_READINGS } from '../../../src/core/index.ts';
 import { openLocalJournal } from '../../../src/journal/index.ts';
 
 const [dir = '', seed = '0'] = process.argv.slice(2);
@@ -44,8 +45,8 @@ for (;;) {
   const middle = Math.floor((journal.settledPosition() + journal.head()) / 2);
   if (middle > journal.settledPosition()) {
     const count = 2 * (middle - journal.settledPosition());
-    const stored = { ws: count, http: 0, mqtt: 0 };
-    const expired = { ws: 0, http: 0, mqtt: 0 };
+    const stored = { ...NO_READINGS, ws: count };
+    const expired = NO_READINGS;
     await journal
       .settle({ from: journal.settledPosition(), position: middle, stored, expired, deadLetters: [] })
       .catch((error: unknown) => writeSync(1, `${String(error)}\n`));

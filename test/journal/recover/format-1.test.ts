@@ -2,6 +2,7 @@ import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { open as openLmdb } from 'lmdb';
+import { NO_READINGS } from '../../../src/core/index.ts';
 import { openBlock } from '../../../src/journal/local/format/block.ts';
 import { FORMAT } from '../../../src/journal/local/lmdb/format.ts';
 import { Connection, folder, framesFrom, letter, open, stored, text } from '../harness.ts';
@@ -22,7 +23,7 @@ const COUNTS = {
   duplicates: { ws: 10, http: 0, mqtt: 0 },
   rejected: { ws: 1, http: 0, mqtt: 0 },
 };
-const NONE = { ws: 0, http: 0, mqtt: 0 };
+const NONE = NO_READINGS;
 const STATE = {
   head: 3,
   tail: 0,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { NO_READINGS } from '../../../src/core/index.ts';
 import { openJournalOn } from '../../../src/journal/local/open.ts';
 import { openStorage } from '../../../src/journal/local/lmdb/lmdb-storage.ts';
 import { bundled } from '../../fixtures/bundled.ts';
@@ -23,8 +24,8 @@ async function faulty(dir: string) {
     journal.settle({
       from,
       position,
-      stored: { ws: stored, http: 0, mqtt: 0 },
-      expired: { ws: 0, http: 0, mqtt: 0 },
+      stored: { ...NO_READINGS, ws: stored },
+      expired: NO_READINGS,
       deadLetters: [],
     });
   return { storage, journal, states, settle };
