@@ -83,24 +83,28 @@ function firstGiven(
   return fromFile === undefined ? null : { name: `${key} in ${sources.file}`, text: fromFile };
 }
 
+/** What YAML writes for no value. */
+const NOTHING: ReadonlySet<string> = new Set(['', '~', 'null']);
+
 function readFile(path: string): Record<string, string> {
   let parsed: unknown;
   try {
-    parsed = parse(readFileSync(path, 'utf8'));
+    // Texts alone, as from flags and environment: 05e41 is a name and no number, 1.10 is not 1.1.
+    parsed = parse(readFileSync(path, 'utf8'), { schema: 'failsafe' });
   } catch (error) {
     throw new MillraceError('config_invalid', `--config: cannot read ${path}: ${messageOf(error)}`, {
       cause: error,
     });
   }
-  if (parsed === null) return {};
+  if (parsed === null || parsed === '') return {};
   if (typeof parsed !== 'object' || Array.isArray(parsed)) {
     throw new MillraceError('config_invalid', `--config: expected ${path} to hold "key: value" lines`);
   }
   const texts: [string, string][] = [];
   for (const [key, value] of Object.entries(parsed)) {
     const items: unknown[] = Array.isArray(value) ? value : [value];
-    if (value === null) continue;
-    if (!items.every((item) => ['string', 'number', 'boolean'].includes(typeof item))) {
+    if (typeof value === 'string' && NOTHING.has(value)) continue;
+    if (!items.every((item) => typeof item === 'string')) {
       throw new MillraceError('config_invalid', `${key} in ${path}: expected one value or a list of them`);
     }
     texts.push([key, items.join(',')]);

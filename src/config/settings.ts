@@ -120,13 +120,16 @@ export const SETTINGS = {
   ),
   origins: setting(
     'MILLRACE_ORIGINS',
-    z.string().transform((list) =>
-      list
-        .split(',')
-        .map((item) => item.trim())
-        .filter((item) => item !== ''),
-    ),
-    'origins separated by commas',
+    z
+      .string()
+      .transform((list) =>
+        list
+          .split(',')
+          .map((item) => item.trim())
+          .filter((item) => item !== ''),
+      )
+      .refine((list) => list.every((item) => URL.canParse(item) && new URL(item).origin === item)),
+    'origins separated by commas, such as https://page.example (each by name: there is no *)',
     [],
     'web origins that may connect besides our own',
   ),

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { isLoopback, loadConfig, SETTINGS } from '../../src/config/index.ts';
+import { isLoopback, loadConfig, SETTINGS, type Settings } from '../../src/config/index.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
 
 const folder = temporaryFolder();
@@ -49,7 +49,31 @@ describe('settings', () => {
   });
 
   test.each([
+    ['05e4123456789012', '05e4123456789012'],
+    ['1.10', '1.10'],
+    ['0042', '0042'],
+    ['0x1F', '0x1F'],
+    ['yes', 'yes'],
+    ['"a: b"', 'a: b'],
+  ])('keep %s of the file as it was written', (written, text) => {
+    const path = file(`influx-org: ${written}\n`);
+    expect(loadConfig({ flags: {}, env: {}, file: path })['influx-org' as keyof Settings]).toBe(text);
+  });
+
+  test('without a value in the file have their defaults', () => {
+    const path = file('host:\nport: ~\nstore: null\n');
+    expect(loadConfig({ flags: {}, env: {}, file: path })).toMatchObject({
+      host: '127.0.0.1',
+      port: 8080,
+      store: 'duckdb',
+    });
+  });
+
+  test.each([
     ['MILLRACE_PORT', '65536'],
+    ['MILLRACE_ORIGINS', '*'],
+    ['MILLRACE_ORIGINS', 'http://a.example,http://b.example/'],
+    ['MILLRACE_ORIGINS', 'page.example'],
     ['MILLRACE_JOURNAL_MAX_BYTES', '1KiB'],
     ['MILLRACE_TAIL_RETENTION', 'soon'],
     ['MILLRACE_AUTH', 'on'],
