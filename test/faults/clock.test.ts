@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { until } from '../fixtures/until.ts';
@@ -13,7 +15,10 @@ const HOUR_MS = 3_600_000;
 function turnedAway({ wsUrl }: Gateway): Promise<[number | undefined, string | undefined, string]> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`${wsUrl}/v1/ingest?device=late`);
-    socket.on('open', () => reject(new Error('it was taken')));
+    socket.on('open', () => {
+      socket.terminate();
+      reject(new Error('it was taken'));
+    });
     socket.on('error', reject);
     socket.on('unexpected-response', (_, answer) => {
       let body = '';
@@ -29,6 +34,15 @@ const isWrong = (gateway: Gateway) =>
     async () => (await gateway.readiness().catch(() => '')).includes('"code":"clock_wrong"'),
     PATIENCE_MS,
   );
+
+/** Whether a process of the server's takes devices: which of them gets a connection, the system decides. */
+async function takesDevices(gateway: Gateway): Promise<boolean> {
+  for (let tries = 0; tries < 20; tries++) {
+    const [status] = await turnedAway(gateway).catch(() => [null]);
+    if (status !== 503) return true;
+  }
+  return false;
+}
 
 describe('a clock that jumps', () => {
   // Backwards at most a day: readings that lie farther ahead of the server's clock cannot be taken.
@@ -103,6 +117,30 @@ describe('a clock that is known to be wrong', () => {
           fleet.pause();
           await fleet.acknowledged();
           await judge('clock', 'the clock falls to 1970', gateway, fleet);
+        },
+      ),
+  );
+
+  test.each([1, 2])(
+    'because it stood still while time passed, is so to each of %i process(es)',
+    (processes) =>
+      withScene(
+        { random, devices: 6, env: { MILLRACE_PROCESSES: String(processes) } },
+        async ({ gateway, fleet, dataDir }) => {
+          await gateway.kill();
+          const known = { ms: Date.now(), trusted: true };
+          writeFileSync(join(dataDir, 'clock.json'), JSON.stringify(known));
+          await gateway.start();
+          await fleet.progress(20);
+          gateway.control({ steadyMs: 48 * HOUR_MS });
+          await isWrong(gateway);
+          await until('no process to take devices', async () => !(await takesDevices(gateway)), PATIENCE_MS);
+          gateway.control({});
+          await until('the server to be ready', () => gateway.isReady(), PATIENCE_MS);
+          await fleet.progress(20);
+          fleet.pause();
+          await fleet.acknowledged();
+          await judge('clock', 'the clock stands still', gateway, fleet);
         },
       ),
   );

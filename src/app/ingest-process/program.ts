@@ -3,7 +3,7 @@
  * journal them. Everything else that comes to the port goes on to the server.
  */
 import { Socket } from 'node:net';
-import { AgeClock, MillraceError, messageOf, steadyClock, systemClock } from '../../core/index.ts';
+import { AgeClock, LIMITS, MillraceError, messageOf, steadyClock, systemClock } from '../../core/index.ts';
 import { DeviceLog, IngestHub } from '../../ingest/index.ts';
 import { NetServer } from '../../net/index.ts';
 import { RegistryCopy } from '../../registry/index.ts';
@@ -81,6 +81,9 @@ class IngestProgram {
     const authorize = authorizer(settings);
     const upstream = new Upstream(this.#link, this.#server, epoch, condition);
     const registry = new RegistryCopy(schemas, timeBounds(settings));
+    const guard = new AgeClock(systemClock, steadyClock, time, settings['max-time-ahead']);
+    // What it guards by is as of its last look, and nobody else here has it look.
+    setInterval(() => guard.condition(), LIMITS.clockLookMs).unref();
     const hub = new IngestHub({
       journal: upstream,
       directory: upstream,
@@ -88,7 +91,7 @@ class IngestProgram {
       limits: frameLimits(settings),
       authorize,
       clock: systemClock,
-      guard: new AgeClock(systemClock, steadyClock, time, settings['max-time-ahead']),
+      guard,
       log,
       onAck: (ms) => upstream.acknowledged(ms),
       onError,

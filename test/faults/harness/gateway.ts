@@ -37,6 +37,8 @@ const BAD_PATCH = 70;
 /** What patch.mjs does while the process runs. */
 export interface Control {
   clockMs: number;
+  /** How far the steady clock is ahead: so much more time seems to have passed. */
+  steadyMs: number;
   /** `alone`: of the server's processes, the one that passes the point dies alone. */
   kill: { point: string; pass: number; alone?: boolean } | null;
 }
@@ -94,10 +96,10 @@ export class Gateway {
     return join(this.#control.path, 'control.json');
   }
 
-  /** Sets the clock and the kill point of the present process and the next ones. */
-  control({ clockMs = 0, kill = null }: Partial<Control>): void {
+  /** Sets the clocks and the kill point of the present process and the next ones. */
+  control({ clockMs = 0, steadyMs = 0, kill = null }: Partial<Control>): void {
     const draft = `${this.#controlFile}.new`;
-    writeFileSync(draft, JSON.stringify({ clockMs, kill } satisfies Control));
+    writeFileSync(draft, JSON.stringify({ clockMs, steadyMs, kill } satisfies Control));
     renameSync(draft, this.#controlFile);
   }
 

@@ -5,8 +5,8 @@
  *
  * FAULT_PROGRAM  its folder dist/src; found from the main file where missing
  * FAULT_PATCHES  JSON: [{in, find, replace}], `in` a file or folder below dist/src
- * FAULT_CONTROL  a JSON file, read again and again, and written to FILE.seen when it is: {clockMs, kill}. Date.now() is off by `clockMs`; at the
- *                n-th pass of faultKill(NAME) the process dies when `kill` is {point: NAME, pass: n}: with alone: true it alone, of the server's processes.
+ * FAULT_CONTROL  a JSON file, read again and again, and written to FILE.seen when it is: {clockMs, steadyMs, kill}. Date.now() is off by `clockMs`, and
+ *                performance.now() by `steadyMs`; at the n-th pass of faultKill(NAME) the process dies when `kill` is {point: NAME, pass: n}: with alone: true it alone, of the server's processes.
  */
 import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { register } from 'node:module';
@@ -42,6 +42,8 @@ let changedMs = statSync(FAULT_CONTROL).mtimeMs;
 let passesLeft = control.kill?.pass ?? 0;
 const now = Date.now;
 Date.now = () => now() + control.clockMs;
+const steady = performance.now.bind(performance);
+performance.now = () => steady() + control.steadyMs;
 setInterval(() => {
   const { mtimeMs } = statSync(FAULT_CONTROL);
   if (mtimeMs === changedMs) return;
