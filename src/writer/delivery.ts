@@ -60,6 +60,7 @@ export class Delivery {
   #busySinceMs: number | null = null;
   #faults = 0;
   #answered = false;
+  #failedThoughReady = false;
   #expired = 0;
   #expiryLoggedMs = -Infinity;
 
@@ -93,6 +94,11 @@ export class Delivery {
     return this.#answered;
   }
 
+  /** Whether it was also one of a write, right after the store had said that it takes writes. */
+  get failedThoughReady(): boolean {
+    return this.#failedThoughReady;
+  }
+
   /**
    * How long the running call of the store has taken, in milliseconds; 0 when none runs. Whether that is too long,
    * its StoreTraits.longestCallMs says.
@@ -105,16 +111,18 @@ export class Delivery {
   /**
    * Writes the batch and settles it. `failed`: the store did, and circuit.retryInMs() says for how long to let it be.
    * `refused`: it will not take these frames together however often they come; a batch of one frame has none left now,
-   * and is to be written again. Throws what the journal throws.
+   * and is to be written again. `proven`: see WriteAttempt. Throws what the journal throws.
    */
-  async write(batch: WriteBatch): Promise<'taken' | 'refused' | 'failed'> {
+  async write(batch: WriteBatch, proven: boolean): Promise<'taken' | 'refused' | 'failed'> {
     const { journal, store } = this.#options;
     const again = batch.next <= journal.settledPosition();
     const position = { epoch: journal.epoch, position: batch.next, refused: batch.refused };
     const points = await this.#try(async () => {
       const startMs = steadyClock.nowMs();
       try {
-        const refused = await this.#attempt(batch, false, () => store.write(batch.columns, position));
+        const refused = await this.#attempt(batch, { trial: false, proven }, () =>
+          store.write(batch.columns, position),
+        );
         this.pace.wrote(batch.readings, steadyClock.nowMs() - startMs);
         return refused;
       } catch (error) {
@@ -149,7 +157,7 @@ export class Delivery {
     const { journal, store } = this.#options;
     const at = { epoch: journal.epoch, position, refused: [] };
     const write = (): Promise<unknown> => store.write(other.columns, at);
-    return (await this.#try(() => this.#attempt(other, true, write))) !== null;
+    return (await this.#try(() => this.#attempt(other, { trial: true, proven: false }, write))) !== null;
   }
 
   /** Makes the store remember another position, with no points. False when it failed. */
@@ -170,9 +178,13 @@ export class Delivery {
     return true;
   }
 
-  async #attempt<T>({ first, next }: WriteBatch, trial: boolean, write: () => Promise<T>): Promise<T> {
+  async #attempt<T>(
+    { first, next }: WriteBatch,
+    kind: Pick<WriteAttempt, 'trial' | 'proven'>,
+    write: () => Promise<T>,
+  ): Promise<T> {
     const { onAttempt } = this.#options;
-    await onAttempt({ first, next, trial });
+    await onAttempt({ first, next, ...kind });
     try {
       return await write();
     } finally {
@@ -207,6 +219,7 @@ export class Delivery {
       this.#answered = statusOf(error) >= 500;
       if (!this.#answered) this.#faults = 0;
       else if (probed) this.#faults++;
+      this.#failedThoughReady = this.#answered && probed;
       this.#reason = messageOf(error);
       const kind = kindOf(error);
       this.#options.onFailure(kind);

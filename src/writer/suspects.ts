@@ -6,6 +6,8 @@ export interface WriteAttempt {
   next: number;
   /** They are in the store or will be written again: this is only to see whether it takes any points. */
   trial: boolean;
+  /** The store has taken another frame right before, so that these fail by themselves if they fail. */
+  proven: boolean;
 }
 
 /** Frames [from, to) during whose write the writer's process ended; known to the process that starts it again. */
@@ -18,14 +20,16 @@ export interface Suspects {
   how: string;
   /** How often it ended since then during a trial. */
   trials: number;
+  /** The last time, the store had taken another frame right before. */
+  proven: boolean;
 }
 
 /** What is suspected after a process ended during an attempt. */
 export function suspectsAfter(before: Suspects | null, attempt: WriteAttempt, how: string): Suspects | null {
-  const { first, next, trial } = attempt;
+  const { first, next, trial, proven } = attempt;
   if (trial) return before === null ? null : { ...before, trials: before.trials + 1 };
   const same = before !== null && before.from === first && before.to === next;
-  return { from: first, to: next, ends: same ? before.ends + 1 : 1, how, trials: 0 };
+  return { from: first, to: next, ends: same ? before.ends + 1 : 1, how, trials: 0, proven };
 }
 
 /**
@@ -49,8 +53,6 @@ export class Evidence {
   #reason = '';
   /** How often it had been failed when the store took another frame; infinite before. */
   #faultsAtTrial = Infinity;
-  /** The frame at which processes ended is the one that the store does without: others have been taken. */
-  #endsProven = false;
 
   constructor(suspects: Suspects | null) {
     this.#suspects = suspects;
@@ -69,26 +71,38 @@ export class Evidence {
 
   /** The store has taken another frame while this one was charged. */
   othersTaken(position: number): void {
-    if (this.#isEndedAt(position)) this.#endsProven = true;
-    else this.#faultsAtTrial = this.#faults;
+    if (position === this.#position) this.#faultsAtTrial = this.#faults;
   }
 
   /** What the frame is charged with; null while nothing is clear. */
   against(position: number): Charge | null {
-    if (this.#isEndedAt(position)) {
-      const { how = '', ends = 0 } = this.#suspects ?? {};
-      const reason = `${how}, ${ends} times in a row while it stored this frame alone`;
-      // Another try would end this process too.
-      return { reason, next: this.#endsProven ? 'give-up' : 'trial' };
-    }
+    return this.#byEnds(position) ?? this.#byFaults(position) ?? this.#byEndsBefore(position);
+  }
+
+  #byEnds(position: number): Charge | null {
+    const { how = '', proven = false } = this.#suspects ?? {};
+    const ends = this.#endsAt(position);
+    if (!proven || ends < LIMITS.writerEndsToGiveUp) return null;
+    const reason = `${how}, ${ends} times in a row while it stored this frame alone, the last time right after another one`;
+    return { reason, next: 'give-up' };
+  }
+
+  #byFaults(position: number): Charge | null {
     if (this.#position !== position || this.#faults < LIMITS.storeFaultsToGiveUp) return null;
     const reason = `the store takes other frames, and failed this one alone ${this.#faults} times in a row: ${this.#reason}`;
     if (this.#faultsAtTrial === Infinity) return { reason, next: 'trial' };
     return { reason, next: this.#faults > this.#faultsAtTrial ? 'give-up' : 'retry' };
   }
 
-  #isEndedAt(position: number): boolean {
+  /** What ended processes before may have been an outage that is over: the end right behind a trial decides. */
+  #byEndsBefore(position: number): Charge | null {
+    if (this.#endsAt(position) < LIMITS.writerEndsToGiveUp - 1) return null;
+    return { reason: this.#suspects?.how ?? '', next: 'trial' };
+  }
+
+  /** How many processes ended in a row while they stored this frame alone. */
+  #endsAt(position: number): number {
     const { from = -1, to = -1, ends = 0 } = this.#suspects ?? {};
-    return from === position && to === position + 1 && ends >= LIMITS.writerEndsToGiveUp;
+    return from === position && to === position + 1 ? ends : 0;
   }
 }

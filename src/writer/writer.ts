@@ -222,8 +222,8 @@ export class Writer {
         if (await this.#delivery.reset(this.#reset)) this.#reset = null;
       } else {
         const { frames, first, next } = batch;
-        if (frames === 1) await this.#judge(batch);
-        const end = await this.#delivery.write(batch);
+        const proven = frames === 1 && (await this.#judge(batch));
+        const end = await this.#delivery.write(batch, proven);
         if (end === 'taken') {
           this.#isolation.taken();
           this.#fault = null;
@@ -236,7 +236,9 @@ export class Writer {
           this.#isolation.failed(first, next);
           return 'refused';
         }
-        if (searches && end === 'failed') this.#evidence.failedAlone(first, this.#delivery.reason ?? '');
+        if (searches && this.#delivery.failedThoughReady) {
+          this.#evidence.failedAlone(first, this.#delivery.reason ?? '');
+        }
       }
       this.#note();
     }
@@ -248,17 +250,20 @@ export class Writer {
     return answered && (faults >= LIMITS.storeFaultsToSearch || this.#isolation.isSearching(first));
   }
 
-  /** Gives up a frame that there is enough against, once the store has taken another one. */
-  async #judge(batch: WriteBatch): Promise<void> {
+  /** Gives up a frame that there is enough against. True where the store has just taken another one. */
+  async #judge(batch: WriteBatch): Promise<boolean> {
     const { first, columns } = batch;
     let charge = columns.length > 0 ? this.#evidence.against(first) : null;
-    if (charge?.next === 'trial' && (await this.#isAlone(batch))) {
+    const proven = charge?.next === 'trial' && (await this.#isAlone(batch));
+    if (proven) {
       this.#evidence.othersTaken(first);
       charge = this.#evidence.against(first);
     }
-    if (charge?.next !== 'give-up') return;
-    this.#options.logger.error({ position: first }, `a frame becomes a dead letter: ${charge.reason}`);
-    batch.refuseFrame(charge.reason);
+    if (charge?.next === 'give-up') {
+      this.#options.logger.error({ position: first }, `a frame becomes a dead letter: ${charge.reason}`);
+      batch.refuseFrame(charge.reason);
+    }
+    return proven;
   }
 
   /** Whether the store takes another frame, the one before or the one behind in turn, and so fails this one alone. */

@@ -9,20 +9,20 @@ const HEAD = 100;
 function ended(times: number, first = 10, next = 20): WriterEnds {
   const ends = new WriterEnds();
   for (let n = 0; n < times; n++) {
-    ends.attempting({ first, next, trial: false });
+    ends.attempting({ first, next, trial: false, proven: false });
     ends.ended(first, HEAD, HOW);
   }
   return ends;
 }
 
 test('the frames that were under way are suspected, and how often in a row', () => {
-  expect(ended(1).suspects).toEqual({ from: 10, to: 20, ends: 1, how: HOW, trials: 0 });
+  expect(ended(1).suspects).toEqual({ from: 10, to: 20, ends: 1, how: HOW, trials: 0, proven: false });
   expect(ended(3).suspects).toMatchObject({ from: 10, to: 20, ends: 3 });
 });
 
 test('nothing is suspected where the store had answered', () => {
   const ends = new WriterEnds();
-  ends.attempting({ first: 10, next: 20, trial: false });
+  ends.attempting({ first: 10, next: 20, trial: false, proven: false });
   ends.attempting(null);
   ends.ended(20, HEAD, HOW);
   expect(ends.suspects).toBeNull();
@@ -30,18 +30,30 @@ test('nothing is suspected where the store had answered', () => {
 
 test('a trial with other frames changes only the number of trials', () => {
   const ends = ended(LIMITS.writerEndsToGiveUp, 10, 11);
-  ends.attempting({ first: 9, next: 10, trial: true });
+  ends.attempting({ first: 9, next: 10, trial: true, proven: false });
   ends.ended(10, HEAD, HOW);
   expect(ends.suspects).toMatchObject({ from: 10, to: 11, ends: LIMITS.writerEndsToGiveUp, trials: 1 });
+});
+
+test('whether the last one ended right after another frame had been taken is kept through trials, until the next end', () => {
+  const ends = ended(1, 10, 11);
+  ends.attempting({ first: 10, next: 11, trial: false, proven: true });
+  ends.ended(10, HEAD, HOW);
+  ends.attempting({ first: 9, next: 10, trial: true, proven: false });
+  ends.ended(10, HEAD, HOW);
+  expect(ends.suspects).toMatchObject({ ends: 2, trials: 1, proven: true });
+  ends.attempting({ first: 10, next: 11, trial: false, proven: false });
+  ends.ended(10, HEAD, HOW);
+  expect(ends.suspects).toMatchObject({ ends: 3, proven: false });
 });
 
 test('a shorter search lets the next process begin at once, the same frames again do not', () => {
   const ends = ended(1);
   expect(ends.narrowed).toBe(true);
-  ends.attempting({ first: 10, next: 15, trial: false });
+  ends.attempting({ first: 10, next: 15, trial: false, proven: false });
   ends.ended(10, HEAD, HOW);
   expect(ends.narrowed).toBe(true);
-  ends.attempting({ first: 10, next: 15, trial: false });
+  ends.attempting({ first: 10, next: 15, trial: false, proven: false });
   ends.ended(10, HEAD, HOW);
   expect(ends.narrowed).toBe(false);
 });

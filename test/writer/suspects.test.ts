@@ -131,6 +131,31 @@ describe('an outage gives up no frame', () => {
     expect(bench.journal.ledger()).toMatchObject({ stored: 202, deadLettered: 0, pending: 0 });
   });
 
+  test('that the store tells of, interrupted for as long as it takes to store another frame', async () => {
+    await bench.append(2, 2);
+    let calls = 0;
+    let callsAfter = 0;
+    let isOther = false;
+    const answer = (): void => {
+      const away = isOther ? callsAfter++ < 8 : calls++ < 4 * LIMITS.storeFaultsToGiveUp;
+      if (away) throw new Answered(503);
+    };
+    const store = replaced(bench.inner, {
+      probe: async () => answer(),
+      write: async (batches, position) => {
+        answer();
+        const refused = await bench.inner.write(batches, position);
+        isOther ||= batches[0]?.position[0] === 1;
+        return refused;
+      },
+    });
+    // It is tried alone from the beginning.
+    const suspects = { from: 0, to: 1, ends: 1, how: 'ended', trials: 0, proven: false };
+    await bench.startWriter({ store, suspects });
+    await bench.settled();
+    expect(bench.journal.ledger()).toMatchObject({ stored: 4, deadLettered: 0, pending: 0 });
+  });
+
   test('of a server that is restarting, whose probes fail between its answers', async () => {
     await appendAround(1);
     let calls = 0;
@@ -152,12 +177,13 @@ describe('an outage gives up no frame', () => {
 });
 
 describe('after processes that ended while frames were written', () => {
-  const alone = (at: number, ends: number, trials = 0): Suspects => ({
+  const alone = (at: number, ends: number, { trials = 0, proven = false } = {}): Suspects => ({
     from: at,
     to: at + 1,
     ends,
     how: 'the writer process ended with SIGKILL',
     trials,
+    proven,
   });
 
   test('the next one begins with half of them, and tells what it hands to the store', async () => {
@@ -179,19 +205,38 @@ describe('after processes that ended while frames were written', () => {
   });
 
   test.each([
-    ['before it', 0, { first: 39, next: 40, trial: true }],
-    ['behind it', 1, { first: 41, next: 42, trial: true }],
-  ])('it is given up after a trial with the frame %s', async (_, trials, trial) => {
+    ['before it', LIMITS.writerEndsToGiveUp - 1, 0, 39],
+    ['behind it', LIMITS.writerEndsToGiveUp - 1, 1, 41],
+    ['before it, however many ended when none had been taken', 20, 0, 39],
+  ])('it is tried once more after a trial with the frame %s', async (_, ends, trials, other) => {
     await appendAround(1);
     const attempts: WriteAttempt[] = [];
     await bench.startWriter({
-      suspects: alone(40, LIMITS.writerEndsToGiveUp, trials),
+      suspects: alone(40, ends, { trials }),
       onAttempt: async (attempt) => {
         if (attempt !== null) attempts.push(attempt);
       },
     });
     await bench.settled();
-    expect(attempts).toContainEqual(trial);
+    const at = attempts.findIndex(({ trial }) => trial);
+    expect(attempts.slice(at, at + 2)).toEqual([
+      { first: other, next: other + 1, trial: true, proven: false },
+      { first: 40, next: 41, trial: false, proven: true },
+    ]);
+    expect(bench.journal.ledger()).toMatchObject({ stored: 202, deadLettered: 0, pending: 0 });
+  });
+
+  test('it is given up without another try where the last one ended after a trial', async () => {
+    await appendAround(1);
+    const attempts: WriteAttempt[] = [];
+    await bench.startWriter({
+      suspects: alone(40, LIMITS.writerEndsToGiveUp, { proven: true }),
+      onAttempt: async (attempt) => {
+        if (attempt !== null) attempts.push(attempt);
+      },
+    });
+    await bench.settled();
+    expect(attempts.some(({ trial }) => trial)).toBe(false);
     const letters = bench.journal.deadLetters(10);
     expect(letters.map(({ position }) => position)).toEqual([40]);
     expect(letters[0]?.message).toContain('ended with SIGKILL, 3 times in a row');
@@ -224,7 +269,11 @@ describe('after processes that ended while frames were written', () => {
             ) {
               given = settled;
             } else if (bad >= settled && bad < next) {
-              suspects = suspectsAfter(suspects, { first: settled, next, trial: false }, 'ended');
+              suspects = suspectsAfter(
+                suspects,
+                { first: settled, next, trial: false, proven: false },
+                'ended',
+              );
               ends++;
               break;
             }
