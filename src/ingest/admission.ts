@@ -43,10 +43,12 @@ export class IngestAdmission {
 /** Throws `journal_failed` or `journal_full` while the journal takes no frames. */
 export function refuseUnlessAccepting(journal: AdmissionOptions['journal']): void {
   if (journal.accepting()) return;
-  if (journal.stats().state === 'failed') {
-    throw new MillraceError('journal_failed', 'the journal cannot be written');
-  }
+  if (journal.stats().state === 'failed') throw journalFailed();
   throw new MillraceError('journal_full', 'the journal is at its limit');
+}
+
+export function journalFailed(): MillraceError {
+  return new MillraceError('journal_failed', 'the journal cannot be written');
 }
 
 export function draining(): MillraceError {

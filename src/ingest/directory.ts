@@ -1,6 +1,6 @@
 import { MillraceError } from '../core/index.ts';
 import type { Journal, OutboxLife } from '../journal/index.ts';
-import { refuseUnlessAccepting } from './admission.ts';
+import { journalFailed, refuseUnlessAccepting } from './admission.ts';
 import type { DeviceIdentity } from './identity.ts';
 
 /** A connection of a device. */
@@ -86,6 +86,8 @@ export class DeviceDirectory implements Directory {
     if (journal.stats().queuedBytes > 0) await journal.flush();
     const { device, outboxId } = holder;
     if (this.#holders.get(device) !== holder) return null;
+    // The commit that failed may be on disk all the same; which numbers hold, recovering tells.
+    if (journal.stats().state === 'failed') throw journalFailed();
     const outbox = outboxId === null ? null : journal.outbox(device, outboxId);
     return { seq: journal.deviceSeq(device, outbox), outbox };
   }

@@ -7,7 +7,7 @@ import {
 } from '../core/index.ts';
 import type { Origin } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
-import { draining, type IngestAdmission } from './admission.ts';
+import { draining, journalFailed, type IngestAdmission } from './admission.ts';
 import { checkUnnumbered, refusedFrame } from './check.ts';
 import type { DeviceJournal } from './device-journal.ts';
 import type { DeviceLog } from './device-log.ts';
@@ -78,7 +78,7 @@ class Request implements Origin {
   }
 
   onFailed(): void {
-    this.#reject(new MillraceError('journal_failed', 'the journal cannot be written'));
+    this.#reject(journalFailed());
   }
 }
 

@@ -1,7 +1,7 @@
 import { LIMITS, MillraceError, type Transport } from '../core/index.ts';
 import type { Origin, OutboxLife } from '../journal/index.ts';
 import type { Socket, SocketHandler } from '../net/index.ts';
-import { clockWrong } from './admission.ts';
+import { clockWrong, journalFailed } from './admission.ts';
 import { checkFrame, refusedFrame, type FrameRefusal } from './check.ts';
 import { closing } from './closing.ts';
 import type { Holder, Numbers } from './directory.ts';
@@ -136,7 +136,7 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
   }
 
   onFailed(): void {
-    this.close(new MillraceError('journal_failed', 'the journal cannot be written'));
+    this.close(journalFailed());
   }
 
   /** Acknowledges everything that is durable. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { systemClock } from '../../src/core/index.ts';
-import { IngestAdmission, DeviceLog, Intake } from '../../src/ingest/index.ts';
+import { DeviceDirectory, DeviceLog, IngestAdmission, Intake } from '../../src/ingest/index.ts';
 import type { Journal } from '../../src/journal/index.ts';
 import { openJournalOn } from '../../src/journal/local/open.ts';
 import { openStorage } from '../../src/journal/local/lmdb/lmdb-storage.ts';
@@ -86,6 +86,26 @@ test('a commit that reached the disk and was reported as failed is not counted t
   // The device drops what the welcome covers, and sends the rest.
   expect(again.wire.sent[0]).toMatchObject({ type: 'welcome', seq: 1 });
   expect(journal.ledger()).toMatchObject({ received: 1, pending: 1 });
+});
+
+test('a device that was let in just before the journal failed is told no numbers, which recovering may change', async () => {
+  const { wire, handler } = await connect(openHub(journal, registry), 'a');
+  storage.failReopenWith(new Error('not yet'));
+  storage.failWith(new Error('the sync failed'), true);
+  handler.message(frame(), true);
+  await until('the close', () => wire.endedWith === 4013);
+
+  const directory = new DeviceDirectory(journal, 10);
+  const outboxes = [null, 'outbox-of-unit-1'];
+  for (const outboxId of outboxes) {
+    const claimed = directory.claim({ device: 'a', outboxId, replaced: () => {} });
+    await expect(claimed).rejects.toMatchObject({ code: 'journal_failed' });
+  }
+  storage.failWith(null);
+  storage.failReopenWith(null);
+  await recovered();
+  const again = await directory.claim({ device: 'a', outboxId: null, replaced: () => {} });
+  expect(again).toEqual({ seq: 1, outbox: null });
 });
 
 test('a request that takes several commits is answered for when the last of them is on disk, and not before', async () => {
