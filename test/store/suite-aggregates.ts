@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import {
   AGGREGATE_FUNCTIONS,
   FUNCTIONS,
+  rowAt,
   takesType,
   type AggregateFunction,
   type Cell,
@@ -150,6 +151,37 @@ export function aggregateTests(subject: Subject): void {
         neverAborted(),
       );
       expect(namesOf(answer)).toEqual(['time', 'room', 'device', 'x_mean', 'x_max']);
+    });
+
+    test('each column of every function comes in the type that the answer tells', async () => {
+      const typed = shape('agg_types', { x: 'float', n: 'integer', ok: 'boolean', s: 'string' });
+      await subject.write(
+        typed,
+        [0, 1, 2].map((i) => ({
+          timeNs: BASE_NS + BigInt(i) * SECOND_NS,
+          device: 'agg-types',
+          fields: { x: i / 2, n: BigInt(i), ok: i > 0, s: `${i}` },
+        })),
+      );
+      const aggregates = typed.measurement.fields.flatMap(({ name, type }) =>
+        FUNCTIONS.filter((fn) => takesType(fn, type)).map((fn) => ({
+          field: name,
+          fn,
+          name: `${name}_${fn}`,
+        })),
+      );
+      const answer = await subject.store.aggregate(
+        aggregateQuery(typed.measurement, { aggregates, group: ['device'] }),
+        neverAborted(),
+      );
+      let batches = 0;
+      for await (const batch of answer.chunks) {
+        batches++;
+        const told = answer.columns.map(({ name, type }) => `${name}: ${type === 'time' ? 'integer' : type}`);
+        expect(batch.columns.map(({ type }, i) => `${answer.columns[i]?.name}: ${type}`)).toEqual(told);
+        expect(rowAt(batch, 0)).not.toContain(null);
+      }
+      expect(batches).toBe(1);
     });
 
     test('a bucket where a field has no value counts 0 and has null for the rest', async () => {
