@@ -1,5 +1,4 @@
 import { LIMITS, type ErrorCode, type MillraceError, type Transport } from '../core/index.ts';
-
 import type { Logger } from '../telemetry/index.ts';
 import { Repeats } from './repeats.ts';
 
@@ -16,9 +15,9 @@ type Event = keyof typeof EVENTS;
 const PLANNED: ReadonlySet<ErrorCode> = new Set(['draining']);
 
 /**
- * Tells the operator what becomes of devices and their frames, and of tails that the server ends. The first event of each device and code is a line of its
- * own, and those that follow within a minute are one line with their number, so that a device that sends nothing but
- * rubbish fills no log.
+ * Tells the operator what becomes of devices and their frames, and of tails that the server ends. The first event of each
+ * device and code is a line of its own, and those that follow within a minute are one line with their number, so that a
+ * device that sends nothing but rubbish fills no log.
  */
 export class DeviceLog {
   readonly #logger: Pick<Logger, 'info' | 'debug'>;

@@ -1,6 +1,6 @@
 import { pino, type DestinationStream, type Logger, type LoggerOptions } from 'pino';
 import pretty from 'pino-pretty';
-import { printable } from '../core/index.ts';
+import { messageOf, printable } from '../core/index.ts';
 
 export type { Logger };
 
@@ -31,7 +31,11 @@ function options(level: string): LoggerOptions {
       logMethod(args, method) {
         const [first, message, ...rest] = args as [unknown, unknown, ...unknown[]];
         if (first instanceof Error) {
-          method.call(this, { err: first }, printable(typeof message === 'string' ? message : first.message));
+          method.call(
+            this,
+            { err: first },
+            printable(typeof message === 'string' ? message : messageOf(first)),
+          );
         } else {
           const texts = [message, ...rest].filter((text) => text !== undefined);
           method.apply(this, [clean(first), ...texts.map(clean)] as Parameters<typeof method>);
@@ -50,8 +54,11 @@ function clean(value: unknown): unknown {
   return typeof value === 'string' ? printable(value) : value;
 }
 
-/** The stack keeps its lines. */
-function cleanError(error: Error): object {
-  const { message, stack, ...rest } = pino.stdSerializers.err(error);
-  return { ...rest, message: printable(message), stack: stack.split('\n').map(printable).join('\n') };
+/** The stack keeps its lines. Anything can be thrown: it need not be an Error, nor have a text as its message. */
+function cleanError(thrown: unknown): unknown {
+  const told: unknown = pino.stdSerializers.err(thrown as Error);
+  if (typeof told !== 'object' || told === null) return clean(told);
+  const { message, stack, ...rest }: { message?: unknown; stack?: unknown } = told;
+  const lines = typeof stack === 'string' ? stack.split('\n').map(printable).join('\n') : stack;
+  return { ...rest, message: clean(message), stack: lines };
 }

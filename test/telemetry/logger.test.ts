@@ -37,6 +37,23 @@ describe.each([
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/);
   });
 
+  test.each<[string, unknown]>([
+    ['a text', 'what happened'],
+    ['an object', { said: 'what happened' }],
+    ['an error without a stack', Object.assign(new Error('what happened'), { stack: undefined })],
+    ['an error whose message is no text', Object.assign(new Error('x'), { message: ['what happened'] })],
+    ['null', null],
+    ['nothing', undefined],
+  ])('tells of what was thrown, though it is %s', (_what, thrown) => {
+    const text = written((logger) => {
+      logger.error({ err: thrown }, 'failed');
+      logger.error(thrown, 'failed, too');
+    });
+    expect(text).toContain('failed');
+    expect(text).toMatch(/failed, too|what happened/);
+    if (thrown !== null && thrown !== undefined) expect(text).toContain('what happened');
+  });
+
   test('has no field whose name says that it is a secret', () => {
     const text = written((logger) =>
       logger.info(
