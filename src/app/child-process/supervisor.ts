@@ -165,7 +165,12 @@ export class Supervisor<C extends Child> {
     const readySinceMs = this.#readySinceMs;
     this.#child = null;
     this.#readySinceMs = null;
-    await onEnd(child, reason, readySinceMs !== null);
+    try {
+      await onEnd(child, reason, readySinceMs !== null);
+    } catch (error) {
+      const message = `the end of ${name} was not dealt with: ${messageOf(error)}`;
+      this.#around.logger.error({ err: error }, message);
+    }
     // One that never was ready is told by its start.
     if (readySinceMs === null || this.#stopping) return;
     this.#around.logger.error({ [pidField]: child.pid }, reason);

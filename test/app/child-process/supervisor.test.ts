@@ -48,6 +48,8 @@ let beginMs: number | null;
 let readyEnds: boolean[];
 let progresses: boolean;
 let canSpawn: boolean;
+/** What dealing with an end fails with. */
+let endFault: Error | null;
 let supervisor: Supervisor<FakeChild>;
 
 beforeEach(() => {
@@ -59,6 +61,7 @@ beforeEach(() => {
   readyEnds = [];
   progresses = false;
   canSpawn = true;
+  endFault = null;
   const logger = pino({}, { write: (line) => told.push(JSON.parse(line) as Record<string, unknown>) });
   supervisor = new Supervisor<FakeChild>(
     {
@@ -80,6 +83,7 @@ beforeEach(() => {
         if (progresses) supervisor.progressed();
         // As calls that are under way when a process ends.
         child.refuse(new Error(reason));
+        if (endFault !== null) throw endFault;
       },
     },
     // The longest wait of those that it chooses from.
@@ -208,6 +212,15 @@ test('while none runs it is told why, since when and until when', async () => {
   await moved(200);
   expect(supervisor.down.reason).toBe('no room');
   expect(messages()).toContain('the test process does not start: no room');
+});
+
+test('an end that cannot be dealt with is told, and another process is started all the same', async () => {
+  const first = await startedOne();
+  endFault = new Error('the files are closed');
+  first.end('code 7');
+  await moved(200);
+  expect(messages()).toContain('the end of the test process was not dealt with: the files are closed');
+  expect(supervisor.child).toBe(children[1]);
 });
 
 describe('waits between starts', () => {
