@@ -106,3 +106,19 @@ export class Evidence {
     return from === position && to === position + 1 ? ends : 0;
   }
 }
+
+/**
+ * The frame for a trial while another one is charged. They take turns: the one before, which is stored already, the one
+ * behind, and those at twice the distance each time, as its neighbours may be at fault too. Of those before, only the
+ * last may be written again: an older one would put its values back. Null where there is none.
+ */
+export function otherFrame(
+  charged: { first: number; next: number },
+  trial: number,
+  journal: { tail(): number; head(): number },
+): number | null {
+  const others = charged.first > journal.tail() ? [charged.first - 1] : [];
+  const { next } = charged;
+  for (let distance = 1; next + distance <= journal.head(); distance *= 2) others.push(next + distance - 1);
+  return others[trial % others.length] ?? null;
+}

@@ -12,7 +12,7 @@ import { type Hole, type Holes, passedOver } from './holes.ts';
 import { Isolation } from './isolation.ts';
 import { resume } from './resume.ts';
 import { backlogOf, type WriterStatus } from './status.ts';
-import { Evidence, type Suspects } from './suspects.ts';
+import { Evidence, otherFrame, type Suspects } from './suspects.ts';
 
 /** First wait after what is not the store's fault, in milliseconds. */
 const FAULT_BASE_MS = 500;
@@ -36,7 +36,7 @@ export class Writer {
   readonly #pool = new ColumnPool();
   readonly #isolation: Isolation;
   readonly #evidence: Evidence;
-  /** Trials with other frames, which take turns. */
+  /** Trials with other frames so far; see otherFrame(). */
   #trials: number;
   /** Memory for the block that a batch is being filled from; only one batch is filled at a time. */
   readonly #memory = new BlockMemory();
@@ -266,14 +266,11 @@ export class Writer {
     return proven;
   }
 
-  /** Whether the store takes another frame, the one before or the one behind in turn, and so fails this one alone. */
+  /** Whether the store takes another frame, and so fails this one alone. */
   async #isAlone(batch: WriteBatch): Promise<boolean> {
     const { journal, registry } = this.#options;
-    const neighbours = [batch.first - 1, batch.next].filter(
-      (at) => at >= journal.tail() && at < journal.head(),
-    );
-    const at = neighbours[this.#trials++ % neighbours.length];
-    if (at === undefined) return false;
+    const at = otherFrame(batch, this.#trials++, journal);
+    if (at === null) return false;
     const other = new WriteBatch(registry, at, this.#pool, 1);
     await fill(other, journal, this.#delivery.pace, steadyClock, new BlockMemory());
     const taken = other.columns.length > 0 && (await this.#delivery.takes(other, batch.first));

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { LIMITS, MillraceError, type ColumnBatch } from '../../src/core/index.ts';
 import type { Store } from '../../src/store/index.ts';
 import { Isolation } from '../../src/writer/isolation.ts';
-import { type Suspects, suspectsAfter, type WriteAttempt } from '../../src/writer/suspects.ts';
+import { otherFrame, type Suspects, suspectsAfter, type WriteAttempt } from '../../src/writer/suspects.ts';
 import { until } from '../fixtures/until.ts';
 import { Bench, replaced } from './harness.ts';
 
@@ -80,6 +80,14 @@ describe('a frame that the store answers with a 5xx again and again', () => {
     await bench.startWriter({ store });
     await bench.settled();
     expect(bench.journal.ledger()).toMatchObject({ stored: 10, deadLettered: 2, pending: 0 });
+  });
+
+  test('is given up also among others like it, of which the store takes none', async () => {
+    await appendAround(6);
+    const { store } = answering((batches) => (holds(batches, 'bad') ? new Answered(500) : null));
+    await bench.startWriter({ store });
+    await bench.settled();
+    expect(bench.journal.ledger()).toMatchObject({ stored: 200, deadLettered: 12, pending: 0 });
   });
 
   test('is kept while it is the only one, as nothing tells whether the store takes others', async () => {
@@ -285,4 +293,15 @@ describe('after processes that ended while frames were written', () => {
       }),
     );
   });
+});
+
+test('trials take turns with the frame before and frames behind, further away each time', () => {
+  const turns = (tail: number, head: number): (number | null)[] =>
+    [0, 1, 2, 3, 4, 5].map((trial) =>
+      otherFrame({ first: 40, next: 41 }, trial, { tail: () => tail, head: () => head }),
+    );
+  expect(turns(0, 100)).toEqual([39, 41, 42, 44, 48, 56]);
+  expect(turns(0, 42)).toEqual([39, 41, 39, 41, 39, 41]);
+  expect(turns(40, 45)).toEqual([41, 42, 44, 41, 42, 44]);
+  expect(turns(40, 41)).toEqual([null, null, null, null, null, null]);
 });
