@@ -130,8 +130,10 @@ export class Subscription {
     this.#run();
   }
 
+  /** Goes on behind what still runs: it may be sent off alone before the work that joined its group has ended. */
   #run(): void {
-    this.#work = this.#goOn().catch((error: unknown) => {
+    const goOn = (): Promise<void> => this.#goOn();
+    this.#work = this.#work.then(goOn).catch((error: unknown) => {
       if (this.state === 'gone') return;
       if (!(error instanceof MillraceError)) this.#sources.onDefect(error);
       this.#sender.out.error(
