@@ -144,6 +144,9 @@ export function exchangeOf(
   };
 }
 
+/** The media types of one JSON value; a form of many values, one in each line, is none. */
+const IS_ONE_JSON = /^application\/(?:problem\+)?json\b/;
+
 /** Calls the API and reads the whole answer. */
 export async function callApi(
   handle: (exchange: HttpExchange) => Promise<HttpAnswer>,
@@ -152,7 +155,7 @@ export async function callApi(
 ): Promise<Reply> {
   const answer = await handle(exchangeOf(path, options));
   const text = await textOf(answer);
-  const parsed: unknown = /json/.test(answer.headers['Content-Type'] ?? '') ? JSON.parse(text) : {};
+  const parsed: unknown = IS_ONE_JSON.test(answer.headers['Content-Type'] ?? '') ? JSON.parse(text) : {};
   const object = parsed as Record<string, unknown>;
   return {
     status: answer.status,
