@@ -78,7 +78,9 @@ async function follow(measurement: string, options: TailCommandOptions): Promise
       if (left <= 0) done.abort();
     },
     onGap: (gap) => {
-      process.stderr.write(`gap: ${gap.missed ?? 'some'} rows were missed; read them from ${gap.query}\n`);
+      process.stderr.write(
+        `gap: ${gap.missed ?? 'some'} rows were missed; read them from ${printable(gap.query)}\n`,
+      );
     },
     onError: (error, willRetry) => {
       if (willRetry)

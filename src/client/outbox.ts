@@ -17,8 +17,9 @@ export interface OutboxLimits {
 }
 
 /**
- * What of an outbox outlives its program, for `new Outbox` and `IngestClient`. A program that keeps frames over its own restart
- * writes this down before a frame is sent: the frame itself, and after each welcome `epoch` and `base`.
+ * The part of an outbox that outlives its program. `save()` gives it, and a new `Outbox` or `IngestClient` takes it. A
+ * program that keeps frames over its own restart writes down a frame before it is sent, and after each welcome `epoch`
+ * and `base`.
  */
 export interface SavedOutbox {
   /** Made at random with the outbox: see `newOutbox`. Null for a device whose numbers are its name's alone. */
@@ -39,7 +40,7 @@ export function newOutbox(): SavedOutbox {
 }
 
 /**
- * In the epoch of the last welcome the new one's number lies where it cannot. Which of the kept frames it speaks of is
+ * A welcome of the same epoch as the last one has a number that cannot be. Which of the kept frames it speaks of is
  * unknown, so that none is dropped: some may come twice.
  */
 export interface NumbersFault {
@@ -65,7 +66,8 @@ export class ProtocolViolation extends Error {
  * No clock, no socket, no callbacks; every method is a transition.
  *
  * `kept[0 .. sent)` went out on the connection of the last welcome, as numbers base+1 … base+sent; the rest
- * has no number yet. After the program's own restart nobody knows how many went out, so that `sent` begins with all of them. Numbers are implicit on the wire, so a welcome renumbers all that is left by itself.
+ * has no number yet. After the program's own restart nobody knows how many went out, so that `sent` begins with all of
+ * them. Numbers are implicit on the wire, so a welcome renumbers all that is left by itself.
  */
 export class Outbox {
   readonly id: string | null;

@@ -7,7 +7,7 @@ export interface GapTimes {
   toNs: bigint | null;
 }
 
-/** Of a gap of which nothing is known. */
+/** The times of a gap of which nothing is known. */
 export const ANY_TIME: GapTimes = { fromNs: 0n, toNs: null };
 
 /** The times of rows in frames from `position` on that the journal has dropped. */

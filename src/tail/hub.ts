@@ -56,10 +56,10 @@ export class TailHub implements SubscriptionHost {
   readonly #journal: Journal;
   readonly #sources: SubscriptionSources;
   readonly #encoded: EncodedCache;
-  /** By filter, with the number of subscriptions that have it. */
+  /** The groups by filter, each with the number of subscriptions that have it. */
   readonly #groups = new Map<string, { group: Group; holders: number }>();
   readonly #live = new Map<Group, LiveGroup>();
-  /** With what to call when it ends. */
+  /** Every subscription, with what to call when it ends. */
   readonly #subscriptions = new Map<Subscription, () => void>();
   readonly #stops: (() => void)[];
   /** Every live group has all frames before it. */
@@ -106,8 +106,7 @@ export class TailHub implements SubscriptionHost {
 
   /**
    * Starts a subscription; its messages go to `sink`, the first one during this call, and `onEnd` hears of its
-   * end, by whomever. Throws
-   * `measurement_unknown`, `field_unknown` or `cursor_invalid`.
+   * end, by whomever. Throws `measurement_unknown`, `field_unknown` or `cursor_invalid`.
    */
   subscribe(request: SubscribeRequest, sink: TailSink, onEnd: () => void): Subscription {
     const { filter, start } = request;
