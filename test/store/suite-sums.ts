@@ -65,6 +65,18 @@ export function sumTests(subject: Subject): void {
     });
   });
 
+  test('percentiles bear values whose distance overflows', async () => {
+    const far = shape('sums_far', { x: 'float' });
+    await subject.write(
+      far,
+      values(2, (i) => [-1.5e308, 1.5e308][i] ?? 0),
+    );
+    const aggregates = (['median', 'p95'] as const).map((fn) => ({ field: 'x', fn, name: fn }));
+    const [row] = await subject.aggregate(far.measurement, { aggregates });
+    expect(row?.[1]).toBe(0);
+    expect(Number(row?.[2]) / 1.35e308).toBeCloseTo(1, 9);
+  });
+
   describe('very long buckets', () => {
     const times = [0n, BASE_NS, 5_000_000_000_000_000_000n, 9_000_000_000_000_000_000n];
     const long = shape('sums_long', { x: 'float', n: 'integer' });

@@ -199,7 +199,9 @@ class Percentile implements Accumulator {
     const rank = this.#quantile * (sorted.length - 1);
     const low = sorted[Math.floor(rank)] ?? 0;
     const high = sorted[Math.ceil(rank)] ?? low;
-    return low + (high - low) * (rank - Math.floor(rank));
+    const weight = rank - Math.floor(rank);
+    // The distance of two large values of different signs would overflow.
+    return low === high ? low : low * (1 - weight) + high * weight;
   }
 }
 
