@@ -18,6 +18,7 @@ export function openUnsynced(dir) {
   const meta = root.openDB('meta', { encoding: 'json', useVersions: true });
   const blocks = root.openDB('blocks', { encoding: 'binary' });
   const devices = root.openDB('devices', { encoding: 'binary' });
+  const outboxes = root.openDB('outboxes', { encoding: 'json' });
   meta.transactionSync(() => void meta.put('writer', { pid: process.pid }, 1));
   return {
     epoch: 'unsynced',
@@ -27,6 +28,7 @@ export function openUnsynced(dir) {
       await meta.ifVersion('writer', 1, () => {
         for (const { first, bytes } of change.blocks) void blocks.put(first, bytes);
         if (change.snapshot !== null) void devices.put('snapshot', change.snapshot);
+        for (const [device, record] of change.outboxes) void outboxes.put(device, record);
         void meta.put('state', change.state);
       });
     },
@@ -34,11 +36,13 @@ export function openUnsynced(dir) {
     infos: () => [],
     snapshot: () => undefined,
     cursors: () => [],
+    outboxes: () => [],
     contents: () => [],
     letter: () => undefined,
     lettersFrom: () => [],
     letters: () => [],
     reopen: () => Promise.reject(new Error('not what is measured')),
+    look: () => {},
     forgetDeadReaders: () => {},
     close: () => root.close(),
   };
