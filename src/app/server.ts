@@ -5,7 +5,7 @@ import { LIMITS, MillraceError, messageOf, steadyClock, systemClock } from '../c
 import { isLoopback, SETTINGS, type Settings } from '../config/index.ts';
 import { DeviceDirectory, DeviceLog, IngestHub, Replayer } from '../ingest/index.ts';
 import { SettledTimes, openLocalJournal } from '../journal/index.ts';
-import { NetServer } from '../net/index.ts';
+import { openNetServer } from '../net/index.ts';
 import { loadSchemaFolder, openRegistry } from '../registry/index.ts';
 import { createTail } from '../tail/index.ts';
 import { AckLatency, Metrics, type Logger } from '../telemetry/index.ts';
@@ -187,7 +187,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
 
   const net = await parts.start({
     name: 'connections',
-    start: () => new NetServer(onError),
+    start: () => openNetServer(onError),
     close: (it) => it.close(),
   });
 

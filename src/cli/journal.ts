@@ -1,18 +1,13 @@
 import { once } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
-import { lockDataFolder } from '../app/index.ts';
 import { loadConfig } from '../config/index.ts';
-import {
-  checkJournal,
-  type DeadLetter,
-  type JournalFrame,
-  type JournalReport,
-  salvageFrames,
-  salvageLetters,
-  type Span,
-} from '../journal/index.ts';
+import type * as Journal from '../journal/index.ts';
+import type { DeadLetter, JournalFrame, JournalReport, Span } from '../journal/index.ts';
 import { printJson } from './print.ts';
 import { WholeFile } from './whole-file.ts';
+
+/** What reads a journal: loaded when it is asked for, because it stands on add-ons that other commands do without. */
+type JournalReader = typeof Journal;
 
 interface CommonOptions {
   dataDir?: string;
@@ -39,8 +34,8 @@ function checkCommand(): Command {
   return common(new Command('check'))
     .description('say what can be read and what is damaged: exit 0 when it is sound, 1 when not')
     .option('--json', 'as JSON')
-    .action((options: CommonOptions & { json?: true }) => {
-      const report = withJournal(options, checkJournal);
+    .action(async (options: CommonOptions & { json?: true }) => {
+      const report = await withJournal(options, ({ checkJournal }, dir) => checkJournal(dir));
       if (options.json === true) printJson(report);
       else process.stdout.write(describe(report));
       if (!report.sound) process.exitCode = 1;
@@ -56,14 +51,11 @@ function exportCommand(): Command {
     .option('--no-dead-letters', 'leave out the dead letters')
     .option('--force', 'overwrite the file')
     .action(async (options: ExportOptions) => {
-      const folder = lockDataFolder(dataDir(options));
-      try {
-        const lines = exportLines(folder.path('journal'), options);
-        const report = options.out === '-' ? await toStdout(lines) : toFile(lines, options);
-        for (const line of losses(report)) process.stderr.write(`${line}\n`);
-      } finally {
-        folder.release();
-      }
+      const report = await withJournal(options, (reader, dir) => {
+        const lines = exportLines(reader, dir, options);
+        return options.out === '-' ? toStdout(lines) : toFile(lines, options);
+      });
+      for (const line of losses(report)) process.stderr.write(`${line}\n`);
     });
 }
 
@@ -78,10 +70,16 @@ function dataDir({ dataDir: flag, config }: CommonOptions): string {
 }
 
 /** The lock keeps a server from changing the files meanwhile. */
-function withJournal<T>(options: CommonOptions, look: (dir: string) => T): T {
-  const folder = lockDataFolder(dataDir(options));
+async function withJournal<T>(
+  options: CommonOptions,
+  look: (reader: JournalReader, dir: string) => T | Promise<T>,
+): Promise<T> {
+  const dir = dataDir(options);
+  const { lockDataFolder } = await import('../app/index.ts');
+  const reader = await import('../journal/index.ts');
+  const folder = lockDataFolder(dir);
   try {
-    return look(folder.path('journal'));
+    return await look(reader, folder.path('journal'));
   } finally {
     folder.release();
   }
@@ -90,12 +88,12 @@ function withJournal<T>(options: CommonOptions, look: (dir: string) => T): T {
 type Lines = Generator<string, JournalReport, undefined>;
 
 /** The frames, then the dead letters. */
-function* exportLines(dir: string, options: ExportOptions): Lines {
-  const frames = salvageFrames(dir, options);
+function* exportLines(reader: JournalReader, dir: string, options: ExportOptions): Lines {
+  const frames = reader.salvageFrames(dir, options);
   for (;;) {
     const step = frames.next();
     if (step.done === true) {
-      if (options.deadLetters) for (const letter of salvageLetters(dir)) yield letterLine(letter);
+      if (options.deadLetters) for (const letter of reader.salvageLetters(dir)) yield letterLine(letter);
       return step.value;
     }
     yield frameLine(step.value);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { startServer, type Server } from '../app/index.ts';
+import type { Server } from '../app/index.ts';
 import type { Settings } from '../config/index.ts';
 import { messageOf } from '../core/index.ts';
 import type { Logger } from '../telemetry/index.ts';
@@ -20,6 +20,8 @@ export async function runServer(
   logger: Logger,
   beforeStop: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Server & { stopped: Promise<void> }> {
+  // Only now: a command that runs no server needs none of the add-ons that a server loads.
+  const { startServer } = await import('../app/index.ts');
   const server = await startServer({
     settings,
     logger,

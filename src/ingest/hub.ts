@@ -1,5 +1,5 @@
 import { TurnClock, isDeviceId, type Clock, type ClockGuard, type ErrorCode } from '../core/index.ts';
-import { asMillraceError } from '../net/index.ts';
+import { asMillraceError, type Edge } from '../net/index.ts';
 import type { Registry } from '../registry/index.ts';
 import { IngestAdmission } from './admission.ts';
 import type { DeviceJournal } from './device-journal.ts';
@@ -8,7 +8,7 @@ import type { Directory } from './directory.ts';
 import { FrameCounts, type FrameStats } from './frame-counts.ts';
 import { identify, type Authorize, type DeviceIdentity, type Introduction } from './identity.ts';
 import { Intake } from './intake.ts';
-import type { Edge, WayIn } from './way-in.ts';
+import type { WayIn } from './way-in.ts';
 
 /** What one device may send, and may have sent without an ack. */
 export interface FrameLimits {

@@ -19,5 +19,5 @@ export type { Authorize, DeviceIdentity } from './identity.ts';
 export { IngestHub, type FrameLimits, type OpenWayIn } from './hub.ts';
 export { Intake, type IntakeResult } from './intake.ts';
 export { Replayer, type ReplayAnswer, type ReplayRequest } from './replay.ts';
-export type { Edge, WayIn } from './way-in.ts';
+export type { WayIn } from './way-in.ts';
 export { openWebSocket } from './websocket.ts';

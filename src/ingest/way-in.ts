@@ -1,5 +1,3 @@
-import type { NetServer } from '../net/index.ts';
-
 /** One way by which frames come in, such as the WebSocket, in one process. */
 export interface WayIn {
   /** Connections of devices that are open; a way in that keeps none has 0. */
@@ -9,6 +7,3 @@ export interface WayIn {
   /** Ends what is left: everything that came is on disk, or will not be. */
   end(): void;
 }
-
-/** Where a way in puts its routes. They hear of nothing before the port is open. */
-export type Edge = Pick<NetServer, 'websocket' | 'http'>;

@@ -1,9 +1,9 @@
 import { LIMITS, MillraceError, messageOf } from '../core/index.ts';
-import type { UpgradeAccepted, UpgradeRequest, WebSocketRoute } from '../net/index.ts';
+import type { Edge, UpgradeAccepted, UpgradeRequest, WebSocketRoute } from '../net/index.ts';
 import { draining } from './admission.ts';
 import type { IngestHub } from './hub.ts';
 import { DeviceSession, type SessionContext } from './session.ts';
-import type { Edge, WayIn } from './way-in.ts';
+import type { WayIn } from './way-in.ts';
 
 const SUBPROTOCOL = 'millrace.v1';
 

@@ -1,11 +1,21 @@
 /**
- * The network edge: one uWebSockets.js server behind types that are safe to hold. A socket or response may
- * be used after its close (nothing happens), requests are copied out before the first await, and every
- * error leaves as problem+json with a stable code. Parts add their routes; `app` opens the port.
+ * The network edge: HTTP and WebSockets behind types that are safe to hold. A socket or response may be used after
+ * its close (nothing happens), requests stay as they came, and every error leaves as problem+json with a stable code.
+ * Parts add their routes; `app` opens the port. What serves them is loaded by `openNetServer` and by nothing else.
  */
-export { NetServer, type UpgradeRequest, type UpgradeAccepted, type WebSocketRoute } from './server.ts';
-export type { HttpAnswer, HttpExchange } from './http.ts';
-export type { Socket, SocketHandler, SendOutcome } from './socket.ts';
+export type {
+  Edge,
+  HttpAnswer,
+  HttpExchange,
+  NetServer,
+  SendOutcome,
+  Socket,
+  SocketHandler,
+  UpgradeAccepted,
+  UpgradeRequest,
+  WebSocketRoute,
+} from './edge.ts';
+export { openNetServer } from './open.ts';
 export { bindParameters, readBody, readMembers, readQuery, type RawParameters } from './parameters.ts';
 export { inputJsonSchema, type JsonSchema } from './json-schema.ts';
 export { asMillraceError, problem } from './problem.ts';

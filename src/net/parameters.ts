@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { LIMITS, MillraceError } from '../core/index.ts';
-import type { HttpExchange } from './http.ts';
+import type { HttpExchange } from './edge.ts';
 import type { JsonSchema } from './json-schema.ts';
 
 /**

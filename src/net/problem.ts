@@ -1,5 +1,5 @@
 import { MillraceError, messageOf } from '../core/index.ts';
-import type { HttpAnswer } from './http.ts';
+import type { HttpAnswer } from './edge.ts';
 
 /** Anything thrown, as the error that leaves the process: what is not a MillraceError is a defect (`internal`). */
 export function asMillraceError(error: unknown): MillraceError {

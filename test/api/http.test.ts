@@ -1,7 +1,8 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createApi } from '../../src/api/index.ts';
-import { NetServer } from '../../src/net/index.ts';
+import type { NetServer } from '../../src/net/index.ts';
+import { openTestEdge } from '../fixtures/edge.ts';
 import { meter, openApiFixture } from './fixture.ts';
 
 let api: Awaited<ReturnType<typeof openApiFixture>>;
@@ -12,7 +13,7 @@ const defects: unknown[] = [];
 beforeAll(async () => {
   api = await openApiFixture();
   await api.write(Array.from({ length: 30_000 }, (_, i) => meter(1 + i / 10, 'a', { energy: BigInt(i) })));
-  net = new NetServer((error) => defects.push(error));
+  net = await openTestEdge((error) => defects.push(error));
   net.http(createApi(api.options));
   url = `http://127.0.0.1:${await net.listen('127.0.0.1', 0)}`;
 });

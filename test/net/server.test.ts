@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { MillraceError } from '../../src/core/index.ts';
-import { NetServer, type HttpAnswer, type Socket } from '../../src/net/index.ts';
+import type { HttpAnswer, NetServer, Socket } from '../../src/net/index.ts';
+import { openTestEdge } from '../fixtures/edge.ts';
 import { until } from '../fixtures/until.ts';
 
 let errors: unknown[];
@@ -17,7 +18,7 @@ beforeEach(async () => {
   errors = [];
   socket = null;
   closes = 0;
-  server = new NetServer((error) => errors.push(error));
+  server = await openTestEdge((error) => errors.push(error));
   server.websocket({
     path: '/socket',
     maxMessageBytes: 1_000,
@@ -131,6 +132,6 @@ describe('WebSockets', () => {
 });
 
 test('a taken port is refused by its code', async () => {
-  const second = new NetServer(() => {});
+  const second = await openTestEdge();
   await expect(second.listen('127.0.0.1', port)).rejects.toMatchObject({ code: 'port_in_use' });
 });

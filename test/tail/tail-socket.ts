@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { NetServer } from '../../src/net/index.ts';
+import type { Edge } from '../../src/net/index.ts';
 import { createTail, type Tail, type TailParts } from '../../src/tail/index.ts';
+import { openTestEdge } from '../fixtures/edge.ts';
 import { until } from '../fixtures/until.ts';
 import { afterwards, type Bench } from './harness.ts';
 
@@ -34,13 +35,13 @@ export interface TailServer {
 export async function serveTail(
   bench: Bench,
   parts: Partial<TailParts> = {},
-  api: Parameters<NetServer['http']>[0] | null = null,
+  api: Parameters<Edge['http']>[0] | null = null,
 ): Promise<TailServer> {
   const defects: unknown[] = [];
   const { journal, registry, store } = bench;
   const onDefect = (error: unknown): void => void defects.push(error);
   const tail = createTail({ journal, registry, store, onDefect, ...parts });
-  const net = new NetServer(onDefect);
+  const net = await openTestEdge(onDefect);
   net.websocket(tail.route);
   if (api !== null) net.http(api);
   const port = await net.listen('127.0.0.1', 0);

@@ -5,7 +5,7 @@
 import { Socket } from 'node:net';
 import { AgeClock, LIMITS, MillraceError, messageOf, steadyClock, systemClock } from '../../core/index.ts';
 import { DeviceLog, IngestHub } from '../../ingest/index.ts';
-import { NetServer } from '../../net/index.ts';
+import { openNetServer, type NetServer } from '../../net/index.ts';
 import { RegistryCopy } from '../../registry/index.ts';
 import { goawayMessage, TAIL_ROUTE } from '../../tail/index.ts';
 import { createLogger } from '../../telemetry/index.ts';
@@ -29,7 +29,8 @@ interface ProgramParts {
   registry: RegistryCopy;
   hub: IngestHub;
   tails: ForwardedSockets;
-  net: NetServer;
+  /** Parts are there at once, so that none misses news; what is to listen may have to be loaded first. */
+  opening: Promise<NetServer>;
 }
 
 class IngestProgram {
@@ -61,15 +62,18 @@ class IngestProgram {
   }
 
   async #drain(reason: string): Promise<void> {
-    this.#parts?.net.stopListening();
-    await this.#parts?.hub.drain(reason);
+    if (this.#parts === null) return;
+    const { opening, hub } = this.#parts;
+    (await opening).stopListening();
+    await hub.drain(reason);
   }
 
   /** Tails have had the server's own word, unless it goes on without this process. */
   async #close(graceMs: number): Promise<void> {
     if (this.#parts === null) return;
-    const { tails, net } = this.#parts;
+    const { tails, opening } = this.#parts;
     tails.goaway(goawayMessage('this process is stopping').json);
+    const net = await opening;
     await net.answered(graceMs);
     net.close();
   }
@@ -97,11 +101,12 @@ class IngestProgram {
       onError,
     });
     const tails = new ForwardedSockets(serverPort, TAIL_ROUTE, authorize, (error) => log.tailEnded(error));
-    const net = new NetServer(onError);
+    const opening = openNetServer(onError);
+    this.#parts = { upstream, registry, hub, tails, opening };
+    const net = await opening;
     openWaysIn(this.#waysIn, hub, net);
     net.websocket(tails.route);
     net.http(forwardTo(serverPort));
-    this.#parts = { upstream, registry, hub, tails, net };
     await net.join(settings.host, port);
   }
 }

@@ -5,7 +5,8 @@ import { WebSocket } from 'ws';
 import { ForwardedSockets } from '../../../src/app/ingest-process/forward-socket.ts';
 import { forwardTo } from '../../../src/app/ingest-process/forward.ts';
 import { MillraceError } from '../../../src/core/index.ts';
-import { NetServer, type HttpAnswer, type HttpExchange } from '../../../src/net/index.ts';
+import type { HttpAnswer, HttpExchange, NetServer } from '../../../src/net/index.ts';
+import { openTestEdge } from '../../fixtures/edge.ts';
 import { until } from '../../fixtures/until.ts';
 
 /** The server, and the process that passes on to it. */
@@ -58,7 +59,7 @@ afterEach(() => {
 });
 
 async function listen(add: (net: NetServer) => void): Promise<{ net: NetServer; port: number }> {
-  const net = new NetServer((error) => errors.push(error));
+  const net = await openTestEdge((error) => errors.push(error));
   add(net);
   return { net, port: await net.listen('127.0.0.1', 0) };
 }

@@ -1,51 +1,8 @@
-import { LIMITS, MillraceError } from '../core/index.ts';
-import type { HttpRequest, HttpResponse } from './uws.ts';
-
-/** A request, copied out of uWebSockets.js, whose own object dies when the handler first awaits. */
-export interface HttpExchange {
-  method: string;
-  path: string;
-  /** Without the question mark, still encoded. */
-  query: string;
-  /** By lower-case name; an absent header is undefined. */
-  header(name: string): string | undefined;
-  /** All of them, likewise. */
-  headers: ReadonlyMap<string, string>;
-  /** The whole body. Rejects with `body_too_large` beyond `maxBytes`. */
-  body(maxBytes: number): Promise<Buffer>;
-  /** Fires when the client has gone. */
-  signal: AbortSignal;
-}
-
-export interface HttpAnswer {
-  status: number;
-  headers: Record<string, string>;
-  /** A stream is written as fast as the client reads it. */
-  body: string | Uint8Array | AsyncIterable<string | Uint8Array> | null;
-  /** Bytes of the body that a HEAD's answer speaks of without having it. */
-  length?: number;
-}
-
-const STATUS_TEXT: Record<number, string> = {
-  200: 'OK',
-  204: 'No Content',
-  304: 'Not Modified',
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  404: 'Not Found',
-  405: 'Method Not Allowed',
-  406: 'Not Acceptable',
-  409: 'Conflict',
-  410: 'Gone',
-  413: 'Content Too Large',
-  415: 'Unsupported Media Type',
-  422: 'Unprocessable Content',
-  426: 'Upgrade Required',
-  429: 'Too Many Requests',
-  500: 'Internal Server Error',
-  503: 'Service Unavailable',
-};
+import { LIMITS, MillraceError } from '../../core/index.ts';
+import type { HttpAnswer, HttpExchange } from '../edge.ts';
+import { pieces } from '../pieces.ts';
+import { STATUS_TEXT } from '../status-text.ts';
+import type { HttpRequest, HttpResponse } from './load.ts';
 
 /** One response: remembers whether the client is still there, because touching a dead one kills the process. */
 export class Responder {
@@ -200,17 +157,10 @@ export class Responder {
   }
 }
 
-/** A response that makes no progress for about 10 s is cut, so a slow reader gets pieces that it can take. */
-const PIECE_BYTES = 64 * 1024;
-
-async function* pieces(body: AsyncIterable<string | Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of body) {
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
-  }
-}
-
-/** Copies what a handler may need from a request. Call it before the first await. */
+/**
+ * Copies what a handler may need out of a request, whose own object dies when the handler first awaits. Call it before
+ * the first await.
+ */
 export function readExchange(req: HttpRequest, responder: Responder): HttpExchange {
   const headers = new Map<string, string>();
   req.forEach((name, value) => headers.set(name, value));

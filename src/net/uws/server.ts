@@ -1,57 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MillraceError } from '../core/index.ts';
-import { Responder, readExchange, type HttpAnswer, type HttpExchange } from './http.ts';
-import { assertPortFree } from './port.ts';
-import { asMillraceError, problem } from './problem.ts';
-import { GuardedSocket, type Socket, type SocketHandler, type SocketSlot } from './socket.ts';
-import { uws, type TemplatedApp, type us_listen_socket } from './uws.ts';
-
-/** What a WebSocket upgrade may be judged by. */
-export interface UpgradeRequest {
-  path: string;
-  /** Without the question mark, still encoded. */
-  query: string;
-  header(name: string): string | undefined;
-  /** All headers, by lower-case name. */
-  headers: ReadonlyMap<string, string>;
-  /** The subprotocols that the client offers, in its order. */
-  subprotocols: readonly string[];
-  /** Fires when the client left before the upgrade. */
-  signal: AbortSignal;
-}
-
-export interface UpgradeAccepted {
-  /** The subprotocol to select; empty for none. */
-  protocol: string;
-  start(socket: Socket): SocketHandler;
-}
-
-export interface WebSocketRoute {
-  path: string;
-  maxMessageBytes: number;
-  /** Bytes that may wait for a slow reader; a message beyond it is dropped and `sendText` says so. */
-  maxBackpressureBytes: number;
-  idleTimeoutS: number;
-  /** Accepts the upgrade, or throws a MillraceError that is answered before it as problem+json. */
-  upgrade(request: UpgradeRequest): Promise<UpgradeAccepted>;
-}
+import { MillraceError } from '../../core/index.ts';
+import type {
+  HttpAnswer,
+  HttpExchange,
+  NetServer,
+  OnDefect,
+  UpgradeRequest,
+  WebSocketRoute,
+} from '../edge.ts';
+import { assertPortFree } from '../port.ts';
+import { asMillraceError, problem } from '../problem.ts';
+import { uws, type TemplatedApp, type us_listen_socket } from './load.ts';
+import { Responder, readExchange } from './responder.ts';
+import { GuardedSocket, type SocketSlot } from './socket.ts';
 
 /** The words with which uWebSockets.js cuts a connection that sent a message over the route's limit. */
 const TOO_BIG = 'Received too big message';
 /** A constant of uWebSockets.js that its typings leave out. */
 const NO_COMPRESSION = 0;
 
-/** One listening port for HTTP and WebSockets. Routes are added before `listen`. */
-export class NetServer {
+/** The edge on uWebSockets.js. */
+export class UwsServer implements NetServer {
   readonly #app: TemplatedApp = uws.App();
-  readonly #onError: (error: unknown) => void;
+  readonly #onDefect: OnDefect;
   readonly #socketPaths = new Set<string>();
   readonly #listening: us_listen_socket[] = [];
   readonly #answering = new Set<Promise<void>>();
 
-  /** `onError` hears of defects: errors without a stable code, already answered with `internal`. */
-  constructor(onError: (error: unknown) => void) {
-    this.#onError = onError;
+  constructor(onDefect: OnDefect) {
+    this.#onDefect = onDefect;
   }
 
   websocket(route: WebSocketRoute): void {
@@ -122,11 +99,10 @@ export class NetServer {
   }
 
   #defect(socket: GuardedSocket, error: unknown): void {
-    this.#onError(error);
+    this.#onDefect(error);
     socket.end(1011, asMillraceError(error).message);
   }
 
-  /** Answers every HTTP request that is no upgrade, or those of one path alone, which then are no others'. */
   http(handler: (exchange: HttpExchange) => Promise<HttpAnswer>, path = '/*'): void {
     this.#app.any(path, (res, req) => {
       const responder = new Responder(res);
@@ -155,18 +131,16 @@ export class NetServer {
       if (answer !== null) await responder.send(answer, headOnly);
     } catch (error) {
       const known = asMillraceError(error);
-      if (known.code === 'internal') this.#onError(error);
+      if (known.code === 'internal') this.#onDefect(error);
       await responder.send(problem(known), headOnly);
     }
   }
 
-  /** Opens the port (0 takes a free one) and resolves with its number. Rejects with `port_in_use`. */
   async listen(host: string, port: number): Promise<number> {
     await assertPortFree(host, port);
     return this.join(host, port);
   }
 
-  /** The same for a port that another process of this server may have open: the system spreads connections over all. */
   join(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#app.listen(host, port, (socket) => {
@@ -180,17 +154,14 @@ export class NetServer {
     });
   }
 
-  /** Takes no new connections; those that are open go on. */
   stopListening(): void {
     for (const socket of this.#listening.splice(0)) uws.us_listen_socket_close(socket);
   }
 
-  /** Resolves when all that has been asked is answered, or after `ms`. */
   async answered(ms: number): Promise<void> {
     await Promise.race([Promise.allSettled(this.#answering), sleep(ms, null, { ref: false })]);
   }
 
-  /** Cuts every connection that is left. End sockets with 1012 first: this one gives them 1006. */
   close(): void {
     this.stopListening();
     this.#app.close();

@@ -3,7 +3,7 @@
  * says so in words instead of a stack trace.
  */
 import type * as Uws from 'uWebSockets.js';
-import { LIMITS } from '../core/index.ts';
+import { LIMITS } from '../../core/index.ts';
 
 export type { HttpRequest, HttpResponse, TemplatedApp, WebSocket, us_listen_socket } from 'uWebSockets.js';
 

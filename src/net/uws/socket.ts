@@ -1,34 +1,12 @@
-import type { WebSocket } from './uws.ts';
-
-/** What became of a message: `queued` is sent but the reader lags; `dropped` was not sent. */
-export type SendOutcome = 'sent' | 'queued' | 'dropped' | 'closed';
-
-/** One WebSocket. Every method is safe after the close: uWebSockets.js itself would kill the process. */
-export interface Socket {
-  readonly open: boolean;
-  sendText(text: string): SendOutcome;
-  /** Bytes that wait in user space for the reader. */
-  bufferedBytes(): number;
-  /** Starts the closing handshake. */
-  end(code: number, reason: string): void;
-  /** Cuts the connection without a handshake. */
-  terminate(): void;
-}
-
-/** What a part does with one connection. `message` bytes are valid only during the call: copy what stays. */
-export interface SocketHandler {
-  message(bytes: Uint8Array, isBinary: boolean): void;
-  /** The reader took what was queued. */
-  drain?(): void;
-  /** The connection is gone; called exactly once. 1009 also says that a message was over the route's limit. */
-  closed(code: number): void;
-}
+import type { SendOutcome, Socket, SocketHandler } from '../edge.ts';
+import type { WebSocket } from './load.ts';
 
 /** What uWebSockets.js carries for each connection. */
 export interface SocketSlot {
   socket: GuardedSocket;
 }
 
+/** One WebSocket, safe after its close: uWebSockets.js itself would kill the process. */
 export class GuardedSocket implements Socket {
   /** For the server alone: whom to tell what comes. */
   handler: SocketHandler | null = null;

@@ -1,0 +1,102 @@
+/** A request. What it has is its own: it stays as it is whatever becomes of the connection. */
+export interface HttpExchange {
+  method: string;
+  path: string;
+  /** Without the question mark, still encoded. */
+  query: string;
+  /** By lower-case name; an absent header is undefined. */
+  header(name: string): string | undefined;
+  /** All of them, likewise. */
+  headers: ReadonlyMap<string, string>;
+  /** The whole body. Rejects with `body_too_large` beyond `maxBytes`. */
+  body(maxBytes: number): Promise<Buffer>;
+  /** Fires when the client has gone. */
+  signal: AbortSignal;
+}
+
+export interface HttpAnswer {
+  status: number;
+  headers: Record<string, string>;
+  /** A stream is written as fast as the client reads it. */
+  body: string | Uint8Array | AsyncIterable<string | Uint8Array> | null;
+  /** Bytes of the body that a HEAD's answer speaks of without having it. */
+  length?: number;
+}
+
+/** What a WebSocket upgrade may be judged by. */
+export interface UpgradeRequest {
+  path: string;
+  /** Without the question mark, still encoded. */
+  query: string;
+  header(name: string): string | undefined;
+  /** All headers, by lower-case name. */
+  headers: ReadonlyMap<string, string>;
+  /** The subprotocols that the client offers, in its order. */
+  subprotocols: readonly string[];
+  /** Fires when the client left before the upgrade. */
+  signal: AbortSignal;
+}
+
+export interface UpgradeAccepted {
+  /** The subprotocol to select; empty for none. */
+  protocol: string;
+  start(socket: Socket): SocketHandler;
+}
+
+export interface WebSocketRoute {
+  path: string;
+  maxMessageBytes: number;
+  /** Bytes that may wait for a slow reader; a message beyond it is dropped and `sendText` says so. */
+  maxBackpressureBytes: number;
+  idleTimeoutS: number;
+  /** Accepts the upgrade, or throws a MillraceError that is answered before it as problem+json. */
+  upgrade(request: UpgradeRequest): Promise<UpgradeAccepted>;
+}
+
+/** What became of a message: `queued` is sent but the reader lags; `dropped` was not sent. */
+export type SendOutcome = 'sent' | 'queued' | 'dropped' | 'closed';
+
+/** One WebSocket. Every method is safe after the close, and does nothing then. */
+export interface Socket {
+  readonly open: boolean;
+  sendText(text: string): SendOutcome;
+  /** Bytes that wait in user space for the reader. */
+  bufferedBytes(): number;
+  /** Starts the closing handshake. */
+  end(code: number, reason: string): void;
+  /** Cuts the connection without a handshake. */
+  terminate(): void;
+}
+
+/** What a part does with one connection. `message` bytes are valid only during the call: copy what stays. */
+export interface SocketHandler {
+  message(bytes: Uint8Array, isBinary: boolean): void;
+  /** The reader took what was queued. */
+  drain?(): void;
+  /** The connection is gone; called exactly once. 1009 also says that a message was over the route's limit. */
+  closed(code: number): void;
+}
+
+/** Where the parts put their routes. They hear of nothing before the port is open. */
+export interface Edge {
+  websocket(route: WebSocketRoute): void;
+  /** Answers every HTTP request that is no upgrade, or those of one path alone, which then are no others'. */
+  http(handler: (exchange: HttpExchange) => Promise<HttpAnswer>, path?: string): void;
+}
+
+/** One listening port for HTTP and WebSockets. Routes are added before `listen`. */
+export interface NetServer extends Edge {
+  /** Opens the port (0 takes a free one) and resolves with its number. Rejects with `port_in_use`. */
+  listen(host: string, port: number): Promise<number>;
+  /** The same for a port that another process of this server may have open: the system spreads connections over all. */
+  join(host: string, port: number): Promise<number>;
+  /** Takes no new connections; those that are open go on. */
+  stopListening(): void;
+  /** Resolves when all that has been asked is answered, or after `ms`. */
+  answered(ms: number): Promise<void>;
+  /** Cuts every connection that is left. End sockets with 1012 first: this one gives them 1006. */
+  close(): void;
+}
+
+/** Hears of defects: errors without a stable code, already answered with `internal`. */
+export type OnDefect = (error: unknown) => void;
