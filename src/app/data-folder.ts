@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { MillraceError, messageOf } from '../core/index.ts';
-import { OpenFiles } from '../files/index.ts';
-import { lockFile } from './file-lock.ts';
+import { makeFolder } from '../files/index.ts';
+import { lockFile, waitForLock, type FileLock } from './file-lock.ts';
 
 /** The layout of the data folder; a higher number on disk was written by a newer version. */
 const FORMAT = 1;
@@ -23,7 +23,7 @@ export interface DataFolder {
 export function openDataFolder(dir: string): DataFolder {
   const root = resolve(dir);
   return usable(root, () => {
-    mkdirSync(root, { recursive: true });
+    makeFolder(root);
     const folder = lock(root);
     const format = join(root, 'format');
     // Not written again at each start: on a full disk that would fail and leave an empty file.
@@ -44,19 +44,39 @@ export function lockDataFolder(dir: string): DataFolder {
 function usable(root: string, take: () => DataFolder): DataFolder {
   try {
     return take();
-  } catch (cause) {
-    if (cause instanceof MillraceError) throw cause;
-    const message = `cannot use the data folder ${root}: ${messageOf(cause)}`;
-    throw new MillraceError('data_dir_unwritable', message, { cause });
+  } catch (error) {
+    return unusable(root, error);
   }
+}
+
+function unusable(root: string, cause: unknown): never {
+  if (cause instanceof MillraceError) throw cause;
+  const message = `cannot use the data folder ${root}: ${messageOf(cause)}`;
+  throw new MillraceError('data_dir_unwritable', message, { cause });
 }
 
 function lock(root: string): DataFolder {
   checkVersion(join(root, 'format'));
-  const path = join(root, 'lock');
-  const release = lockFile(path, `uses the data folder ${root}`);
-  const files = new OpenFiles([path]);
-  return { path: (name) => join(root, name), look: () => files.look(), release };
+  const held = lockFile(join(root, 'lock'), usesFolder(root));
+  return { path: (name) => join(root, name), look: () => held.look(), release: () => held.release() };
+}
+
+/**
+ * The folder's second lock, which a server shares with its writer process. It is taken before anything in the folder is
+ * changed: it waits for the writer of a server that was killed, and keeps a second server out when the first lock's file
+ * was deleted. Rejects with `data_dir_in_use`, after `ms`, or `data_dir_unwritable`.
+ */
+export async function lockForWriter(folder: DataFolder, ms: number): Promise<FileLock> {
+  const root = folder.path('.');
+  try {
+    return await waitForLock(folder.path('writer.lock'), usesFolder(root), ms);
+  } catch (error) {
+    return unusable(root, error);
+  }
+}
+
+function usesFolder(root: string): string {
+  return `uses the data folder ${root}`;
 }
 
 function checkVersion(file: string): void {

@@ -10,7 +10,7 @@ import { loadSchemaFolder, openRegistry } from '../registry/index.ts';
 import { createTail } from '../tail/index.ts';
 import { AckLatency, Metrics, type Logger } from '../telemetry/index.ts';
 import { authorizer } from './authorize.ts';
-import { openDataFolder } from './data-folder.ts';
+import { lockForWriter, openDataFolder } from './data-folder.ts';
 import { frameLimits } from './frame-limits.ts';
 import { logJournalState } from './journal-log.ts';
 import { IngestProcesses } from './ingest-process/host.ts';
@@ -91,6 +91,12 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
     close: (it) => it.release(),
   });
 
+  const writerLock = await parts.start({
+    name: 'lock of the writer',
+    start: () => lockForWriter(folder, LIMITS.writerTakeoverMs),
+    close: (it) => it.release(),
+  });
+
   const time = await parts.start({
     name: 'time',
     start: () => new ServerTime(folder.path('clock.json'), settings['max-time-ahead'], logger),
@@ -124,6 +130,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
         // Without the lock another server might come; without the registry nobody could read the frames.
         alsoLook: () => {
           folder.look();
+          writerLock.look();
           registry.look();
         },
       }),
@@ -145,6 +152,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
         logger,
         random: Math.random,
         look: () => folder.look(),
+        lock: writerLock.file,
         onSettled: (settlement) => times.record(settlement),
         wrote: (ms) => metrics.storeWriteSeconds.observe(ms / 1000),
         failed: (kind) => metrics.storeWriteFailures.inc({ kind }),

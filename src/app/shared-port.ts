@@ -22,7 +22,7 @@ export class SharedPort {
     this.#settings = settings;
   }
 
-  /** Opens it in as many processes as the settings say; resolves with its number. Rejects with `port_in_use`. */
+  /** Opens it in as many processes as the settings say; resolves with its number. Rejects with `port_in_use` or `listen_failed`. */
   async open(): Promise<number> {
     const { host, port, processes } = this.#settings;
     // Where the system chooses while it opens it, no second process can join.

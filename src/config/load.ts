@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { MillraceError, messageOf } from '../core/index.ts';
+import { withoutUser } from './setting.ts';
 import { SETTINGS, type SettingKey, type Settings } from './settings.ts';
 import { missingStoreSettings } from './store-settings.ts';
 
@@ -35,7 +36,7 @@ export function loadConfig(sources: ConfigSources): Settings {
     if (result.success) values[key] = result.data;
     else
       problems.push(
-        `${given.name}: expected ${expected}, got ${secret ? '(hidden)' : JSON.stringify(given.text)}`,
+        `${given.name}: expected ${expected}, got ${secret ? '(hidden)' : JSON.stringify(withoutUser(given.text))}`,
       );
   }
   const settings = values as Settings;
@@ -92,9 +93,9 @@ function readFile(path: string): Record<string, string> {
     // Texts alone, as from flags and environment: 05e41 is a name and no number, 1.10 is not 1.1.
     parsed = parse(readFileSync(path, 'utf8'), { schema: 'failsafe' });
   } catch (error) {
-    throw new MillraceError('config_invalid', `--config: cannot read ${path}: ${messageOf(error)}`, {
-      cause: error,
-    });
+    // The parser quotes the lines around the fault, where a token may stand.
+    const [why] = messageOf(error).split('\n', 1);
+    throw new MillraceError('config_invalid', `--config: cannot read ${path}: ${why?.replace(/:$/, '')}`);
   }
   if (parsed === null || parsed === '') return {};
   if (typeof parsed !== 'object' || Array.isArray(parsed)) {

@@ -43,7 +43,20 @@ export const processes = z.union([
   wholeNumber(1, LIMITS.maxProcesses),
   z.literal('auto').transform(() => Math.min(availableParallelism(), LIMITS.maxProcesses)),
 ]);
-export const url = z.string().refine((text) => /^https?:\/\//.test(text) && URL.canParse(text));
+/** A user and a password in it are left out: nothing here uses them, and what is left may be told to anybody. */
+export const url = z
+  .string()
+  .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text))
+  .transform((text) => {
+    const { username, password, host } = new URL(text);
+    return username === '' && password === '' ? text : text.replace(/^(https?:\/\/)[^/?#]*/i, `$1${host}`);
+  });
+
+/** A text as it may be told to anybody: without what stands before an @, which may be a password in a URL, whole or not. */
+export function withoutUser(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1(hidden)@');
+}
+
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 export const text = z.string().min(1);
 

@@ -12,7 +12,7 @@ export const STORE_SETTINGS = {
       optional(url),
       'an http:// or https:// URL',
       null,
-      'InfluxDB 2.7 server',
+      'InfluxDB 2.7 server; a user and password in it are not used',
     ),
     'influx-token': setting(
       'INFLUX_TOKEN',

@@ -117,6 +117,10 @@ export const ERRORS = {
   data_dir_version: row(500, 'The data was written by a newer version: install that one.'),
   output_unwritable: row(500, 'Choose another file with --out, or make room for it.'),
   port_in_use: row(500, 'Choose another MILLRACE_PORT (0 takes a free one), or stop the other program.'),
+  listen_failed: row(
+    500,
+    'Give MILLRACE_HOST an address of this machine, and a port that this user may open.',
+  ),
   store_refused: row(500, 'The store refused the point; the message gives its reason.'),
   internal: row(500, 'This is a defect: please report it with the log around this time.', { retry: true }),
 } satisfies Record<string, ErrorRow>;

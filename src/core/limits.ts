@@ -186,7 +186,7 @@ export const LIMITS = {
   aheadSliceMs: 1,
   /** Device names that the writer keeps between blocks, some tens of bytes each. */
   writerDeviceNames: 100_000,
-  /** A writer process waits so long for the one of a server that was killed to end, in milliseconds. */
+  /** A server waits so long for the writer process of one that was killed to end, in milliseconds. */
   writerTakeoverMs: 10_000,
   /** Longest wait between two starts of a process of the server that ends, in milliseconds. */
   processRestartMaxMs: 15_000,

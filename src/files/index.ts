@@ -1,2 +1,3 @@
-/** What this process knows of the files that it has open: whether they are still where they are looked for. */
+/** What this process does with files by itself: it makes folders, and knows whether open files are still in their place. */
+export { makeFolder } from './make-folder.ts';
 export { OpenFiles } from './open-files.ts';

@@ -86,7 +86,7 @@ export interface Edge {
 
 /** One listening port for HTTP and WebSockets. Routes are added before `listen`. */
 export interface NetServer extends Edge {
-  /** Opens the port (0 takes a free one) and resolves with its number. Rejects with `port_in_use`. */
+  /** Opens the port (0 takes a free one) and resolves with its number. Rejects with `port_in_use` or `listen_failed`. */
   listen(host: string, port: number): Promise<number>;
   /** The same for a port that another process of this server may have open: the system spreads connections over all. */
   join(host: string, port: number): Promise<number>;

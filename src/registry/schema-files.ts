@@ -1,8 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { open, type RootDatabase, type Database } from 'lmdb';
 import { MillraceError } from '../core/index.ts';
-import { OpenFiles } from '../files/index.ts';
+import { makeFolder, OpenFiles } from '../files/index.ts';
 import type { SubjectVersion } from './registry.ts';
 
 const FORMAT = 1;
@@ -30,7 +29,7 @@ export class SchemaFiles {
 
   /** Opens or makes the folder. Throws `data_dir_version` when a newer version of the program wrote it. */
   static async open(dir: string): Promise<SchemaFiles> {
-    await mkdir(dir, { recursive: true });
+    makeFolder(dir);
     const files = new SchemaFiles(open({ path: dir, maxDbs: 8 }), dir);
     const format = files.#meta.get('format') ?? FORMAT;
     if (format > FORMAT) {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { lockDataFolder, openDataFolder } from '../../src/app/data-folder.ts';
+import { lockDataFolder, lockForWriter, openDataFolder } from '../../src/app/data-folder.ts';
 import { bundled } from '../fixtures/bundled.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
 
@@ -70,6 +70,30 @@ test('of a newer version is refused', () => {
   writeFileSync(join(folder.path, 'format'), '2\n');
   expect(() => openDataFolder(folder.path)).toThrow(expect.objectContaining({ code: 'data_dir_version' }));
   expect(readdirSync(folder.path)).toEqual(['format']);
+});
+
+test('below a folder in which nothing can be made it is refused, and the start does not hang', () => {
+  expect(() => openDataFolder('/proc/x')).toThrow(unwritable);
+  expect(() => openDataFolder('/proc/x/y/z')).toThrow(unwritable);
+});
+
+test('a folder that a file stands in the way of is refused', () => {
+  writeFileSync(join(folder.path, 'file'), '');
+  expect(() => openDataFolder(join(folder.path, 'file'))).toThrow(unwritable);
+  expect(() => openDataFolder(join(folder.path, 'file', 'below', 'it'))).toThrow(unwritable);
+});
+
+test('the second lock keeps others out where the file of the first was deleted', async () => {
+  const first = openDataFolder(folder.path);
+  const lock = await lockForWriter(first, 0);
+  rmSync(join(folder.path, 'lock'));
+  const second = openDataFolder(folder.path);
+  await expect(lockForWriter(second, 0)).rejects.toMatchObject({ code: 'data_dir_in_use' });
+  expect(() => first.look()).toThrow(expect.objectContaining({ code: 'data_dir_gone' }));
+  lock.release();
+  (await lockForWriter(second, 0)).release();
+  second.release();
+  first.release();
 });
 
 test('only to look into it, a folder is not made', () => {

@@ -117,6 +117,34 @@ describe('settings', () => {
     expect(processes('auto')).toBe(Math.min(availableParallelism(), 64));
   });
 
+  test.each([
+    ['http://user:PASSWORD@influx.example:8086', 'http://influx.example:8086'],
+    ['https://user:PASSWORD@influx.example/below/?a=b@c', 'https://influx.example/below/?a=b@c'],
+    ['http://PASSWORD@[::1]:8086/', 'http://[::1]:8086/'],
+    ['http://influx.example:8086/', 'http://influx.example:8086/'],
+  ])('a URL of %s is kept without its user and password', (given, kept) => {
+    expect(loadConfig({ flags: {}, env: { INFLUX_URL: given } })['influx-url' as keyof Settings]).toBe(kept);
+  });
+
+  test.each([
+    ['INFLUX_URL', 'ftp://user:PASSWORD@influx.example'],
+    ['INFLUX_URL', 'http://user:PASS/PASSWORD@influx.example:8086'],
+    ['INFLUX_URL', 'user:PASSWORD@influx.example'],
+    ['MILLRACE_ORIGINS', 'https://user:PASSWORD@page.example'],
+    ['MILLRACE_PORT', 'http://user:PASSWORD@host'],
+  ])('what is wrong with %s=%s is told without the password', (name, value) => {
+    expect(() => loadConfig({ flags: {}, env: { [name]: value } })).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/^((?!PASSWORD).)*\(hidden\)@.*$/) }),
+    );
+  });
+
+  test('what is wrong with a file is told without its lines', () => {
+    const path = file('influx-token: SECRET\n  influx-url: [\n');
+    expect(() => loadConfig({ flags: {}, env: {}, file: path })).toThrow(
+      /^--config: ((?!SECRET).)* line 1, column \d+$/,
+    );
+  });
+
   test('an open host is refused without --insecure', () => {
     expect(() => loadConfig({ flags: { host: '::' }, env: {} })).toThrow(/loopback/);
     expect(loadConfig({ flags: { host: '::', insecure: 'true' }, env: {} }).host).toBe('::');

@@ -182,6 +182,29 @@ describe('a start that cannot work', () => {
     expect(result.stderr).toContain('port_in_use');
   });
 
+  test.each([
+    ['192.0.2.1', 'EADDRNOTAVAIL'],
+    ['no-such-host.invalid', 'ENOTFOUND|EAI_AGAIN'],
+  ])('says what the system has against listening on %s', async (host, code) => {
+    for (const port of ['0', '18080']) {
+      const result = await runMillrace(['serve', '--insecure'], {
+        MILLRACE_DATA_DIR: folder.path,
+        MILLRACE_HOST: host,
+        MILLRACE_PORT: port,
+      });
+      expect(result.code).toBe(1);
+      expect(result.stderr).toContain('listen_failed');
+      expect(result.stderr).toMatch(new RegExp(code));
+      expect(result.stderr).not.toContain('port_in_use');
+    }
+  });
+
+  test('says that no folder can be made in /proc', async () => {
+    const result = await runMillrace(['serve'], { MILLRACE_DATA_DIR: '/proc/x', MILLRACE_PORT: '0' });
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain('data_dir_unwritable');
+  });
+
   test('names the schema file that cannot be registered', async () => {
     const schemas = join(folder.path, 'schemas');
     mkdirSync(schemas);

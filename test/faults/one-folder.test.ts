@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { until } from '../fixtures/until.ts';
 import { Gateway } from './harness/gateway.ts';
@@ -21,6 +23,24 @@ describe('a second server on a data folder', () => {
       await fleet.acknowledged();
       await judge('one-folder', 'two servers', gateway, fleet);
       await second.dispose();
+    }));
+
+  test('is refused where the file of the lock was deleted, and leaves the journal to the first', () =>
+    withScene({ random }, async ({ gateway, fleet, dataDir }) => {
+      rmSync(join(dataDir, 'lock'));
+      const second = await Gateway.create(dataDir);
+      const { code, log } = await second.launch();
+      expect(code).toBe(1);
+      expect(log).toContain('data_dir_in_use');
+      await second.dispose();
+      // Deleted files are the first one's own trouble: it takes nothing until it is started again. But the journal is its own.
+      expect(gateway.log).not.toContain('another process has opened this journal');
+      await gateway.kill();
+      await gateway.start();
+      await fleet.progress(5);
+      fleet.pause();
+      await fleet.acknowledged();
+      await judge('one-folder', 'a deleted lock', gateway, fleet);
     }));
 
   test('that starts at once when the first was killed loses the race, or wins it alone', () =>

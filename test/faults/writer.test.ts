@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { temporaryFolder } from '../fixtures/folder.ts';
@@ -140,15 +141,17 @@ describe('the writer process', () => {
   });
 
   test('of a killed server ends before the next one opens the store', () =>
-    withScene({ random, odd: true }, async ({ gateway, fleet }) => {
+    withScene({ random, odd: true }, async ({ gateway, fleet, dataDir }) => {
       const orphan = await nextWriter(gateway, null);
       process.kill(orphan, 'SIGSTOP');
       gateway.signal('SIGKILL');
       await until('the end of the server', () => !gateway.alive);
       const started = gateway.start();
-      // The next server has a writer that waits; the frozen one cannot see that it is alone.
-      await until('a writer that waits', () => gateway.writerPid !== null);
+      // The next server has the first lock and waits for the second; the frozen writer cannot see that it is alone.
+      const owner = (): string => readFileSync(join(dataDir, 'lock'), 'utf8').trim();
+      await until('a server that waits', () => owner() === String(gateway.pid));
       expect(await gateway.isReady()).toBe(false);
+      expect(gateway.writerPid).toBeNull();
       process.kill(orphan, 'SIGCONT');
       await started;
       fleet.pause();

@@ -30,6 +30,8 @@ export interface WriterProcessOptions extends Pick<
   random: () => number;
   /** Throws when the data folder is not the one any more that this process uses. */
   look: () => void;
+  /** The open file of the lock that the process holds as well. */
+  lock: number;
   /** Hears of each settlement that is on disk. */
   onSettled: (settlement: Settlement) => void;
 }
@@ -74,7 +76,7 @@ export class WriterProcess {
         pidField: 'writerPid',
         spawn: () => this.#spawn(),
         begin: (running) => this.#begin(running),
-        // It waits for the writer of a server that was killed, and a database may have much to recover.
+        // A database may have much to recover.
         beginMs: () => null,
         ask: async ({ calls }) => {
           const ms = await calls.busyMs();
@@ -160,12 +162,13 @@ export class WriterProcess {
   }
 
   #spawn(): RunningWriter {
-    const { wrote, failed, retried, expired, look } = this.#options;
+    const { wrote, failed, retried, expired, look, lock } = this.#options;
     // It would open what is there now.
     look();
     const child = fork(PROGRAM, {
       serialization: 'advanced',
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      // It does nothing with the lock but to live: until it has ended, the next server waits.
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', lock],
     });
     const calls = connect<WriterCalls, WriterHostCalls>(nodeChannel(child), {
       settle: (settlement) => this.#settle(settlement),

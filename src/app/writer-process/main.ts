@@ -12,7 +12,6 @@ import { RegistryCopy } from '../../registry/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import { createLogger, type Logger } from '../../telemetry/index.ts';
 import { Audit, Holes, Writer } from '../../writer/index.ts';
-import { waitForLock } from '../file-lock.ts';
 import { connect, nodeChannel } from '../process-calls.ts';
 import type { WriterHostCalls, WriterCalls, WriterReport, WriterSetup } from './calls.ts';
 import { ServedReads } from './served-reads.ts';
@@ -81,8 +80,6 @@ class WriterProgram {
     const registry = new RegistryCopy(schemas);
     this.#journal = journal;
     this.#registry = registry;
-    // The writer of a server that was killed may be about to end.
-    await waitForLock(join(dir, 'writer.lock'), LIMITS.writerTakeoverMs);
     const logger = createLogger(settings['log-level']);
     const store = await openStore(settings, (name) => join(dir, name));
     const common = { journal, registry, store, clock: systemClock, logger, random: Math.random };

@@ -8,7 +8,7 @@ import type {
   UpgradeRequest,
   WebSocketRoute,
 } from '../edge.ts';
-import { assertPortFree } from '../port.ts';
+import { assertPortFree, tryPort } from '../port.ts';
 import { asMillraceError, problem } from '../problem.ts';
 import { uws, type TemplatedApp, type us_listen_socket } from './load.ts';
 import { Responder, readExchange } from './responder.ts';
@@ -141,17 +141,17 @@ export class UwsServer implements NetServer {
     return this.join(host, port);
   }
 
-  join(host: string, port: number): Promise<number> {
-    return new Promise((resolve, reject) => {
+  async join(host: string, port: number): Promise<number> {
+    const opened = await new Promise<number | null>((resolve) => {
       this.#app.listen(host, port, (socket) => {
-        if (socket === false) {
-          reject(new MillraceError('port_in_use', `cannot listen on ${host}:${port}: the system refuses it`));
-          return;
-        }
-        this.#listening.push(socket);
-        resolve(uws.us_socket_local_port(socket));
+        if (socket !== false) this.#listening.push(socket);
+        resolve(socket === false ? null : uws.us_socket_local_port(socket));
       });
     });
+    if (opened !== null) return opened;
+    // The library does not tell why; the system says it when it is asked again.
+    await tryPort(host, port);
+    throw new MillraceError('listen_failed', `cannot listen on ${host}:${port}: the system refuses it`);
   }
 
   stopListening(): void {

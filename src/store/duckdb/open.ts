@@ -1,6 +1,7 @@
-import { mkdir, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { MillraceError, messageOf } from '../../core/index.ts';
+import { makeFolder } from '../../files/index.ts';
 import { Database, type DatabaseOptions } from './database.ts';
 import { DuckDbStore } from './store.ts';
 import type { Store } from '../store.ts';
@@ -35,7 +36,7 @@ export async function openDuckDbStore(options: DuckDbOptions): Promise<Store> {
 async function absolute(file: string): Promise<string> {
   const folder = path.dirname(path.resolve(file));
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder);
     return path.join(await realpath(folder), path.basename(file));
   } catch (error) {
     throw new MillraceError('data_dir_unwritable', `${folder}: ${messageOf(error)}`, { cause: error });

@@ -4,7 +4,6 @@ import {
   existsSync,
   fdatasyncSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readSync,
   renameSync,
@@ -13,6 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { makeFolder } from '../../../files/index.ts';
 import { LmdbFile, META_PAGES } from './lmdb-file.ts';
 import { verifyFile } from './verify-file.ts';
 
@@ -42,7 +42,7 @@ export function openEnvironment(
   fill: (environment: Environment) => void,
 ): Environment {
   const path = join(dir, DATA_FILE);
-  mkdirSync(dir, { recursive: true });
+  makeFolder(dir);
   if (!existsSync(path)) create(dir, path, mapBytes, fill);
   verifyFile(path);
   return openPath(path, mapBytes);
