@@ -1,7 +1,8 @@
 /**
  * Adds to package-lock.json the optional packages of other platforms that npm left out because it could not
- * look them up where the lock file was written. Without their entries `npm ci` refuses the file. Run it after
- * every change of dependencies: node build/complete-lock.mjs
+ * look them up where the lock file was written. Without their entries `npm ci` refuses the file. It also leaves out
+ * what uws-pack says of Node: it names 22 as its least, carries binaries for 20 as well, and npm would warn of it there.
+ * Run it after every change of dependencies: node build/complete-lock.mjs
  */
 import { readFile, writeFile } from 'node:fs/promises';
 
@@ -51,6 +52,8 @@ for (const [path, entry] of Object.entries(lock.packages)) {
     process.stdout.write(`added ${name} ${range}: os ${os.join() || 'any'}, cpu ${cpu.join() || 'any'}\n`);
   }
 }
+
+delete lock.packages['node_modules/uWebSockets.js'].engines;
 
 const sorted = Object.entries(lock.packages).toSorted(([a], [b]) => (a < b ? -1 : 1));
 await writeFile(file, `${JSON.stringify({ ...lock, packages: Object.fromEntries(sorted) }, null, 2)}\n`);

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { runFleet } from '../../devices/index.ts';
+import { PACKAGE_DIR } from '../config/index.ts';
 import { createLogger } from '../telemetry/index.ts';
 import { addSettingFlags, settingsOf } from './settings.ts';
 import { runServer } from './run-server.ts';
-import { PACKAGE_DIR } from './version.ts';
 
 /** What streams in a demo: few devices, many enough to look alive. */
 const FLEETS = [

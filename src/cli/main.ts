@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { VERSION } from '../config/index.ts';
 import { MillraceError, messageOf, systemCodeOf } from '../core/index.ts';
 import { configCommand } from './config.ts';
 import { deadLettersCommand } from './dead-letters.ts';
@@ -10,7 +11,6 @@ import { latestCommand } from './latest.ts';
 import { queryCommand } from './query.ts';
 import { serveCommand } from './serve.ts';
 import { tailCommand } from './tail.ts';
-import { VERSION } from './version.ts';
 
 /** Exit codes: 0 done, 1 failed, 2 wrong use or wrong settings. */
 const FAILED = 1;

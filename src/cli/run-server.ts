@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import type { Server } from '../app/index.ts';
-import type { Settings } from '../config/index.ts';
+import { PACKAGE_DIR, VERSION, type Settings } from '../config/index.ts';
 import { messageOf } from '../core/index.ts';
 import type { Logger } from '../telemetry/index.ts';
-import { PACKAGE_DIR, VERSION } from './version.ts';
 
 /** Signals by which an operator asks for one process more or less, as other servers have them. */
 const RESIZING = [

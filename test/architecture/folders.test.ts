@@ -19,6 +19,7 @@ const RANKS: Record<string, number> = {
   api: 4,
   app: 5,
   cli: 6,
+  gateway: 6,
 };
 /** Folders that run elsewhere: the client library imports nothing, the page only the client. */
 const APART: Record<string, readonly string[]> = { client: [], dashboard: ['client'] };
