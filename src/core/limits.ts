@@ -262,6 +262,10 @@ export const LIMITS = {
   maxTailConnections: 10_000,
   /** Subscriptions of one tail connection. */
   maxSubscriptions: 32,
+  /** Devices, fields and tag values that the filters of one tail connection name together … */
+  tailFilterValues: 4_096,
+  /** … and bytes that the filters of all of them take: each value's characters, and 64 more for its places in lists. */
+  tailFilterBytes: 32 * 1024 ** 2,
   /** Bytes that may wait in one tail socket before its reader counts as slow. */
   tailSocketBytes: 1024 * 1024,
   /** Rows of one data message. */

@@ -1,14 +1,15 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   encodeCell,
   encodeCursor,
   encodeTimeCell,
   type ColumnBatch,
   type ColumnDef,
+  type Mapping,
   type SelectedColumns,
 } from '../core/index.ts';
-import type { DecodedBlock } from './blocks.ts';
-import { matchRows, perBatch, type TailFilter } from './filter.ts';
+import type { DecodedBlock, FrameRows } from './blocks.ts';
+import { columnAt, perBatch, type RowFilter } from './filter.ts';
+import type { Lane, Turns } from './turns.ts';
 
 /** The matching rows of the frames at positions [first, next), ready for one data message. */
 export interface EncodedChunk {
@@ -38,57 +39,65 @@ export interface EncodeOptions {
   from: number;
   /** Rows before it are left out. */
   minTimeNs: bigint | null;
+  turns: Turns;
+  lane: Lane;
 }
 
-/** After this many rows the event loop gets its turn. */
-const ROWS_PER_TURN = 1_000;
+/** Cells that are looked at or encoded between two looks at the time. */
+const CELLS_PER_LOOK = 512;
 
-/** Encodes a block's rows that match, in journal order. */
+/** Encodes the rows of `frames` that match, in journal order; the block's other frames have none. */
 export async function encodeBlock(
-  block: DecodedBlock,
-  filter: TailFilter,
+  block: Pick<DecodedBlock, 'first' | 'next'>,
+  frames: readonly FrameRows[],
+  filter: RowFilter,
   selected: SelectedColumns,
-  options: EncodeOptions,
+  { epoch, messageRows, from, minTimeNs, turns, lane }: EncodeOptions,
 ): Promise<EncodedBlock> {
   const prepared = perBatch((batch) => ({
-    match: matchRows(filter, batch),
+    match: filter.of(batch),
     encode: rowEncoder(batch, selected),
   }));
+  const cellsPerRow = selected.columns.length;
   const chunks: EncodedChunk[] = [];
   let first = block.first;
   let rows: string[] = [];
-  let untilTurn = ROWS_PER_TURN;
+  let cells = 0;
   const flush = (next: number): void => {
     if (rows.length === 0) return;
-    const cursor = encodeCursor({ epoch: options.epoch, position: next, history: null });
+    const cursor = encodeCursor({ epoch, position: next, history: null });
     chunks.push({ first, next, rows: rows.length, rowsJson: rows.join(','), cursor });
     first = next;
     rows = [];
   };
 
-  for (const frame of block.frames) {
-    if (frame.position < options.from) continue;
-    const { batch } = frame;
+  let frame = frames[0];
+  for (let index = 0; frame !== undefined;) {
+    const { position, batch } = frame;
     const { match, encode } = prepared(batch);
+    // A frame's rows may come in several parts; a message has all of them.
     const matching: number[] = [];
-    for (let row = frame.start; row < frame.end; row++) {
-      if (options.minTimeNs !== null && (batch.timeNs[row] ?? 0n) < options.minTimeNs) continue;
-      if (match(row)) matching.push(row);
+    for (; frame?.position === position; frame = frames[++index]) {
+      if (position < from) continue;
+      for (let row = frame.start; row < frame.end; row++) {
+        cells += 1;
+        if (cells >= CELLS_PER_LOOK) {
+          cells = 0;
+          if (turns.over) await turns.next(lane);
+        }
+        if (minTimeNs !== null && (batch.timeNs[row] ?? 0n) < minTimeNs) continue;
+        if (match(row)) matching.push(row);
+      }
     }
-    untilTurn -= (frame.end - frame.start) / 8;
-    if (rows.length > 0 && rows.length + matching.length > options.messageRows) flush(frame.position);
+    if (rows.length > 0 && rows.length + matching.length > messageRows) flush(position);
     for (const row of matching) {
       rows.push(encode(row));
-      untilTurn -= 1;
-      if (untilTurn > 0) continue;
-      untilTurn = ROWS_PER_TURN;
-      await nextTurn();
+      cells += cellsPerRow;
+      if (cells < CELLS_PER_LOOK) continue;
+      cells = 0;
+      if (turns.over) await turns.next(lane);
     }
-    if (rows.length >= options.messageRows) flush(frame.position + 1);
-    if (untilTurn <= 0) {
-      untilTurn = ROWS_PER_TURN;
-      await nextTurn();
-    }
+    if (rows.length >= messageRows) flush(position + 1);
   }
   flush(block.next);
   return { first: block.first, next: block.next, selected, chunks };
@@ -121,11 +130,19 @@ export function cellEncoder(batch: ColumnBatch, selected: SelectedColumns): (row
   ];
 }
 
+type SelectedCells = readonly { def: ColumnDef; index: number }[];
+
+/** Filters that want all fields have the same columns: where a mapping has them is found once for all. */
+const cellsKnown = new WeakMap<SelectedColumns, WeakMap<Mapping, SelectedCells>>();
+
 /** Where a batch has the selected tags and fields. */
-function cellsOf(batch: ColumnBatch, selected: SelectedColumns): { def: ColumnDef; index: number }[] {
-  const { columns } = batch.mapping;
-  return selected.defs.map((def) => ({
-    def,
-    index: columns.findIndex((column) => column.role === def.role && column.name === def.name),
-  }));
+function cellsOf({ mapping }: ColumnBatch, selected: SelectedColumns): SelectedCells {
+  let ofSelected = cellsKnown.get(selected);
+  if (ofSelected === undefined) cellsKnown.set(selected, (ofSelected = new WeakMap()));
+  let cells = ofSelected.get(mapping);
+  if (cells === undefined) {
+    cells = selected.defs.map((def) => ({ def, index: columnAt(mapping, def.role, def.name) }));
+    ofSelected.set(mapping, cells);
+  }
+  return cells;
 }

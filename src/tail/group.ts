@@ -1,7 +1,10 @@
 import type { SelectedColumns } from '../core/index.ts';
-import type { DecodedBlock } from './blocks.ts';
+import { framesOf, rowCount, type DecodedBlock, type FrameRows } from './blocks.ts';
+import type { ColumnChoices } from './column-choices.ts';
 import { encodeBlock, type EncodedBlock } from './encode.ts';
-import type { TailFilter } from './filter.ts';
+import { RowFilter, type TailFilter } from './filter.ts';
+import type { TailCounts } from './outlet.ts';
+import type { Lane, Turns } from './turns.ts';
 
 /** Encoded blocks that several subscribers may still want; the least recently used go first. */
 export class EncodedCache {
@@ -50,57 +53,80 @@ export class EncodedCache {
   }
 }
 
+export interface GroupSources {
+  cache: EncodedCache;
+  choices: ColumnChoices;
+  turns: Turns;
+  counts: Pick<TailCounts, 'looks' | 'rowsLooked'>;
+  epoch: string;
+  messageRows: number;
+}
+
 /** The subscribers of one filter: what one of them needs encoded, all of them share. */
 export class Group {
   /** Never given twice, unlike the key: a later group of the same filter may have other columns. */
   readonly #serial: number;
   readonly key: string;
   readonly filter: TailFilter;
-  readonly #cache: EncodedCache;
-  readonly #epoch: string;
-  readonly #messageRows: number;
+  readonly rows: RowFilter;
+  readonly #sources: GroupSources;
   #selected: SelectedColumns;
-  #version = 0;
+  #version: number;
 
-  constructor(
-    serial: number,
-    key: string,
-    filter: TailFilter,
-    selected: SelectedColumns,
-    cache: EncodedCache,
-    options: { epoch: string; messageRows: number },
-  ) {
+  /** Throws `measurement_unknown` or `field_unknown`. */
+  constructor(serial: number, key: string, filter: TailFilter, sources: GroupSources) {
     this.#serial = serial;
     this.key = key;
     this.filter = filter;
-    this.#selected = selected;
-    this.#cache = cache;
-    this.#epoch = options.epoch;
-    this.#messageRows = options.messageRows;
+    this.rows = new RowFilter(filter);
+    this.#sources = sources;
+    this.#version = sources.choices.version;
+    this.#selected = sources.choices.of(filter.measurement, filter.fields);
   }
 
   /** The columns now; a later schema may have brought more. */
   get selected(): SelectedColumns {
+    const { choices } = this.#sources;
+    if (this.#version !== choices.version) {
+      this.#version = choices.version;
+      this.#selected = choices.of(this.filter.measurement, this.filter.fields);
+    }
     return this.#selected;
   }
 
-  /** Takes up the columns after a registration. */
-  select(selected: SelectedColumns): void {
-    this.#selected = selected;
-    this.#version += 1;
-  }
-
-  /** The block's matching rows, encoded once for all who ask. */
-  encode(block: DecodedBlock): Promise<EncodedBlock> {
-    return this.#cache.get(`${this.#serial} ${this.#version} ${block.first}`, () =>
-      this.encodeFrom(block, block.first, null),
-    );
+  /** The block's matching rows, encoded once for all who ask; `frames` are the only ones that may have any. */
+  encode(block: DecodedBlock, lane: Lane, frames?: readonly FrameRows[]): Promise<EncodedBlock> {
+    const { selected } = this;
+    return this.#sources.cache.get(`${this.#serial} ${this.#version} ${block.first}`, () => {
+      const candidates = frames ?? framesOf(block, this.filter.devices);
+      return this.#encode(block, candidates, selected, lane, block.first, null);
+    });
   }
 
   /** The same for one subscriber alone: from a position inside the block, or without rows before a time. */
   encodeFrom(block: DecodedBlock, from: number, minTimeNs: bigint | null): Promise<EncodedBlock> {
-    const { selected } = this;
-    const options = { epoch: this.#epoch, messageRows: this.#messageRows, from, minTimeNs };
-    return encodeBlock(block, this.filter, selected, options);
+    const frames = framesOf(block, this.filter.devices);
+    return this.#encode(block, frames, this.selected, 'lone', from, minTimeNs);
+  }
+
+  #encode(
+    block: DecodedBlock,
+    frames: readonly FrameRows[],
+    selected: SelectedColumns,
+    lane: Lane,
+    from: number,
+    minTimeNs: bigint | null,
+  ): Promise<EncodedBlock> {
+    const { turns, counts, epoch, messageRows } = this.#sources;
+    counts.looks += 1;
+    counts.rowsLooked += rowCount(frames);
+    return encodeBlock(block, frames, this.rows, selected, {
+      epoch,
+      messageRows,
+      from,
+      minTimeNs,
+      turns,
+      lane,
+    });
   }
 }

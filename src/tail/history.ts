@@ -12,9 +12,10 @@ import {
 import type { Journal } from '../journal/index.ts';
 import type { Answer, Store } from '../store/index.ts';
 import type { BlockReader } from './blocks.ts';
-import type { TailFilter } from './filter.ts';
+import type { RowFilter, TailFilter } from './filter.ts';
 import { DeliveredRows, PlaceLost, rowPlaces, rowsAfter } from './history-place.ts';
 import { JoinKeys, rowFields, rowKeys } from './join.ts';
+import type { Turns } from './turns.ts';
 
 /** Stored rows for one data message. `cursor` resumes after its last row. */
 export interface HistoryChunk {
@@ -27,6 +28,7 @@ export interface HistorySources {
   journal: Journal;
   store: Pick<Store, 'rows'>;
   blocks: BlockReader;
+  turns: Turns;
   messageRows: number;
   joinRows: number;
   /** The journal's head when this process began: an earlier one may have written any frame before it. */
@@ -35,6 +37,8 @@ export interface HistorySources {
 
 export interface HistoryRequest {
   filter: TailFilter;
+  /** The same for rows of frames. */
+  rows: RowFilter;
   measurement: Measurement;
   selected: SelectedColumns;
   /** The live part begins here, or earlier where the store has not come so far. */
@@ -43,6 +47,9 @@ export interface HistoryRequest {
   place: HistoryPlace;
   signal: AbortSignal;
 }
+
+/** Cells of stored rows between two looks at the time. */
+const CELLS_PER_LOOK = 512;
 
 /**
  * Stored rows by time, without those that the live part will deliver whole: rows of frames at or after the live
@@ -97,7 +104,7 @@ async function* readFrom(
   const liveFrom = Math.min(request.liveFrom, seen);
   opened(liveFrom);
 
-  const keys = new JoinKeys(sources.blocks, filter, selected, liveFrom, sources.joinRows);
+  const keys = new JoinKeys(sources, request, liveFrom, sources.joinRows);
   const fieldsOf = rowFields(selected);
   const keyOf = rowKeys(selected);
   const placeOf = rowPlaces(selected, keyOf);
@@ -105,7 +112,13 @@ async function* readFrom(
   const message = new HistoryMessage(journal.epoch, liveFrom, sources.messageRows, placeOf);
   for await (const batch of answer.chunks) {
     await keys.extend(exact ? seen : Math.max(sources.inherited, upperOf(answer, journal)), place.timeNs);
+    let cells = 0;
     for (const row of rowsOfBatch(batch)) {
+      cells += row.length;
+      if (cells >= CELLS_PER_LOOK) {
+        cells = 0;
+        if (sources.turns.over) await sources.turns.next('lone');
+      }
       const timeNs = timeOf(row);
       if (delivered.has(timeNs, row)) continue;
       if (keys.size > 0 && keys.haveAll(keyOf(row), fieldsOf(row))) continue;

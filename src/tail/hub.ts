@@ -1,22 +1,18 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import {
-  MillraceError,
-  Places,
-  selectColumns,
-  steadyClock,
-  type Clock,
-  type SelectedColumns,
-} from '../core/index.ts';
+import { MillraceError, Places, steadyClock, type Clock } from '../core/index.ts';
 import type { Journal, SettledTimes } from '../journal/index.ts';
 import { findMeasurement, type Registry } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 import { BlockReader } from './blocks.ts';
+import { ColumnChoices } from './column-choices.ts';
+import { FilterBudget } from './filter-budget.ts';
 import { filterKey, type TailFilter } from './filter.ts';
-import { EncodedCache, Group } from './group.ts';
+import { EncodedCache, Group, type GroupSources } from './group.ts';
 import type { TailLimits } from './limits.ts';
+import { LiveGroups } from './live.ts';
 import type { TailCounts, TailSink } from './outlet.ts';
 import type { SubscribeRequest } from './request.ts';
 import { Subscription, type SubscriptionHost, type SubscriptionSources } from './subscription.ts';
+import { Turns } from './turns.ts';
 
 export interface HubParts {
   journal: Journal;
@@ -32,22 +28,12 @@ export interface HubParts {
   onDefect: (error: unknown) => void;
 }
 
-/** Live members that get their message before the event loop gets its turn. */
-const MEMBERS_PER_TURN = 64;
 /** How often silent subscriptions are looked for, as a part of the time that they may be silent. */
 const TICKS_PER_PROGRESS = 5;
 
-/** The subscriptions of one filter that are live. */
-interface LiveGroup {
-  readonly members: Set<Subscription>;
-  /** Everything before it was delivered to all of them. */
-  position: number;
-}
-
 /**
- * The subscriptions and the journal between them. It follows the head: each committed block is decoded once,
- * encoded once for each filter with live members, and handed to those. It knows nothing of sockets, and of a
- * subscription only whether it is live: its course is its own.
+ * The subscriptions and the journal between them. It knows nothing of sockets, and of a subscription only whether it is
+ * live: its course is its own. See LiveGroups for how those that are get their rows.
  */
 export class TailHub implements SubscriptionHost {
   readonly registry: Registry;
@@ -55,19 +41,18 @@ export class TailHub implements SubscriptionHost {
   readonly onDefect: (error: unknown) => void;
   readonly #journal: Journal;
   readonly #sources: SubscriptionSources;
-  readonly #encoded: EncodedCache;
+  readonly #ofGroups: GroupSources;
   /** The groups by filter, each with the number of subscriptions that have it. */
   readonly #groups = new Map<string, { group: Group; holders: number }>();
-  readonly #live = new Map<Group, LiveGroup>();
+  readonly #live: LiveGroups;
+  readonly #budget: FilterBudget;
   /** Every subscription, with what to call when it ends. */
-  readonly #subscriptions = new Map<Subscription, () => void>();
+  readonly #subscriptions = new Map<Subscription, { sink: TailSink; onEnd: () => void }>();
+  readonly #turns = new Turns();
   readonly #stops: (() => void)[];
-  /** Every live group has all frames before it. */
-  #position: number;
-  #pumping = false;
-  #pump: Promise<void> = Promise.resolve();
   #groupsMade = 0;
-  #closed = false;
+  #ticking = false;
+  #ticked: Promise<void> = Promise.resolve();
 
   constructor(parts: HubParts) {
     const { journal, registry, limits, onDefect } = parts;
@@ -75,108 +60,127 @@ export class TailHub implements SubscriptionHost {
     this.epoch = journal.epoch;
     this.onDefect = onDefect;
     this.#journal = journal;
-    this.#position = journal.head();
-    this.#encoded = new EncodedCache(limits.encodedChars);
+    const choices = new ColumnChoices(registry);
+    const counts = { rows: 0, messages: 0, gaps: 0, lags: 0, looks: 0, rowsLooked: 0 };
+    const turns = this.#turns;
+    const blocks = new BlockReader(journal, registry, limits.decodedBlocks, turns, (position, cause) =>
+      onDefect(new Error(`the frame at position ${position} cannot be decoded`, { cause })),
+    );
     this.#sources = {
       journal,
       store: parts.store,
-      blocks: new BlockReader(journal, registry, limits.decodedBlocks, (position, cause) =>
-        onDefect(new Error(`the frame at position ${position} cannot be decoded`, { cause })),
-      ),
+      blocks,
+      turns,
       messageRows: limits.messageRows,
       joinRows: limits.joinRows,
-      inherited: this.#position,
+      inherited: journal.head(),
       clock: parts.clock,
       limits,
       maxTimeAheadMs: parts.maxTimeAheadMs,
       times: parts.times,
       slots: new Places(limits.historyReads),
-      counts: { rows: 0, messages: 0, gaps: 0, lags: 0 },
+      counts,
       measurement: (name) => findMeasurement(registry, name),
       onDefect,
     };
-    const timer = setInterval(() => this.#tick(), limits.progressMs / TICKS_PER_PROGRESS);
+    this.#ofGroups = {
+      cache: new EncodedCache(limits.encodedChars),
+      choices,
+      turns,
+      counts,
+      epoch: journal.epoch,
+      messageRows: limits.messageRows,
+    };
+    this.#live = new LiveGroups({ journal, blocks, turns, onDefect });
+    this.#budget = new FilterBudget(limits);
+    const timer = setInterval(() => {
+      if (!this.#ticking) this.#ticked = this.#tick();
+    }, limits.progressMs / TICKS_PER_PROGRESS);
     timer.unref();
     this.#stops = [
       () => clearInterval(timer),
-      journal.onCommit(() => this.#follow()),
-      registry.onChange(() => this.#selectAgain()),
+      journal.onCommit(() => this.#live.follow()),
+      registry.onChange(() => choices.change()),
     ];
   }
 
   /**
    * Starts a subscription; its messages go to `sink`, the first one during this call, and `onEnd` hears of its
-   * end, by whomever. Throws `measurement_unknown`, `field_unknown` or `cursor_invalid`.
+   * end, by whomever. Throws `measurement_unknown`, `field_unknown`, `cursor_invalid` or `too_many_subscriptions`.
    */
   subscribe(request: SubscribeRequest, sink: TailSink, onEnd: () => void): Subscription {
     const { filter, start } = request;
-    const measurement = this.#sources.measurement(filter.measurement);
-    const selected = selectColumns(measurement, filter.fields);
     if (start.at === 'cursor' && start.cursor.epoch === this.epoch) {
       if (start.cursor.position > this.#journal.head()) {
         throw new MillraceError('cursor_invalid', 'the cursor is ahead of the journal');
       }
     }
-    const group = this.#hold(filter, selected);
+    this.#budget.take(sink, filter);
+    let group;
+    try {
+      group = this.#hold(filter);
+    } catch (error) {
+      this.#budget.giveBack(sink, filter);
+      throw error;
+    }
     const subscription = new Subscription(this, this.#sources, group, request, sink);
-    this.#subscriptions.set(subscription, onEnd);
+    this.#subscriptions.set(subscription, { sink, onEnd });
     subscription.start();
     return subscription;
   }
 
   join(subscription: Subscription, position: number): boolean {
-    const { group } = subscription;
-    // Nobody waits for what the hub has not seen yet: it need not go through it.
-    if (this.#live.size === 0 && !this.#pumping) this.#position = this.#journal.head();
-    const live = this.#live.get(group) ?? { members: new Set(), position: this.#position };
-    if (position < live.position) return false;
-    live.members.add(subscription);
-    this.#live.set(group, live);
+    if (!this.#live.join(subscription, position)) return false;
     subscription.joined();
-    this.#follow();
+    this.#live.follow();
     return true;
   }
 
   passed(group: Group): number {
-    return this.#live.get(group)?.position ?? 0;
+    return this.#live.passed(group);
   }
 
   ended(subscription: Subscription): void {
-    const onEnd = this.#subscriptions.get(subscription);
+    const entry = this.#subscriptions.get(subscription);
+    if (entry === undefined) return;
     this.#subscriptions.delete(subscription);
-    this.#part(subscription);
+    this.#live.part(subscription);
     this.#release(subscription.group);
-    onEnd?.();
+    this.#budget.giveBack(entry.sink, subscription.group.filter);
+    entry.onEnd();
   }
 
   /** Numbers of the moment, and totals since the start. */
-  stats(): { subscriptions: number; groups: number; live: number } & TailCounts {
-    let live = 0;
-    for (const { members } of this.#live.values()) live += members.size;
+  stats(): { subscriptions: number; groups: number; live: number; filterBytes: number } & TailCounts {
     return {
       subscriptions: this.#subscriptions.size,
       groups: this.#groups.size,
-      live,
+      live: this.#live.members,
+      filterBytes: this.#budget.bytes,
       ...this.#sources.counts,
     };
   }
 
   /** Ends every subscription without a message and waits until nothing reads any more. */
   async close(): Promise<void> {
-    this.#closed = true;
     for (const stop of this.#stops) stop();
-    await Promise.all([...this.#subscriptions.keys()].map((subscription) => subscription.close()));
-    await this.#pump;
+    const closed: Promise<void>[] = [];
+    for (const subscription of this.#subscriptions.keys()) {
+      closed.push(subscription.close());
+      if (this.#turns.over) await this.#turns.next('live');
+    }
+    await Promise.all(closed);
+    await this.#live.close();
+    await this.#ticked;
   }
 
-  #hold(filter: TailFilter, selected: SelectedColumns): Group {
+  /** Throws `measurement_unknown` or `field_unknown`. */
+  #hold(filter: TailFilter): Group {
     const key = filterKey(filter);
     let held = this.#groups.get(key);
     if (held === undefined) {
-      const options = { epoch: this.epoch, messageRows: this.#sources.messageRows };
       this.#groupsMade += 1;
-      const group = new Group(this.#groupsMade, key, filter, selected, this.#encoded, options);
-      held = { group, holders: 0 };
+      held = { group: new Group(this.#groupsMade, key, filter, this.#ofGroups), holders: 0 };
       this.#groups.set(key, held);
     }
     held.holders += 1;
@@ -190,67 +194,12 @@ export class TailHub implements SubscriptionHost {
     if (held.holders === 0) this.#groups.delete(key);
   }
 
-  #part(subscription: Subscription): void {
-    const live = this.#live.get(subscription.group);
-    live?.members.delete(subscription);
-    if (live?.members.size === 0) this.#live.delete(subscription.group);
-  }
-
-  #follow(): void {
-    if (this.#pumping || this.#closed) return;
-    this.#pumping = true;
-    this.#pump = this.#deliverToHead();
-  }
-
-  async #deliverToHead(): Promise<void> {
-    try {
-      while (!this.#closed && this.#live.size > 0 && this.#position < this.#journal.head()) {
-        await this.#deliverBlock();
-        await nextTurn();
-      }
-    } catch (error) {
-      if (!(error instanceof MillraceError)) this.onDefect(error);
-      // Each reader meets the trouble by itself, and says so to its client.
-      const groups = [...this.#live.values()];
-      this.#live.clear();
-      for (const { members, position } of groups) for (const member of members) member.goAlone(position);
-    } finally {
-      this.#pumping = false;
+  async #tick(): Promise<void> {
+    this.#ticking = true;
+    for (const subscription of this.#subscriptions.keys()) {
+      if (this.#turns.over) await this.#turns.next('live');
+      subscription.tick(steadyClock.nowMs());
     }
-  }
-
-  async #deliverBlock(): Promise<void> {
-    let next = this.#journal.head();
-    // A group that joins meanwhile comes last in the map and is met, too.
-    for (const [group, live] of this.#live) {
-      const block = this.#sources.blocks.read(this.#position, group.filter.measurement);
-      if (block === undefined) return;
-      next = block.next;
-      const encoded = await group.encode(block);
-      let untilTurn = MEMBERS_PER_TURN;
-      if (encoded.chunks.length > 0) {
-        for (const member of live.members) {
-          if (!member.deliver(encoded, live.position)) this.#part(member);
-          untilTurn -= 1;
-          if (untilTurn > 0) continue;
-          untilTurn = MEMBERS_PER_TURN;
-          await nextTurn();
-        }
-      }
-      live.position = Math.max(live.position, block.next);
-    }
-    this.#position = next;
-  }
-
-  #selectAgain(): void {
-    for (const { group } of this.#groups.values()) {
-      const measurement = this.registry.measurement(group.filter.measurement);
-      if (measurement !== undefined) group.select(selectColumns(measurement, group.filter.fields));
-    }
-  }
-
-  #tick(): void {
-    const nowMs = steadyClock.nowMs();
-    for (const subscription of this.#subscriptions.keys()) subscription.tick(nowMs);
+    this.#ticking = false;
   }
 }

@@ -1,7 +1,19 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Cell, ColumnBatch, SelectedColumns } from '../core/index.ts';
-import type { BlockReader } from './blocks.ts';
-import { matchRows, perBatch, type TailFilter } from './filter.ts';
+import { framesOf, type BlockReader, type DecodedBlock } from './blocks.ts';
+import { columnAt, perBatch, type RowFilter, type TailFilter } from './filter.ts';
+import type { Turns } from './turns.ts';
+
+/** Rows between two looks at the time. */
+const ROWS_PER_LOOK = 16;
+
+/** Which rows the join is about. */
+export interface JoinRequest {
+  filter: TailFilter;
+  /** The same for rows of frames. */
+  rows: RowFilter;
+  selected: SelectedColumns;
+  signal: AbortSignal;
+}
 
 /** More rows than the join may tell apart arrived while history was being read. */
 export class JoinTooLarge extends Error {
@@ -17,24 +29,21 @@ export class JoinTooLarge extends Error {
  * they have all of its fields. A frame may write some fields of a row again: then the others come from history alone.
  */
 export class JoinKeys {
-  readonly #blocks: BlockReader;
-  readonly #filter: TailFilter;
-  readonly #selected: SelectedColumns;
+  readonly #sources: { blocks: BlockReader; turns: Turns };
+  readonly #request: JoinRequest;
   readonly #maxRows: number;
   /** By series and time, the fields that the live rows of it have together. */
   readonly #fields = new Map<string, FieldSet>();
   #upTo: number;
 
   constructor(
-    blocks: BlockReader,
-    filter: TailFilter,
-    selected: SelectedColumns,
+    sources: { blocks: BlockReader; turns: Turns },
+    request: JoinRequest,
     from: number,
     maxRows: number,
   ) {
-    this.#blocks = blocks;
-    this.#filter = filter;
-    this.#selected = selected;
+    this.#sources = sources;
+    this.#request = request;
     this.#upTo = from;
     this.#maxRows = maxRows;
   }
@@ -45,26 +54,43 @@ export class JoinKeys {
 
   /** Takes in the frames before `upTo`, rows before `minTimeNs` aside. Throws JoinTooLarge, `cursor_expired`. */
   async extend(upTo: number, minTimeNs: bigint): Promise<void> {
+    const { blocks, turns } = this.#sources;
+    const { filter, signal } = this.#request;
     while (this.#upTo < upTo) {
-      const block = this.#blocks.read(this.#upTo, this.#filter.measurement);
-      if (block === undefined) return;
-      const prepared = perBatch((batch) => ({
-        match: matchRows(this.#filter, batch),
-        key: batchKeys(batch),
-        fields: batchFields(batch, this.#selected),
-      }));
-      for (const frame of block.frames) {
-        if (frame.position < this.#upTo || frame.position >= upTo) continue;
-        const { match, key, fields } = prepared(frame.batch);
-        for (let row = frame.start; row < frame.end; row++) {
-          if ((frame.batch.timeNs[row] ?? 0n) < minTimeNs || !match(row)) continue;
-          const rowKey = key(row);
-          this.#fields.set(rowKey, (this.#fields.get(rowKey) ?? 0n) | fields(row));
-          if (this.#fields.size > this.#maxRows) throw new JoinTooLarge();
-        }
+      const next = await blocks.use(
+        this.#upTo,
+        filter.measurement,
+        async (block) => {
+          if (block !== undefined) await this.#add(block, upTo, minTimeNs);
+          return block?.next;
+        },
+        signal,
+      );
+      if (next === undefined) return;
+      this.#upTo = Math.min(next, upTo);
+      await turns.next('lone');
+    }
+  }
+
+  async #add(block: DecodedBlock, upTo: number, minTimeNs: bigint): Promise<void> {
+    const { turns } = this.#sources;
+    const { filter, rows, selected } = this.#request;
+    const prepared = perBatch((batch) => ({
+      match: rows.of(batch),
+      key: batchKeys(batch),
+      fields: batchFields(batch, selected),
+    }));
+    let looked = 0;
+    for (const { position, batch, start, end } of framesOf(block, filter.devices)) {
+      if (position < this.#upTo || position >= upTo) continue;
+      const { match, key, fields } = prepared(batch);
+      for (let row = start; row < end; row++) {
+        if (++looked % ROWS_PER_LOOK === 0 && turns.over) await turns.next('lone');
+        if ((batch.timeNs[row] ?? 0n) < minTimeNs || !match(row)) continue;
+        const rowKey = key(row);
+        this.#fields.set(rowKey, (this.#fields.get(rowKey) ?? 0n) | fields(row));
+        if (this.#fields.size > this.#maxRows) throw new JoinTooLarge();
       }
-      this.#upTo = Math.min(block.next, upTo);
-      await nextTurn();
     }
   }
 
@@ -87,10 +113,9 @@ export function rowFields(selected: SelectedColumns): (row: readonly Cell[]) => 
 }
 
 function batchFields(batch: ColumnBatch, selected: SelectedColumns): (row: number) => FieldSet {
-  const { columns } = batch.mapping;
   const fields = selected.fields.map(({ name }, index) => ({
     bit: 1n << BigInt(index),
-    column: columns.findIndex((column) => column.role === 'field' && column.name === name),
+    column: columnAt(batch.mapping, 'field', name),
   }));
   return (row) =>
     fields.reduce((set, { bit, column }) => (batch.cell(column, row) === null ? set : set | bit), 0n);

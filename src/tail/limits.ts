@@ -4,6 +4,8 @@ import { LIMITS } from '../core/index.ts';
 export interface TailLimits {
   connections: number;
   subscriptions: number;
+  filterValues: number;
+  filterBytes: number;
   socketBytes: number;
   messageRows: number;
   joinRows: number;
@@ -18,6 +20,8 @@ export interface TailLimits {
 export const TAIL_LIMITS: TailLimits = {
   connections: LIMITS.maxTailConnections,
   subscriptions: LIMITS.maxSubscriptions,
+  filterValues: LIMITS.tailFilterValues,
+  filterBytes: LIMITS.tailFilterBytes,
   socketBytes: LIMITS.tailSocketBytes,
   messageRows: LIMITS.tailMessageRows,
   joinRows: LIMITS.tailJoinRows,

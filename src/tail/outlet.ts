@@ -19,6 +19,10 @@ export interface TailCounts {
   gaps: number;
   /** How often a reader fell behind. */
   lags: number;
+  /** How often a filter was applied to a block … */
+  looks: number;
+  /** … and to how many rows. */
+  rowsLooked: number;
 }
 
 /** Rows on their way out. */

@@ -1,7 +1,7 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MillraceError, type Cursor, type ErrorCode, type Measurement, type Places } from '../core/index.ts';
 import type { SettledTimes } from '../journal/index.ts';
 import { mayJoin, minTimeNs, type Course, type InHistory, type Joining } from './course.ts';
+import type { DecodedBlock } from './blocks.ts';
 import { Sender, type BlockOutcome, type SenderSources } from './sender.ts';
 import type { EncodedBlock } from './encode.ts';
 import { droppedTimes, type GapTimes } from './gap-times.ts';
@@ -13,6 +13,7 @@ import { newestRows } from './newest.ts';
 import type { TailSink } from './outlet.ts';
 import type { SubscribeRequest, SubscriptionId } from './request.ts';
 import { beginningOf } from './start.ts';
+import type { Turns } from './turns.ts';
 
 /** What all subscriptions read from, and their limits. */
 export interface SubscriptionSources extends HistorySources, Omit<SenderSources, 'journal'> {
@@ -20,6 +21,7 @@ export interface SubscriptionSources extends HistorySources, Omit<SenderSources,
   /** The times of what the journal has dropped, as far as they are known. */
   readonly times: Pick<SettledTimes, 'between'>;
   readonly slots: Places;
+  readonly turns: Turns;
   /** The measurement as registered now. */
   readonly measurement: (name: string) => Measurement;
   readonly onDefect: (error: unknown) => void;
@@ -175,9 +177,9 @@ export class Subscription {
     const { signal } = this.#abort;
     const leave = await this.#sources.slots.take(signal);
     try {
-      const { selected, filter } = this.group;
+      const { selected, filter, rows } = this.group;
       const measurement = this.#sources.measurement(filter.measurement);
-      const request = { filter, measurement, selected, liveFrom, place, signal };
+      const request = { filter, rows, measurement, selected, liveFrom, place, signal };
       const chunks = readHistory(this.#sources, request, (position) =>
         this.#sender.to({ type: 'opened', position }),
       );
@@ -185,7 +187,7 @@ export class Subscription {
         if (this.state === 'gone') return;
         this.#sender.stored(chunk, selected);
         if (this.state !== 'history') return;
-        await nextTurn();
+        await this.#sources.turns.next('lone');
         if (await this.#sender.out.waitForDrain(this.#sources.limits.historyPatienceMs)) continue;
         this.#sender.to({ type: 'lagged' });
         return;
@@ -217,33 +219,38 @@ export class Subscription {
       const oldest = journal.tail();
       this.#sender.skip({ type: 'reached', position: oldest }, droppedTimes(journal, times, position));
     }
-    await nextTurn();
+    await this.#sources.turns.next('lone');
   }
 
   /** Sends what the block at the place holds, as much as the reader takes. */
   async #sendNext(course: Joining): Promise<void> {
     const { group } = this;
     const { position } = course;
-    const block = this.#sources.blocks.read(position, group.filter.measurement);
-    if (block === undefined) {
-      this.#sender.to({ type: 'reached', position });
-      return;
-    }
-    const leftOutNs = minTimeNs(course);
-    let outcome: BlockOutcome = 'split';
-    if (leftOutNs === null) outcome = this.#sender.block(await group.encode(block), position);
-    if (outcome === 'split') {
-      const own = await group.encodeFrom(block, position, leftOutNs);
-      outcome = this.#sender.block(own, position, true);
-    }
-    if (outcome === 'done') this.#sender.to({ type: 'reached', position: block.next });
+    const send = async (block: DecodedBlock | undefined): Promise<void> => {
+      if (block === undefined) {
+        this.#sender.to({ type: 'reached', position });
+        return;
+      }
+      const leftOutNs = minTimeNs(course);
+      let outcome: BlockOutcome = 'split';
+      if (leftOutNs === null) outcome = this.#sender.block(await group.encode(block, 'lone'), position);
+      if (outcome === 'split') {
+        const own = await group.encodeFrom(block, position, leftOutNs);
+        outcome = this.#sender.block(own, position, true);
+      }
+      if (outcome === 'done') this.#sender.to({ type: 'reached', position: block.next });
+    };
+    await this.#sources.blocks.use(position, group.filter.measurement, send, this.#abort.signal);
   }
 
   /** Sends the newest row of each series that was missed. */
   async #sendNewest(from: number): Promise<void> {
-    const { blocks, journal, limits } = this.#sources;
-    const { filter, selected } = this.group;
-    const newest = await newestRows(blocks, filter, selected, from, journal.head(), limits.latestSeries);
+    const { blocks, turns, journal, limits } = this.#sources;
+    const { group } = this;
+    const { selected } = group;
+    const { signal } = this.#abort;
+    const range = { from, until: journal.head(), maxSeries: limits.latestSeries };
+    const newest = await newestRows({ blocks, turns }, group, selected, range, signal);
     const { rows } = newest;
     for (let start = 0; start < rows.length && this.state !== 'gone'; start += limits.messageRows) {
       const part = rows.slice(start, start + limits.messageRows);

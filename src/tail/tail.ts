@@ -36,6 +36,11 @@ export interface TailStats {
   messages: number;
   gaps: number;
   lags: number;
+  /** How often a filter was applied to a block, and to how many rows. */
+  looks: number;
+  rowsLooked: number;
+  /** Memory of the filters, about. */
+  filterBytes: number;
 }
 
 export interface Tail {
