@@ -23,6 +23,8 @@ export interface RouteDefinition<Input extends z.ZodObject> {
   input: Input;
   /** Parameters that also take several values in one, between commas. */
   commaSeparated?: readonly string[];
+  /** Bytes of the JSON body at most; LIMITS.maxQueryBodyBytes when left out. */
+  maxBodyBytes?: number;
   /** Machines ask it under whatever address they know: any Host is taken, and unknown parameters are ignored. */
   probe?: boolean;
   /** What the answer with status 200 holds. */
@@ -61,7 +63,7 @@ export function defineRoute<Input extends z.ZodObject>(definition: RouteDefiniti
     async answer(exchange, segments) {
       const raw =
         definition.method === 'POST'
-          ? await readBody(exchange, commas)
+          ? await readBody(exchange, commas, definition.maxBodyBytes)
           : readQuery(exchange.query, segments, commas);
       const known = definition.probe === true ? knownOf(raw, definition.input) : raw;
       return definition.handler(bindParameters(known, definition.input, inputSchema), exchange);

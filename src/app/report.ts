@@ -2,6 +2,7 @@ import type { PartState, ReadyReport, ServerStats } from '../api/index.ts';
 import { steadyClock } from '../core/index.ts';
 import { type DeviceDirectory, type IngestHub, sumFrames } from '../ingest/index.ts';
 import type { Journal } from '../journal/index.ts';
+import type { NetServer } from '../net/index.ts';
 import type { Tail } from '../tail/index.ts';
 import { type AckLatency, type MetricSources, Rate } from '../telemetry/index.ts';
 import type { IngestProcesses } from './ingest-process/host.ts';
@@ -22,6 +23,7 @@ export interface Reported {
   ingest: IngestHub;
   processes: IngestProcesses;
   tail: Tail;
+  net: Pick<NetServer, 'held'>;
   acks: AckLatency;
   /** Whether the server is about to end. */
   draining: () => boolean;
@@ -86,6 +88,7 @@ export class Report {
       frames: () => sumFrames([ingest.frames, processes.frames]),
       connections: () => this.#connections(),
       tails: () => this.#parts.tail.stats(),
+      held: () => this.#parts.net.held(),
       devicesByProcess: () => devicesByProcess(ingest.connections, processes),
       storeUp: () => writer.storeState().state === 'up',
       writer: () => writer.status(),

@@ -79,7 +79,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
   const acks = new AckLatency();
   const authorize = authorizer(settings);
   const onError = (error: unknown): void => logger.error({ err: error }, messageOf(error));
-  const log = new DeviceLog(logger);
+  const log = new DeviceLog(logger, (code) => metrics.ended.inc({ code }));
   const onAck = (ms: number): void => {
     acks.add(ms);
     metrics.ackSeconds.observe(ms / 1000);
@@ -195,7 +195,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
 
   const net = await parts.start({
     name: 'connections',
-    start: () => openNetServer(onError),
+    start: () => openNetServer(onError, { onEnded: (error) => log.httpEnded(error) }),
     close: (it) => it.close(),
   });
 
@@ -230,7 +230,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
   });
 
   const draining = (): boolean => parts.stopping;
-  const all = { journal, writer, directory, ingest, processes, tail, acks };
+  const all = { journal, writer, directory, ingest, processes, tail, net, acks };
   const report = new Report({ ...all, time, version, startedMs, draining });
   metrics.observe(report.metrics());
   net.websocket(tail.route);

@@ -80,6 +80,18 @@ export const ERRORS = {
   clock_wrong: row(503, "Correct the server's clock: it is behind. Frames are taken then.", { retry: true }),
   draining: row(503, 'The server is stopping; connect again in a moment.', { retry: true, close: 1012 }),
   slow_consumer: row(503, 'Read faster, or ask for fewer rows.', { retry: true, close: 4014 }),
+  too_many_messages: row(429, 'Send fewer messages and pings, and read what the server answers.', {
+    retry: true,
+    close: 4015,
+  }),
+  too_many_requests: row(429, 'Read each answer before you send many more requests on a connection.', {
+    retry: true,
+  }),
+  too_much_unread: row(
+    503,
+    'Read faster: of all readers this one had left most unread when together they reached the limit.',
+    { retry: true, close: 4014 },
+  ),
   // reads
   parameter_missing: row(400, 'Add the parameter that the message names.'),
   parameter_unknown: row(400, 'Remove the parameter; the message lists the known ones.'),
@@ -98,6 +110,11 @@ export const ERRORS = {
   content_type_unsupported: row(415, 'Send the body in a content type that the message names.'),
   query_too_long: row(414, 'Send the parameters in a message: a query by POST, a tail over WebSocket.'),
   body_too_large: row(413, 'Send a smaller body.'),
+  body_late: row(408, 'Send the body at once, or a smaller one.', { retry: true }),
+  too_many_bodies: row(503, 'Try again in a moment: the bodies under way are as large as may be.', {
+    retry: true,
+  }),
+  header_repeated: row(400, 'Send the header that the message names once.'),
   body_invalid: row(400, 'The body is not the JSON that this route takes.'),
   too_many_subscriptions: row(429, 'Unsubscribe first, or open another connection.'),
   store_unavailable: row(503, 'The store is away; data is kept in the journal. Try again later.', {
@@ -129,6 +146,17 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** The codes with which frames are refused; besides them only `internal` does, for a defect. */
 export const FRAME_CODES = Object.keys(FRAME_ERRORS) as readonly (keyof typeof FRAME_ERRORS)[];
+
+/** The codes with which connections are ended for what their clients do. */
+export const CLOSING_CODES = [
+  'protocol_error',
+  'window_exceeded',
+  'frame_too_large',
+  'slow_consumer',
+  'too_many_messages',
+  'too_many_requests',
+  'too_much_unread',
+] as const satisfies readonly ErrorCode[];
 
 /** Whether a text from elsewhere is a code of the table. */
 export function isErrorCode(text: string): text is ErrorCode {

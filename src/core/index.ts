@@ -10,6 +10,7 @@ export * from './time.ts';
 export * from './age-clock.ts';
 export * from './printable.ts';
 export * from './slice.ts';
+export * from './rounds.ts';
 export * from './places.ts';
 export * from './cursor.ts';
 export * from './measurement.ts';

@@ -251,8 +251,28 @@ export const LIMITS = {
   /** Length of one query parameter and number of values that may be repeated. */
   maxParameterLength: 1_024,
   maxParameterValues: 256,
-  /** Bytes of a JSON request body. */
+  /** Bytes of a JSON request body of a route that takes long lists … */
   maxJsonBodyBytes: 1024 * 1024,
+  /** … and of all others, as of a message over the WebSocket: what it costs to check them is bounded by it. */
+  maxQueryBodyBytes: 64 * 1024,
+  /** Bytes of bodies that are received and not read yet, over all connections: beyond it the largest is refused. */
+  heldBodyBytes: 32 * 1024 ** 2,
+  /** A body has come whole within this time, in milliseconds; uWebSockets.js by itself cuts some at 8 s. */
+  bodyTimeoutMs: 7_000,
+  /** Requests that are answered in the turn of the event loop in which they come; the others follow in rounds. */
+  requestsPerTurn: 64,
+  /** Bytes that are written to a socket at once, and when it has not taken some before. */
+  writeBytes: 64 * 1024,
+  slowWriteBytes: 16 * 1024,
+  /**
+   * A socket that took not all is tried again after this time at latest, in milliseconds, with a few bytes that are held
+   * back for it: uWebSockets.js ends a response to which nothing is written for 8 s, and calls a socket writable only
+   * when a third of what the system keeps for it is free.
+   */
+  writeRetryMs: 1_000,
+  heldBackBytes: 64,
+  /** A reader that takes none of an answer in this time is cut, in milliseconds. */
+  readerStallMs: 30_000,
 
   /** Bytes of a row's device and tags in a tail cursor, which is a parameter too; of longer ones it has a digest. */
   tailCursorKeyBytes: 400,
@@ -276,6 +296,11 @@ export const LIMITS = {
   tailProgressMs: 5_000,
   /** Bytes that may wait in one tail socket at all: one message of a full frame beyond tailSocketBytes fits. */
   tailBackpressureBytes: 64 * 1024 * 1024,
+  /** Messages of one tail connection that may wait to be taken, and their bytes: none is taken while it does not read. */
+  tailWaitingMessages: 256,
+  tailWaitingBytes: 256 * 1024,
+  /** Taking messages of all tails gets this much of a turn of the event loop, in milliseconds. */
+  tailMessageSliceMs: 2,
   /** Decoded journal blocks that tails share. */
   tailDecodedBlocks: 8,
   /** Characters of encoded rows that tails share. */
@@ -300,6 +325,13 @@ export const LIMITS = {
 
   /** Bytes of one control message (text) from a client. */
   maxControlBytes: 64 * 1024,
+  /** Bytes that wait for readers, over all connections of a process: beyond it whoever left most unread is cut. */
+  unreadBytes: 256 * 1024 ** 2,
+  /** Pings of one WebSocket within a second, of which the next one begins only when what was sent is read. */
+  maxPings: 100,
+  pingWindowMs: 1_000,
+  /** A socket whose reader left more than this unread is cut: a close frame would wait behind it. */
+  closeBacklogBytes: 64 * 1024,
   /** Seconds without any traffic after which a WebSocket is closed (pings are sent before). */
   idleTimeoutS: 120,
   /** Stopping takes at most this long, in milliseconds; then it ends as it is. */

@@ -8,8 +8,11 @@ const EVENTS = {
   connection: { first: 'a device connection was ended', more: 'more device connections were ended' },
   upgrade: { first: 'a device was turned away', more: 'more devices were turned away' },
   tail: { first: 'a tail was ended', more: 'more tails were ended' },
+  http: { first: 'an HTTP connection was cut', more: 'more HTTP connections were cut' },
 } as const;
 type Event = keyof typeof EVENTS;
+/** Those of readers, who have no names: their codes alone are kept apart. */
+const NAMELESS: ReadonlySet<Event> = new Set(['tail', 'http']);
 
 /** Ends that the server plans, which concern all devices alike. */
 const PLANNED: ReadonlySet<ErrorCode> = new Set(['draining']);
@@ -25,13 +28,16 @@ export class DeviceLog {
     frame: new Repeats(LIMITS.deviceLogEntries),
     connection: new Repeats(LIMITS.deviceLogEntries),
     upgrade: new Repeats(LIMITS.deviceLogEntries),
-    // Tails have no names, so their codes alone are kept apart.
     tail: new Repeats(LIMITS.deviceLogEntries),
+    http: new Repeats(LIMITS.deviceLogEntries),
   };
+  readonly #onEnded: (code: ErrorCode) => void;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(logger: Pick<Logger, 'info' | 'debug'>) {
+  /** `onEnded` hears the code of every connection that the server ends, those that are not told one by one too. */
+  constructor(logger: Pick<Logger, 'info' | 'debug'>, onEnded: (code: ErrorCode) => void = () => {}) {
     this.#logger = logger;
+    this.#onEnded = onEnded;
   }
 
   connected(device: string, seq: number): void {
@@ -57,6 +63,7 @@ export class DeviceLog {
   /** The server ends a connection. */
   ended(device: string, error: MillraceError): void {
     const { code, message } = error;
+    this.#onEnded(code);
     if (PLANNED.has(code)) {
       this.#logger.debug({ device, code, reason: message }, EVENTS.connection.first);
     } else if (this.#isFirst('connection', device, code)) {
@@ -71,10 +78,20 @@ export class DeviceLog {
   }
 
   /** The server, or the way through another process, ends a tail's connection. */
-  tailEnded({ code, message }: MillraceError): void {
-    if (PLANNED.has(code)) this.#logger.debug({ code, reason: message }, EVENTS.tail.first);
-    else if (this.#isFirst('tail', '', code)) {
-      this.#logger.info({ code, reason: message }, EVENTS.tail.first);
+  tailEnded(error: MillraceError): void {
+    this.#readerEnded('tail', error);
+  }
+
+  /** The server cuts the connection of an HTTP client. */
+  httpEnded(error: MillraceError): void {
+    this.#readerEnded('http', error);
+  }
+
+  #readerEnded(event: 'tail' | 'http', { code, message }: MillraceError): void {
+    this.#onEnded(code);
+    if (PLANNED.has(code)) this.#logger.debug({ code, reason: message }, EVENTS[event].first);
+    else if (this.#isFirst(event, '', code)) {
+      this.#logger.info({ code, reason: message }, EVENTS[event].first);
     }
   }
 
@@ -84,7 +101,7 @@ export class DeviceLog {
     this.#timer = null;
     for (const event of Object.keys(EVENTS) as Event[]) {
       for (const { device, code, more } of this.#repeats[event].take()) {
-        this.#logger.info({ ...(event === 'tail' ? {} : { device }), code, more }, EVENTS[event].more);
+        this.#logger.info({ ...(NAMELESS.has(event) ? {} : { device }), code, more }, EVENTS[event].more);
       }
       if (!this.#repeats[event].empty) this.#arm();
     }

@@ -178,6 +178,11 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
     this.#socket.end(code, reason);
   }
 
+  ending(error: MillraceError): void {
+    if (!this.#closed) this.#context.log.ended(this.device, error);
+    this.#closed = true;
+  }
+
   closed(code: number): void {
     const { log, limits } = this.#context;
     if (code === MESSAGE_TOO_BIG && !this.#closed) log.ended(this.device, tooLarge(limits));

@@ -1,3 +1,5 @@
+import type { MillraceError } from '../core/index.ts';
+
 /** A request. What it has is its own: it stays as it is whatever becomes of the connection. */
 export interface HttpExchange {
   method: string;
@@ -8,7 +10,10 @@ export interface HttpExchange {
   header(name: string): string | undefined;
   /** All of them, likewise. */
   headers: ReadonlyMap<string, string>;
-  /** The whole body. Rejects with `body_too_large` beyond `maxBytes`. */
+  /**
+   * The whole body. Rejects with `body_too_large` beyond `maxBytes`, with `body_late` and `too_many_bodies`. Ask for it
+   * once, and before anything is waited for: a body that nobody asks for is not kept.
+   */
   body(maxBytes: number): Promise<Buffer>;
   /** Fires when the client has gone. */
   signal: AbortSignal;
@@ -73,6 +78,8 @@ export interface SocketHandler {
   message(bytes: Uint8Array, isBinary: boolean): void;
   /** The reader took what was queued. */
   drain?(): void;
+  /** The edge ends the connection, for what its client did; `closed` follows. */
+  ending?(error: MillraceError): void;
   /** The connection is gone; called exactly once. 1009 also says that a message was over the route's limit. */
   closed(code: number): void;
 }
@@ -94,8 +101,23 @@ export interface NetServer extends Edge {
   stopListening(): void;
   /** Resolves when all that has been asked is answered, or after `ms`. */
   answered(ms: number): Promise<void>;
+  /** What it holds for all connections together, and how much that may be. */
+  held(): HeldByEdge;
   /** Cuts every connection that is left. End sockets with 1012 first: this one gives them 1006. */
   close(): void;
+}
+
+/** Bytes of answers and messages that readers have not taken, and of bodies that are received. */
+export type HeldByEdge = Readonly<
+  Record<'unread' | 'bodies', { readonly bytes: number; readonly limit: number }>
+>;
+
+export interface EdgeOptions {
+  /** Hears of each HTTP connection that is cut for what its client does, or does not. */
+  onEnded?: (error: MillraceError) => void;
+  /** LIMITS.unreadBytes and LIMITS.heldBodyBytes where they are left out. */
+  unreadBytes?: number;
+  heldBodyBytes?: number;
 }
 
 /** Hears of defects: errors without a stable code, already answered with `internal`. */

@@ -5,6 +5,8 @@
  */
 export type {
   Edge,
+  EdgeOptions,
+  HeldByEdge,
   HttpAnswer,
   HttpExchange,
   NetServer,

@@ -40,16 +40,17 @@ export function readQuery(
   return raw;
 }
 
-/** The members of a JSON body, as readMembers reads them. Throws `content_type_unsupported`, `body_*`. */
+/** The members of a JSON body, as readMembers reads them. Rejects with `content_type_unsupported`, `body_*`. */
 export async function readBody(
   exchange: HttpExchange,
   commas: readonly string[] = [],
+  maxBytes: number = LIMITS.maxQueryBodyBytes,
 ): Promise<RawParameters> {
   const contentType = (exchange.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase();
   if (contentType !== 'application/json') {
     throw new MillraceError('content_type_unsupported', 'send the body as Content-Type: application/json');
   }
-  const body = await exchange.body(LIMITS.maxJsonBodyBytes);
+  const body = await exchange.body(maxBytes);
   let value: unknown;
   try {
     value = JSON.parse(body.toString('utf8'));

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
-import { FRAME_CODES, type ErrorCode } from '../core/index.ts';
+import { CLOSING_CODES, FRAME_CODES, type ErrorCode } from '../core/index.ts';
 
 /** Values that are read at the moment of a scrape instead of being counted along the way. */
 export interface MetricSources {
@@ -17,6 +17,8 @@ export interface MetricSources {
   connections(): { devices: number; tails: number };
   /** Counts since the start of the server. */
   tails(): { rows: number; messages: number; gaps: number; lags: number };
+  /** Bytes held for connections, and how many that may be, by what they are. */
+  held(): Readonly<Record<'unread' | 'bodies', { bytes: number; limit: number }>>;
   /** Device connections of each process that takes some, by its name. */
   devicesByProcess(): Readonly<Record<string, number>>;
   storeUp(): boolean;
@@ -39,6 +41,8 @@ export class Metrics {
   readonly storeRetries: Counter;
   readonly expiredReadings: Counter<'transport' | 'limit'>;
   readonly httpSeconds: Histogram<'route' | 'status'>;
+  /** Connections that the server ended, by error code. */
+  readonly ended: Counter<'code'>;
 
   constructor() {
     const registers = [this.#registry];
@@ -78,6 +82,14 @@ export class Metrics {
       labelNames: ['route', 'status'],
       registers,
     });
+    this.ended = new Counter({
+      name: 'millrace_connections_ended_total',
+      help: 'Connections that the server ended, by error code',
+      labelNames: ['code'],
+      registers,
+    });
+    // Counters that begin at 0 show their first rise, too.
+    for (const code of CLOSING_CODES) this.ended.inc({ code }, 0);
   }
 
   /** Adds what is known only by asking the parts. Call once. */
@@ -176,6 +188,20 @@ export class Metrics {
       'Times that a tail fell behind because it is read too slowly',
       () => sources.tails().lags,
     );
+    for (const [name, help, of] of [
+      ['bytes', 'Bytes held for connections: answers and messages not read, bodies received', 'bytes'],
+      ['limit_bytes', 'How many that may be, beyond which whoever has most is ended', 'limit'],
+    ] as const) {
+      void new Gauge({
+        name: `millrace_held_${name}`,
+        help,
+        labelNames: ['kind'],
+        registers,
+        collect() {
+          for (const [kind, held] of Object.entries(sources.held())) this.set({ kind }, held[of]);
+        },
+      });
+    }
     gauge('millrace_journal_oldest_pending_seconds', 'Age of the oldest frame not in the store yet', () => {
       return (sources.writer().oldestPendingAgeMs ?? 0) / 1000;
     });

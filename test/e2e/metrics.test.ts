@@ -36,6 +36,10 @@ test('metrics tell the ledger by transport, the journalâ€™s state and the storeâ
     'millrace_frames_rejected_total{code="frame_framing"} 1',
     'millrace_frames_rejected_total{code="schema_unknown"} 0',
     'millrace_tail_gaps_total 0',
+    'millrace_held_bytes{kind="unread"} 0',
+    'millrace_held_bytes{kind="bodies"} 0',
+    'millrace_held_limit_bytes{kind="unread"} 268435456',
+    'millrace_connections_ended_total{code="too_much_unread"} 0',
     'millrace_tail_lags_total 0',
   ]) {
     expect(samples).toContain(line);

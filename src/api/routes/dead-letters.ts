@@ -123,6 +123,7 @@ function replayRoute({ replay }: ApiContext): Route {
     method: 'POST',
     path: '/v1/dead-letters/replay',
     summary: 'Try refused frames again: those that pass by now become pending, the others stay',
+    maxBodyBytes: LIMITS.maxJsonBodyBytes,
     input: z.object({
       ids: z
         .array(z.string().max(20))

@@ -124,6 +124,10 @@ class Forwarded implements SocketHandler {
     if (this.#socket.bufferedBytes() < LIMITS.forwardedSocketBytes / 2) this.#resume();
   }
 
+  ending(error: MillraceError): void {
+    this.#told.onEnded(error);
+  }
+
   closed(code: number): void {
     this.#told.onClosed();
     this.#upstream.removeAllListeners('close');

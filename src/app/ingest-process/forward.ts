@@ -1,5 +1,5 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { MillraceError, messageOf } from '../../core/index.ts';
+import { LIMITS, MillraceError, messageOf } from '../../core/index.ts';
 import type { HttpAnswer, HttpExchange } from '../../net/index.ts';
 
 /** Headers that belong to one connection and not to the message (RFC 9110, 7.6.1), or that whoever passes it on writes anew. */
@@ -22,7 +22,7 @@ const WHOLE_BODY_BYTES = 64 * 1024;
 export function forwardTo(port: number): (exchange: HttpExchange) => Promise<HttpAnswer> {
   return async (exchange) => {
     const { method, path, query, signal } = exchange;
-    const body = await exchange.body(Number.MAX_SAFE_INTEGER);
+    const body = await exchange.body(LIMITS.maxJsonBodyBytes);
     const answer = await send(
       {
         port,

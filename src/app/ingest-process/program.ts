@@ -101,7 +101,7 @@ class IngestProgram {
       onError,
     });
     const tails = new ForwardedSockets(serverPort, TAIL_ROUTE, authorize, (error) => log.tailEnded(error));
-    const opening = openNetServer(onError);
+    const opening = openNetServer(onError, { onEnded: (error) => log.httpEnded(error) });
     this.#parts = { upstream, registry, hub, tails, opening };
     const net = await opening;
     openWaysIn(this.#waysIn, hub, net);

@@ -1,22 +1,46 @@
-import { LIMITS, MillraceError } from '../../core/index.ts';
+import { LIMITS, MillraceError, type Rounds } from '../../core/index.ts';
+import { BodyCollector, type Bodies } from '../body.ts';
 import type { HttpAnswer, HttpExchange } from '../edge.ts';
-import { pieces } from '../pieces.ts';
+import { readHeaders } from '../headers.ts';
+import type { HeldBytes, ByteHolder } from '../held-bytes.ts';
 import { STATUS_TEXT } from '../status-text.ts';
 import type { HttpRequest, HttpResponse } from './load.ts';
+import { Patience } from './patience.ts';
+
+/** What the responses of one server share, and whom they tell. */
+export interface ResponderParts {
+  /** Bytes of answers and messages that their readers have not taken. */
+  readonly unread: HeldBytes;
+  readonly bodies: Bodies;
+  /** A connection is cut for what its client does, or does not. */
+  readonly onEnded: (error: MillraceError) => void;
+}
 
 /** One response: remembers whether the client is still there, because touching a dead one kills the process. */
-export class Responder {
+export class Responder implements ByteHolder {
   readonly #res: HttpResponse;
+  readonly #parts: ResponderParts;
   readonly #abort = new AbortController();
   #ended = false;
-  #onWritable: (() => void) | null = null;
+  /** Whether the request waits for its turn: nothing is done for it yet. */
+  #queued = false;
+  #hasBody = false;
+  /** The body's size in bytes, where the client says it. */
+  #announced: number | null = null;
+  /** Null while nobody has asked for it. */
+  #body: BodyCollector | null = null;
+  #isBeingRead = true;
+  #wake: (() => void) | null = null;
 
-  constructor(res: HttpResponse) {
+  constructor(res: HttpResponse, parts: ResponderParts) {
     this.#res = res;
+    this.#parts = parts;
     res.onAborted(() => {
-      this.#ended = true;
+      // uWebSockets.js closes a connection whose next request comes before the answer to this one. That a client leaves
+      // by itself in this very moment is next to impossible.
+      if (this.#queued) parts.onEnded(new MillraceError('too_many_requests', PIPELINED));
+      this.#end();
       this.#abort.abort();
-      this.#onWritable?.();
     });
   }
 
@@ -24,8 +48,20 @@ export class Responder {
     return this.#abort.signal;
   }
 
-  get gone(): boolean {
-    return this.#ended;
+  /** What the request says of its body. */
+  expect(hasBody: boolean, headers: ReadonlyMap<string, string>): void {
+    this.#hasBody = hasBody;
+    const length = headers.get('content-length');
+    this.#announced = length === undefined ? null : Number(length);
+  }
+
+  /** Waits for a turn of the event loop that has time for the request. Its body is received meanwhile. */
+  async queue(rounds: Rounds): Promise<void> {
+    if (this.#hasBody && (this.#announced ?? 0) <= LIMITS.maxJsonBodyBytes)
+      this.#receive(LIMITS.maxJsonBodyBytes);
+    this.#queued = true;
+    await rounds.turn();
+    this.#queued = false;
   }
 
   /**
@@ -36,83 +72,128 @@ export class Responder {
    */
   release(action: (res: HttpResponse) => void): void {
     if (this.#ended) return;
-    this.#ended = true;
+    this.#end();
     action(this.#res);
+  }
+
+  /** Cuts the connection, and lets go of what was still to be sent. */
+  cut(error: MillraceError): void {
+    if (this.#ended) return;
+    this.#parts.onEnded(error);
+    this.#close();
   }
 
   async send(answer: HttpAnswer, headOnly: boolean): Promise<void> {
     if (this.#ended) return;
     const { body } = answer;
-    if (body === null || typeof body === 'string' || body instanceof Uint8Array) {
-      const length =
-        body === null
-          ? (answer.length ?? 0)
-          : typeof body === 'string'
-            ? Buffer.byteLength(body)
-            : body.byteLength;
-      this.#ended = true;
-      this.#res.cork(() => {
-        this.#writeHead(answer);
-        if (headOnly && answer.status !== 304) this.#res.endWithoutBody(length);
-        // A 304 describes the whole answer, so it must not claim a length of 0.
-        else if (answer.status === 304) this.#res.endWithoutBody();
-        else if (body === null) this.#res.end();
-        else this.#res.end(body);
-      });
+    if (headOnly || body === null || answer.status === 304) await this.#sendHead(answer, headOnly);
+    else if (typeof body === 'string') await this.#sendWhole(answer, Buffer.from(body));
+    else if (body instanceof Uint8Array) await this.#sendWhole(answer, body);
+    else await this.#stream(answer, body);
+  }
+
+  /** Whether the socket took it nobody can tell. So it is sent in a later turn, which bounds how many are given unread. */
+  async #sendHead(answer: HttpAnswer, headOnly: boolean): Promise<void> {
+    await this.#parts.bodies.rounds.turn();
+    if (this.#ended) return;
+    this.#end();
+    this.#res.cork(() => {
+      this.#writeHead(answer);
+      // A 304 describes the whole answer, so it must not claim a length of 0.
+      if (answer.status === 304) this.#res.endWithoutBody();
+      else if (headOnly) this.#res.endWithoutBody(lengthOf(answer));
+      else this.#res.end();
+    });
+  }
+
+  /**
+   * A body of known size goes out as the socket takes it, and the response is under way until then: to a client that
+   * does not read its answers, no more of them are given.
+   */
+  async #sendWhole(answer: HttpAnswer, body: Uint8Array): Promise<void> {
+    if (body.length === 0) {
+      await this.#sendHead(answer, false);
       return;
     }
-    if (headOnly) {
-      this.#ended = true;
+    const patience = new Patience();
+    let isHeadSent = false;
+    const offer = (): boolean => {
+      let done = false;
       this.#res.cork(() => {
-        this.#writeHead(answer);
-        this.#res.endWithoutBody();
+        if (!isHeadSent) this.#writeHead(answer);
+        isHeadSent = true;
+        [, done] = this.#res.tryEnd(body.subarray(this.#res.getWriteOffset()), body.length);
       });
-      return;
+      return done;
+    };
+    for (let taken = 0; !offer();) {
+      const offset = this.#res.getWriteOffset();
+      if (offset > taken) patience.renew();
+      taken = offset;
+      this.#parts.unread.set(this, body.length - offset);
+      if (!(await this.#room(patience))) return;
     }
-    await this.#stream(answer, body);
+    this.#end();
   }
 
   async #stream(answer: HttpAnswer, body: AsyncIterable<string | Uint8Array>): Promise<void> {
+    const patience = new Patience();
     let started = false;
     try {
-      for await (const chunk of pieces(body)) {
-        if (this.#ended) return;
-        let more = true;
-        this.#res.cork(() => {
-          if (!started) this.#writeHead(answer);
-          more = this.#res.write(chunk);
-        });
-        started = true;
-        if (!more) await this.#writable();
-        if (this.#ended) return;
+      for await (const bytes of inBytes(body)) {
+        let at = 0;
+        while (at < bytes.length) {
+          if (this.#ended) return;
+          const part = bytes.subarray(at, at + patience.sizeOfNext(bytes.length - at));
+          let taken = true;
+          this.#res.cork(() => {
+            if (!started) this.#writeHead(answer);
+            taken = this.#res.write(part);
+          });
+          started = true;
+          at += part.length;
+          this.#parts.unread.set(this, taken ? 0 : part.length);
+          if (taken) patience.renew();
+          else if (!(await this.#room(patience))) return;
+        }
       }
+      // The end must not wait in a buffer: the library closes a connection 8 s later, whatever the reader still takes.
+      if (patience.wasTried && !(await this.#room(patience))) return;
     } catch (error) {
       // Half an answer must not look like a whole one: cut the connection instead of ending the body.
-      if (started && !this.#ended) {
-        this.#ended = true;
-        this.#res.close();
-      }
+      if (started) this.#close();
       throw error;
     }
     if (this.#ended) return;
-    this.#ended = true;
+    this.#end();
     this.#res.cork(() => {
       if (!started) this.#writeHead(answer);
       this.#res.end();
     });
   }
 
-  #writable(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onWritable = () => {
-        this.#onWritable = null;
-        resolve();
+  /** Waits until the socket may take more; false when there is nothing more to be sent. */
+  async #room(patience: Patience): Promise<boolean> {
+    if (this.#ended) return false;
+    if (patience.isOver) {
+      const waited = `the reader took nothing of its answer for ${LIMITS.readerStallMs} ms`;
+      this.cut(new MillraceError('slow_consumer', waited));
+      return false;
+    }
+    const writable = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => resolve(false), LIMITS.writeRetryMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve(true);
       };
       this.#res.onWritable(() => {
-        this.#onWritable?.();
+        this.#wake?.();
         return true;
       });
     });
+    this.#wake = null;
+    patience.note(writable);
+    return !this.#ended;
   }
 
   #writeHead(answer: HttpAnswer): void {
@@ -120,59 +201,82 @@ export class Responder {
     for (const [name, value] of Object.entries(answer.headers)) this.#res.writeHeader(name, value);
   }
 
-  /** Collects the body; must be called in the same tick as the request's arrival. */
-  collect(): (maxBytes: number) => Promise<Buffer> {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    let done = false;
-    let failed: MillraceError | null = null;
-    let wake: (() => void) | null = null;
-    // Before the route is known the hard cap applies; the route's own limit is checked when it asks.
-    const hardCap = LIMITS.maxJsonBodyBytes * 4;
-    this.#res.onData((chunk, isLast) => {
-      size += chunk.byteLength;
-      if (size > hardCap) {
-        failed ??= new MillraceError('body_too_large', `the body is over ${hardCap} bytes`);
-        chunks.length = 0;
-      } else if (failed === null) {
-        chunks.push(Buffer.from(chunk.slice(0)));
-      }
-      if (isLast) done = true;
-      if (done || failed !== null) wake?.();
-    });
-    this.signal.addEventListener('abort', () => wake?.());
-    return async (maxBytes) => {
-      if (!done && failed === null && !this.#ended) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-      if (failed !== null) throw failed;
-      if (!done) throw new MillraceError('body_invalid', 'the client left before the body was complete');
-      if (size > maxBytes) {
-        throw new MillraceError('body_too_large', `the body has ${size} bytes, the limit is ${maxBytes}`);
-      }
-      return Buffer.concat(chunks);
-    };
+  #close(): void {
+    if (this.#ended) return;
+    this.#end();
+    this.#res.close();
   }
+
+  #end(): void {
+    this.#ended = true;
+    this.#body?.abandon();
+    this.#parts.unread.set(this, 0);
+    this.#wake?.();
+  }
+
+  /**
+   * The request's body. The first call must come while the request is read: what nobody has asked for by then is not
+   * kept. Rejects as HttpExchange says.
+   */
+  async body(maxBytes: number): Promise<Buffer> {
+    this.#receive(maxBytes);
+    if (this.#body === null) throw new TypeError('a body is asked for before anything is waited for');
+    return this.#body.whole(maxBytes);
+  }
+
+  /** The request's first part has been read: handlers have had their chance to ask for a body. */
+  read(): void {
+    this.#isBeingRead = false;
+  }
+
+  #receive(maxBytes: number): void {
+    if (this.#body !== null || !this.#isBeingRead) return;
+    const body = new BodyCollector(this.#parts.bodies, maxBytes, this.#announced);
+    this.#body = body;
+    this.#res.onData((part, isLast) => {
+      body.add(new Uint8Array(part));
+      if (isLast) body.end();
+    });
+  }
+}
+
+const PIPELINED = `more than ${LIMITS.requestsPerTurn} requests at once, of which the client had read no answer`;
+
+async function* inBytes(body: AsyncIterable<string | Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+}
+
+/** Bytes of the body that a HEAD's answer would have; undefined where it is not known. */
+function lengthOf({ body, length }: HttpAnswer): number | undefined {
+  if (body === null) return length ?? 0;
+  if (typeof body === 'string') return Buffer.byteLength(body);
+  return body instanceof Uint8Array ? body.byteLength : undefined;
+}
+
+/** A request as it came, and a header that came twice although there can be one at most. */
+export interface ReadExchange extends HttpExchange {
+  repeated: string | null;
 }
 
 /**
  * Copies what a handler may need out of a request, whose own object dies when the handler first awaits. Call it before
  * the first await.
  */
-export function readExchange(req: HttpRequest, responder: Responder): HttpExchange {
-  const headers = new Map<string, string>();
-  req.forEach((name, value) => headers.set(name, value));
+export function readExchange(req: HttpRequest, responder: Responder): ReadExchange {
+  const pairs: [string, string][] = [];
+  req.forEach((name, value) => pairs.push([name, value]));
+  const { headers, repeated } = readHeaders(pairs);
   const method = req.getMethod().toUpperCase();
   const hasBody = method !== 'GET' && method !== 'HEAD';
+  responder.expect(hasBody, headers);
   return {
     method,
     path: req.getUrl(),
     query: req.getQuery() ?? '',
     header: (name) => headers.get(name),
     headers,
-    body: hasBody ? responder.collect() : () => Promise.resolve(Buffer.alloc(0)),
+    repeated,
+    body: (maxBytes) => (hasBody ? responder.body(maxBytes) : Promise.resolve(Buffer.alloc(0))),
     signal: responder.signal,
   };
 }

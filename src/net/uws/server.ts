@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MillraceError } from '../../core/index.ts';
+import { LIMITS, MillraceError, Rounds } from '../../core/index.ts';
 import type {
+  EdgeOptions,
+  HeldByEdge,
   HttpAnswer,
   HttpExchange,
   NetServer,
@@ -8,10 +10,12 @@ import type {
   UpgradeRequest,
   WebSocketRoute,
 } from '../edge.ts';
+import { HeldBytes } from '../held-bytes.ts';
 import { assertPortFree, tryPort } from '../port.ts';
 import { asMillraceError, problem } from '../problem.ts';
+import { TurnCount } from '../turn-count.ts';
 import { uws, type TemplatedApp, type us_listen_socket } from './load.ts';
-import { Responder, readExchange } from './responder.ts';
+import { Responder, readExchange, type ReadExchange, type ResponderParts } from './responder.ts';
 import { GuardedSocket, type SocketSlot } from './socket.ts';
 
 /** The words with which uWebSockets.js cuts a connection that sent a message over the route's limit. */
@@ -27,8 +31,25 @@ export class UwsServer implements NetServer {
   readonly #listening: us_listen_socket[] = [];
   readonly #answering = new Set<Promise<void>>();
 
-  constructor(onDefect: OnDefect) {
+  readonly #unread: HeldBytes;
+  readonly #bodies: HeldBytes;
+  readonly #turn = new TurnCount();
+  /** Requests that came beyond what one turn answers, and bodies that are complete. */
+  readonly #rounds = new Rounds();
+  readonly #parts: ResponderParts;
+
+  constructor(onDefect: OnDefect, options: EdgeOptions) {
+    const { unreadBytes = LIMITS.unreadBytes, heldBodyBytes = LIMITS.heldBodyBytes } = options;
+    const { onEnded = () => {} } = options;
     this.#onDefect = onDefect;
+    this.#unread = new HeldBytes(unreadBytes, 'too_much_unread', 'what readers left unread');
+    this.#bodies = new HeldBytes(heldBodyBytes, 'too_many_bodies', 'the bodies');
+    const bodies = { held: this.#bodies, rounds: this.#rounds };
+    this.#parts = { unread: this.#unread, bodies, onEnded };
+  }
+
+  held(): HeldByEdge {
+    return { unread: this.#unread, bodies: this.#bodies };
   }
 
   websocket(route: WebSocketRoute): void {
@@ -40,11 +61,11 @@ export class UwsServer implements NetServer {
       sendPingsAutomatically: true,
       compression: NO_COMPRESSION,
       upgrade: (res, req, context) => {
-        const responder = new Responder(res);
+        const responder = new Responder(res, this.#parts);
         const key = req.getHeader('sec-websocket-key');
         const extensions = req.getHeader('sec-websocket-extensions');
-        const offered = req.getHeader('sec-websocket-protocol');
         const exchange = readExchange(req, responder);
+        const offered = exchange.header('sec-websocket-protocol') ?? '';
         const request: UpgradeRequest = {
           path: exchange.path,
           query: exchange.query,
@@ -54,9 +75,10 @@ export class UwsServer implements NetServer {
           signal: responder.signal,
         };
         this.#answer(responder, false, async () => {
+          refuseRepeated(exchange);
           const accepted = await route.upgrade(request);
           responder.release((raw) => {
-            const socket = new GuardedSocket((ws) => accepted.start(ws));
+            const socket = new GuardedSocket((ws) => accepted.start(ws), this.#unread);
             raw.upgrade<SocketSlot>({ socket }, key, accepted.protocol, extensions, context);
           });
           return null;
@@ -77,7 +99,14 @@ export class UwsServer implements NetServer {
       },
       drain: (ws) => {
         const { socket } = ws.getUserData();
-        this.#guard(socket, () => socket.handler?.drain?.());
+        this.#guard(socket, () => {
+          socket.drained();
+          socket.handler?.drain?.();
+        });
+      },
+      ping: (ws) => {
+        const { socket } = ws.getUserData();
+        this.#guard(socket, () => socket.pinged());
       },
       close: (ws, code, message) => {
         const { socket } = ws.getUserData();
@@ -105,13 +134,17 @@ export class UwsServer implements NetServer {
 
   http(handler: (exchange: HttpExchange) => Promise<HttpAnswer>, path = '/*'): void {
     this.#app.any(path, (res, req) => {
-      const responder = new Responder(res);
+      const responder = new Responder(res, this.#parts);
       const exchange = readExchange(req, responder);
       this.#answer(responder, exchange.method === 'HEAD', async () => {
+        if (this.#turn.next() > LIMITS.requestsPerTurn) await responder.queue(this.#rounds);
+        if (responder.signal.aborted) return null;
+        refuseRepeated(exchange);
         if (!this.#socketPaths.has(exchange.path)) return handler(exchange);
         const error = new MillraceError('upgrade_required', `${exchange.path} is a WebSocket`);
         return problem(error, { Upgrade: 'websocket', Connection: 'Upgrade' });
       });
+      responder.read();
     });
   }
 
@@ -170,4 +203,11 @@ export class UwsServer implements NetServer {
 
 function isTooBig(reason: ArrayBuffer): boolean {
   return reason.byteLength === TOO_BIG.length && Buffer.from(reason).toString() === TOO_BIG;
+}
+
+/** Which of two is meant nobody can tell, and a proxy may have read the other one. */
+function refuseRepeated({ repeated }: ReadExchange): void {
+  if (repeated !== null) {
+    throw new MillraceError('header_repeated', `the header ${repeated} came more than once`);
+  }
 }

@@ -1,4 +1,7 @@
+import { LIMITS, MillraceError } from '../../core/index.ts';
 import type { SendOutcome, Socket, SocketHandler } from '../edge.ts';
+import type { HeldBytes, ByteHolder } from '../held-bytes.ts';
+import { Pings } from '../pings.ts';
 import type { WebSocket } from './load.ts';
 
 /** What uWebSockets.js carries for each connection. */
@@ -7,15 +10,21 @@ export interface SocketSlot {
 }
 
 /** One WebSocket, safe after its close: uWebSockets.js itself would kill the process. */
-export class GuardedSocket implements Socket {
+export class GuardedSocket implements Socket, ByteHolder {
   /** For the server alone: whom to tell what comes. */
   handler: SocketHandler | null = null;
   /** Makes the handler; let go once it has, with all that it knows of the upgrade. */
   #start: ((socket: Socket) => SocketHandler) | null;
   #ws: WebSocket<SocketSlot> | null = null;
+  readonly #unread: HeldBytes;
+  /** Null before the first one. */
+  #pings: Pings | null = null;
+  /** When the reader last took of what waited, on the performance clock. */
+  #readMs = -Infinity;
 
-  constructor(start: (socket: Socket) => SocketHandler) {
+  constructor(start: (socket: Socket) => SocketHandler, unread: HeldBytes) {
     this.#start = start;
+    this.#unread = unread;
   }
 
   /** For the server alone: the native socket is there. */
@@ -36,7 +45,11 @@ export class GuardedSocket implements Socket {
     if (this.#ws === null) return 'closed';
     // 1: all sent, 0: queued behind back-pressure, 2: dropped over maxBackpressure
     const outcome = this.#ws.send(text, false, false);
-    return outcome === 1 ? 'sent' : outcome === 0 ? 'queued' : 'dropped';
+    if (outcome === 1) return 'sent';
+    this.#unread.set(this, this.bufferedBytes());
+    // It may be the one that is cut for what waits in all.
+    if (!this.open) return 'closed';
+    return outcome === 0 ? 'queued' : 'dropped';
   }
 
   bufferedBytes(): number {
@@ -44,15 +57,42 @@ export class GuardedSocket implements Socket {
   }
 
   end(code: number, reason: string): void {
-    if (this.#ws !== null) this.#ws.end(code, closeReason(reason));
+    // What is not read would be kept until the idle timeout, and counted by nobody.
+    if (this.bufferedBytes() > LIMITS.closeBacklogBytes) this.terminate();
+    else if (this.#ws !== null) this.#ws.end(code, closeReason(reason));
   }
 
   terminate(): void {
     if (this.#ws !== null) this.#ws.close();
   }
 
+  /** For the server alone: of what was queued some was taken. */
+  drained(): void {
+    this.#readMs = performance.now();
+    this.#unread.set(this, this.bufferedBytes());
+  }
+
+  /** For the server alone: a ping came, and the pong to it is sent. */
+  pinged(): void {
+    const bytes = this.bufferedBytes();
+    this.#unread.set(this, bytes);
+    this.#pings ??= new Pings();
+    const read = bytes === 0 || this.#readMs > this.#pings.sinceMs;
+    if (this.#pings.take(performance.now(), read)) return;
+    const bound = `over ${LIMITS.maxPings} pings in ${LIMITS.pingWindowMs} ms, or before their answers were read`;
+    const error = new MillraceError('too_many_messages', bound);
+    this.handler?.ending?.(error);
+    this.end(error.row.close ?? 1008, error.message);
+  }
+
+  cut(error: MillraceError): void {
+    this.handler?.ending?.(error);
+    this.terminate();
+  }
+
   /** For the server alone: the native socket is gone. */
   forget(): void {
+    this.#unread.set(this, 0);
     this.#ws = null;
     this.#start = null;
   }
