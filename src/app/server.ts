@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createApi } from '../api/index.ts';
 import { LIMITS, MillraceError, messageOf, steadyClock, systemClock } from '../core/index.ts';
 import { isLoopback, SETTINGS, type Settings } from '../config/index.ts';
+import { FileRoom } from '../files/index.ts';
 import { DeviceDirectory, DeviceLog, IngestHub, Replayer } from '../ingest/index.ts';
 import { SettledTimes, openLocalJournal } from '../journal/index.ts';
 import { openNetServer } from '../net/index.ts';
@@ -84,6 +85,10 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
     acks.add(ms);
     metrics.ackSeconds.observe(ms / 1000);
   };
+
+  const room = new FileRoom();
+  const shortage = room.shortage(settings['max-connections']);
+  if (shortage !== null) logger.warn({ limit: room.limit, reserve: room.reserve }, shortage);
 
   const folder = await parts.start({
     name: 'data folder',
@@ -195,7 +200,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
 
   const net = await parts.start({
     name: 'connections',
-    start: () => openNetServer(onError, { onEnded: (error) => log.httpEnded(error) }),
+    start: () => openNetServer(onError, { onEnded: (error) => log.httpEnded(error), hasRoom: room.hasRoom }),
     close: (it) => it.close(),
   });
 

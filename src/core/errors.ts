@@ -153,6 +153,7 @@ export const CLOSING_CODES = [
   'window_exceeded',
   'frame_too_large',
   'slow_consumer',
+  'too_many_connections',
   'too_many_messages',
   'too_many_requests',
   'too_much_unread',

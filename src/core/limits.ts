@@ -34,6 +34,8 @@ export const LIMITS = {
   outboxesPerDevice: 8,
   /** Device connections at once (setting): about 10 KB of memory each. */
   maxConnections: 50_000,
+  /** Of the files that a process may have open connections leave so many, or a quarter, to the journal, the store and the rest. */
+  reservedFiles: 256,
   /** Depth of nested records in a schema. */
   maxSchemaDepth: 16,
   /** Characters of the names on the way to a field: each field of the generated code keeps its own. */

@@ -113,6 +113,8 @@ export type HeldByEdge = Readonly<
 >;
 
 export interface EdgeOptions {
+  /** Whether one more connection may stay, asked for each that comes; others are closed at once. All may, when left out. */
+  hasRoom?: () => boolean;
   /** Hears of each HTTP connection that is cut for what its client does, or does not. */
   onEnded?: (error: MillraceError) => void;
   /** LIMITS.unreadBytes and LIMITS.heldBodyBytes where they are left out. */

@@ -4,6 +4,7 @@
  */
 import { Socket } from 'node:net';
 import { AgeClock, LIMITS, MillraceError, messageOf, steadyClock, systemClock } from '../../core/index.ts';
+import { FileRoom } from '../../files/index.ts';
 import { DeviceLog, IngestHub } from '../../ingest/index.ts';
 import { openNetServer, type NetServer } from '../../net/index.ts';
 import { RegistryCopy } from '../../registry/index.ts';
@@ -101,7 +102,10 @@ class IngestProgram {
       onError,
     });
     const tails = new ForwardedSockets(serverPort, TAIL_ROUTE, authorize, (error) => log.tailEnded(error));
-    const opening = openNetServer(onError, { onEnded: (error) => log.httpEnded(error) });
+    const opening = openNetServer(onError, {
+      onEnded: (error) => log.httpEnded(error),
+      hasRoom: new FileRoom().hasRoom,
+    });
     this.#parts = { upstream, registry, hub, tails, opening };
     const net = await opening;
     openWaysIn(this.#waysIn, hub, net);

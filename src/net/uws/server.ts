@@ -40,12 +40,20 @@ export class UwsServer implements NetServer {
 
   constructor(onDefect: OnDefect, options: EdgeOptions) {
     const { unreadBytes = LIMITS.unreadBytes, heldBodyBytes = LIMITS.heldBodyBytes } = options;
-    const { onEnded = () => {} } = options;
+    const { onEnded = () => {}, hasRoom } = options;
     this.#onDefect = onDefect;
     this.#unread = new HeldBytes(unreadBytes, 'too_much_unread', 'what readers left unread');
     this.#bodies = new HeldBytes(heldBodyBytes, 'too_many_bodies', 'the bodies');
     const bodies = { held: this.#bodies, rounds: this.#rounds };
     this.#parts = { unread: this.#unread, bodies, onEnded };
+    if (hasRoom === undefined) return;
+    this.#app.filter((res, change) => {
+      if (change < 0 || hasRoom()) return;
+      onEnded(
+        new MillraceError('too_many_connections', 'the process may open no more files and connections'),
+      );
+      res.close();
+    });
   }
 
   held(): HeldByEdge {

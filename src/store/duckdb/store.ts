@@ -6,6 +6,7 @@ import {
   type AnswerColumn,
   type ColumnBatch,
 } from '../../core/index.ts';
+import { requireDescriptor } from '../../files/index.ts';
 import type {
   AggregateQuery,
   Answer,
@@ -173,6 +174,8 @@ export class DuckDbStore implements Store {
   state(): StoreState {
     try {
       if (this.#closed === null) this.#database?.look();
+      // Reads that spill and the next checkpoint would fail, although a write goes well that finds its files open.
+      requireDescriptor();
       return this.#state;
     } catch (error) {
       return { state: 'down', reason: messageOf(error) };
