@@ -1,5 +1,5 @@
 import { IngestClient } from '../../src/client/index.ts';
-import type { OutboxLimits, Timers, WebSocketConstructor } from '../../src/client/index.ts';
+import type { KeptFrame, OutboxLimits, Timers, WebSocketConstructor } from '../../src/client/index.ts';
 import type { DeviceSource } from '../model.ts';
 import type { Random } from '../random.ts';
 import type { FrameEncoder } from './encoder.ts';
@@ -20,6 +20,8 @@ export interface FleetContext {
   frames: number;
   /** The wall clock at `timers.nowMs()` = 0. */
   epochAtZeroMs: number;
+  /** Hears of connections that ended or could not be made, and are tried again. */
+  onTrouble: (reason: string) => void;
 }
 
 /** Frames leave up to this share of the period after they are due. */
@@ -70,6 +72,15 @@ export class FleetDevice {
     this.#onDone();
   }
 
+  /** Whether it was welcomed at least once. */
+  get wasWelcomed(): boolean {
+    return this.#welcomes > 0;
+  }
+
+  neverSent(): KeptFrame[] {
+    return this.#client?.neverSent() ?? [];
+  }
+
   async flushed(timeoutMs: number): Promise<void> {
     await this.#client?.flushed(timeoutMs);
   }
@@ -79,7 +90,7 @@ export class FleetDevice {
   }
 
   #connect(): void {
-    const { url, WebSocket, timers, tally, outbox } = this.#context;
+    const { url, WebSocket, timers, tally, outbox, onTrouble } = this.#context;
     this.#client = new IngestClient({
       url,
       device: this.#id,
@@ -94,6 +105,10 @@ export class FleetDevice {
         if (this.#welcomes > 1) tally.reconnected();
       },
       onState: (state) => {
+        if (state.name === 'waiting') {
+          const { reason, closeCode } = state.end;
+          onTrouble(reason || `close code ${closeCode}`);
+        }
         if (state.name !== 'stopped' || state.stop.cause === 'closed') return;
         tally.stopped(state.stop.reason || `close code ${state.stop.closeCode ?? 1006}`);
         this.finish();

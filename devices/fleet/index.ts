@@ -28,6 +28,8 @@ export interface FleetRun {
   idPrefix?: string;
   /** Called about once a second. */
   onProgress?(progress: FleetProgress): void;
+  /** Hears of each connection that ended or could not be made, and is tried again. */
+  onTrouble?(reason: string): void;
   /** Ends the run early: no more frames, the last acks are awaited. */
   signal?: AbortSignal;
 }
@@ -62,6 +64,7 @@ export async function runFleet(run: FleetRun): Promise<FleetSummary> {
     readings,
     frames: Math.max(1, Math.round((durationMs * rate) / 1_000)),
     epochAtZeroMs: Date.now() - startedMs,
+    onTrouble: (reason) => run.onTrouble?.(reason),
   };
 
   const devices: FleetDevice[] = [];
@@ -94,8 +97,11 @@ export async function runFleet(run: FleetRun): Promise<FleetSummary> {
     if (signal?.aborted === true) stop();
     else signal?.addEventListener('abort', stop, { once: true });
     await allDone;
-    const flushMs = signal?.aborted === true ? FLUSH_ABORTED_MS : FLUSH_MS;
+    // Where no gateway ever answered there is nothing to wait for.
+    const answered = devices.some((device) => device.wasWelcomed);
+    const flushMs = !answered ? 0 : signal?.aborted === true ? FLUSH_ABORTED_MS : FLUSH_MS;
     await Promise.all(devices.map((device) => device.flushed(flushMs)));
+    for (const device of devices) tally.neverSent(device.neverSent());
     return tally.summary(timers.nowMs() - startedMs);
   } finally {
     signal?.removeEventListener('abort', stop);

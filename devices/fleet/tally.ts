@@ -5,12 +5,14 @@ import { Latencies } from './latencies.ts';
 export interface FleetSummary {
   devices: number;
   duration_s: number;
-  /** Frames that devices gave to their outbox, each counted once however often it was sent again. */
+  /** Frames that left, each counted once however often it was sent again; while the run goes on, those to be sent, too. */
   frames_sent: number;
   frames_acked: number;
   frames_rejected: number;
   /** Neither taken nor refused when the run ended. */
   frames_unacked: number;
+  /** Made, and not sent even once when the run ended. */
+  frames_unsent: number;
   /** Made while the outbox was full, and lost, as on a real device. */
   frames_dropped: number;
   /** Bytes of the frames sent, WebSocket and TCP headers apart. */
@@ -48,6 +50,7 @@ export class Tally {
   #framesAcked = 0;
   #framesRejected = 0;
   #framesDropped = 0;
+  #framesUnsent = 0;
   #bytesSent = 0;
   #readingsSent = 0;
   #readingsAcked = 0;
@@ -62,6 +65,16 @@ export class Tally {
     this.#framesSent += 1;
     this.#bytesSent += bytes;
     this.#readingsSent += readings;
+  }
+
+  /** At the end: of the frames that were to be sent, those that never were. */
+  neverSent(frames: readonly KeptFrame[]): void {
+    for (const { bytes, readings } of frames) {
+      this.#framesSent -= 1;
+      this.#framesUnsent += 1;
+      this.#readingsSent -= readings;
+      this.#bytesSent -= bytes.length;
+    }
   }
 
   dropped(): void {
@@ -101,6 +114,7 @@ export class Tally {
       frames_acked: this.#framesAcked,
       frames_rejected: this.#framesRejected,
       frames_unacked: this.#framesSent - this.#framesAcked - this.#framesRejected,
+      frames_unsent: this.#framesUnsent,
       frames_dropped: this.#framesDropped,
       bytes_sent: this.#bytesSent,
       readings_sent: this.#readingsSent,

@@ -54,7 +54,7 @@ export type QueryPlan =
 
 /** Checks what the parameters mean. Throws `measurement_unknown`, `field_unknown`, `function_unsuitable`, `parameter_*`. */
 export function planQuery(
-  registry: Pick<Registry, 'measurement'>,
+  registry: Pick<Registry, 'measurement' | 'measurements'>,
   input: QueryInput,
   { fromNs, toNs }: TimeRange,
 ): QueryPlan {

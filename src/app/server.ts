@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApi } from '../api/index.ts';
 import { LIMITS, MillraceError, messageOf, steadyClock, systemClock } from '../core/index.ts';
@@ -114,6 +115,12 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
     close: (it) => it.close(),
   });
   const subjects = await loadSchemaFolder(registry, settings.schemas);
+  if (subjects === null) {
+    logger.warn(
+      { schemas: resolve(settings.schemas) },
+      'there is no schema folder: nothing is registered from it',
+    );
+  }
 
   const journal = await parts.start({
     name: 'journal',

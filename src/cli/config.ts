@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { SETTINGS, type SettingKey } from '../config/index.ts';
+import { SETTINGS, misspeltVariables, type SettingKey } from '../config/index.ts';
 import { addSettingFlags, settingsOf } from './settings.ts';
 import { printJson, printTable } from './print.ts';
 
@@ -10,6 +10,7 @@ export function configCommand(): Command {
     .option('--json', 'as JSON');
   addSettingFlags(check).action(() => {
     const settings = settingsOf(check);
+    for (const warning of misspeltVariables(process.env)) process.stderr.write(`millrace: ${warning}\n`);
     const shown = Object.fromEntries(
       Object.entries(settings).map(([key, value]) => [
         key,

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { MODELS, runFleet } from '../../devices/index.ts';
-import { isDeviceId, parseDurationMs } from '../core/index.ts';
+import { isDeviceId, parseDurationMs, printable } from '../core/index.ts';
 import { printJson } from './print.ts';
+import { socketUrl } from './server-api.ts';
 
 const MAX_PREFIX = 120;
 
@@ -23,7 +24,7 @@ interface DevicesOptions {
 export function devicesCommand(): Command {
   return new Command('devices')
     .description('stream believable data from simulated devices')
-    .requiredOption('--url <url>', 'gateway, ws://HOST:PORT')
+    .requiredOption('--url <url>', 'gateway, ws://HOST:PORT', socketUrl)
     .addOption(
       new Option('--model <name>', 'kind of device').choices(Object.keys(MODELS)).makeOptionMandatory(),
     )
@@ -45,6 +46,7 @@ export function devicesCommand(): Command {
       process.once('SIGTERM', () => stop.abort());
       const quiet = options.json === true || !process.stderr.isTTY;
       const idPrefix = options.prefix ?? `${options.model}-${randomSuffix()}`;
+      let troubleTold = false;
       const summary = await runFleet({
         idPrefix,
         url: options.url,
@@ -58,10 +60,17 @@ export function devicesCommand(): Command {
         onProgress: (progress) => {
           if (!quiet) process.stderr.write(`\r${progressLine(progress)}\u001B[K`);
         },
+        onTrouble: (reason) => {
+          // One device speaks for all: a fleet that finds nobody would fill the screen.
+          if (!troubleTold) {
+            process.stderr.write(`millrace: ${options.url}: ${printable(reason)}; trying again\n`);
+          }
+          troubleTold = true;
+        },
       });
       if (!quiet) process.stderr.write('\n');
       printJson({ prefix: idPrefix, ...summary });
-      if (summary.frames_acked < summary.frames_sent) process.exitCode = 1;
+      if (summary.frames_acked < summary.frames_sent + summary.frames_unsent) process.exitCode = 1;
     });
 }
 

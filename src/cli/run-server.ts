@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Server } from '../app/index.ts';
-import { PACKAGE_DIR, VERSION, type Settings } from '../config/index.ts';
+import { PACKAGE_DIR, VERSION, misspeltVariables, type Settings } from '../config/index.ts';
 import { messageOf } from '../core/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 
@@ -19,6 +19,7 @@ export async function runServer(
   logger: Logger,
   beforeStop: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Server & { stopped: Promise<void> }> {
+  for (const warning of misspeltVariables(process.env)) logger.warn(warning);
   // Only now: a command that runs no server needs none of the add-ons that a server loads.
   const { startServer } = await import('../app/index.ts');
   const server = await startServer({

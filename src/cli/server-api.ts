@@ -80,3 +80,16 @@ export function tagParams(tags: readonly string[]): [string, string][] {
     return [`tag.${tag.slice(0, at)}`, tag.slice(at + 1)];
   });
 }
+
+/** A server's address for WebSockets, from the same with http or ws. Throws for another one (exit 2). */
+export function socketUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !/^(http|ws)s?:$/.test(url.protocol) || url.host === '') {
+    throw new InvalidArgumentError(
+      `--url: expected ws://HOST:PORT or http://HOST:PORT, got "${printable(text)}"`,
+    );
+  }
+  url.protocol = url.protocol.replace('http', 'ws');
+  url.hash = '';
+  return url.href;
+}

@@ -4,7 +4,7 @@ import { WebSocket } from 'ws';
 import { TailClient, type TailRequest } from '../client/index.ts';
 import { printable } from '../core/index.ts';
 import { cellText } from './print.ts';
-import { DEFAULT_URL, collect, tagParams } from './server-api.ts';
+import { DEFAULT_URL, collect, socketUrl, tagParams } from './server-api.ts';
 
 interface TailCommandOptions {
   url: string;
@@ -48,10 +48,20 @@ async function follow(measurement: string, options: TailCommandOptions): Promise
     ...(options.mode === undefined ? {} : { mode: options.mode }),
   };
   let left = options.limit ?? Number.POSITIVE_INFINITY;
+  let troubleTold = false;
   const client = new TailClient({
-    url: options.url.replace(/^http/, 'ws'),
+    url: socketUrl(options.url),
     WebSocket,
     onState: (state) => {
+      if (state.name === 'waiting' && !troubleTold) {
+        troubleTold = true;
+        const { reason, closeCode } = state.end;
+        process.stderr.write(
+          `millrace: ${options.url}: ${printable(reason || `close code ${closeCode}`)}; trying again\n`,
+        );
+      }
+      // The next time that it is lost is told, too.
+      if (state.name === 'open') troubleTold = false;
       if (state.name === 'stopped' && state.stop.cause !== 'closed')
         fail(`the connection ended: ${state.stop.reason}`);
     },

@@ -72,6 +72,11 @@ export class IngestClient {
     return this.#outbox.size;
   }
 
+  /** Those of them that have not been sent even once. */
+  neverSent(): KeptFrame[] {
+    return this.#outbox.neverSent();
+  }
+
   /** What is to be written down to go on with in another program. */
   save(): SavedOutbox {
     return this.#outbox.save();

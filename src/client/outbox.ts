@@ -107,6 +107,11 @@ export class Outbox {
     return this.#keptBytes;
   }
 
+  /** Frames that have not been sent even once since this object was made. */
+  neverSent(): KeptFrame[] {
+    return this.#kept.slice(this.#head).filter(({ sentAtMs }) => sentAtMs === null);
+  }
+
   /** Frames sent since the last welcome and not acknowledged. */
   get inFlight(): number {
     return this.#sent;

@@ -2,7 +2,7 @@
  * Settings from flags, then environment, then one YAML file, checked as a whole before anything is opened.
  * A wrong one is named as it was given, with what was expected and what it got.
  */
-export { loadConfig, isLoopback, type ConfigSources } from './load.ts';
+export { loadConfig, isLoopback, misspeltVariables, type ConfigSources } from './load.ts';
 export { PACKAGE_DIR, VERSION } from './package.ts';
 export { SETTINGS, type Settings, type SettingKey } from './settings.ts';
 export { STORE_KINDS, type StoreKind, type StoreSettings } from './store-settings.ts';

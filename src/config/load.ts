@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { MillraceError, messageOf } from '../core/index.ts';
+import { MillraceError, didYouMean, messageOf, nearestName } from '../core/index.ts';
 import { withoutUser } from './setting.ts';
 import { SETTINGS, type SettingKey, type Settings } from './settings.ts';
 import { missingStoreSettings } from './store-settings.ts';
@@ -23,7 +23,10 @@ export function loadConfig(sources: ConfigSources): Settings {
   const file = sources.file === undefined ? {} : readFile(sources.file);
   const problems = Object.keys(file)
     .filter((key) => !KEYS.includes(key as SettingKey))
-    .map((key) => `${key} in ${sources.file}: expected a known setting (one of ${KEYS.join(', ')})`);
+    .map(
+      (key) =>
+        `${key} in ${sources.file}: expected a known setting (one of ${KEYS.join(', ')})${didYouMean(key, KEYS)}`,
+    );
   const values: Record<string, unknown> = {};
   for (const key of KEYS) {
     const { env, schema, expected, fallback, secret } = SETTINGS[key];
@@ -43,6 +46,33 @@ export function loadConfig(sources: ConfigSources): Settings {
   if (problems.length === 0) problems.push(...contradictions(settings));
   if (problems.length > 0) throw new MillraceError('config_invalid', problems.join('\n'));
   return settings;
+}
+
+/**
+ * Variables of the environment that look like a setting's with a slip of the pen, as sentences for a warning. They are
+ * no error: other programs name variables after a service called millrace, too.
+ */
+export function misspeltVariables(env: ConfigSources['env']): string[] {
+  const known = KEYS.flatMap((key) => SETTINGS[key].env ?? []);
+  return Object.keys(env)
+    .filter((name) => name.startsWith(PREFIX) && !known.includes(name) && !OF_COMMANDS.includes(name))
+    .flatMap((name) => {
+      const meant = nearestName(
+        name.slice(PREFIX.length),
+        known.filter(isOwn).map((each) => each.slice(PREFIX.length)),
+      );
+      return meant === null
+        ? []
+        : [`${name} is no setting and says nothing; did you mean ${PREFIX}${meant}?`];
+    });
+}
+
+const PREFIX = 'MILLRACE_';
+/** Variables that commands read and that are no settings of the server. */
+const OF_COMMANDS: readonly string[] = ['MILLRACE_URL'];
+
+function isOwn(name: string): boolean {
+  return name.startsWith(PREFIX);
 }
 
 /** What no setting shows by itself. */

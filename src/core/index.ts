@@ -14,6 +14,7 @@ export * from './rounds.ts';
 export * from './places.ts';
 export * from './cursor.ts';
 export * from './measurement.ts';
+export * from './nearest.ts';
 export * from './aggregate-functions.ts';
 export * from './columns.ts';
 export * from './answer-batch.ts';

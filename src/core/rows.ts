@@ -3,6 +3,7 @@ import type { Cell } from './columns.ts';
 import { MillraceError } from './errors.ts';
 import { shortestFloat32 } from './float32.ts';
 import type { ColumnDef, Measurement } from './measurement.ts';
+import { didYouMean } from './nearest.ts';
 import { formatTimeNs } from './time.ts';
 
 /**
@@ -21,9 +22,7 @@ export interface SelectedColumns {
 /** Chooses by field names; all fields when `fields` is empty. Throws `field_unknown`. */
 export function selectColumns(measurement: Measurement, fields: readonly string[]): SelectedColumns {
   for (const name of fields) {
-    if (!measurement.fields.some((field) => field.name === name)) {
-      throw new MillraceError('field_unknown', `${measurement.name} has no field "${name.slice(0, 100)}"`);
-    }
+    if (!measurement.fields.some((field) => field.name === name)) throw fieldUnknown(measurement, name);
   }
   const { tags } = measurement;
   const chosen =
@@ -73,4 +72,11 @@ export function encodeRow(row: readonly Cell[], selected: SelectedColumns): stri
     if (def !== undefined) text += `,${encodeCell(row[i + 2] ?? null, def)}`;
   }
   return `${text}]`;
+}
+
+/** Says which field the measurement has instead, where one has nearly the same name. */
+export function fieldUnknown({ name: measurement, fields }: Measurement, name: string): MillraceError {
+  const known = fields.map((field) => field.name);
+  const message = `${measurement} has no field "${name.slice(0, 100)}"${didYouMean(name, known)}`;
+  return new MillraceError('field_unknown', message);
 }

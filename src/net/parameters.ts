@@ -1,17 +1,19 @@
 import type { z } from 'zod';
-import { LIMITS, MillraceError } from '../core/index.ts';
+import { LIMITS, MillraceError, didYouMean } from '../core/index.ts';
 import type { HttpExchange } from './edge.ts';
 import type { JsonSchema } from './json-schema.ts';
 
 /**
  * Input on its way from the wire to a zod schema. A query string knows only texts, JSON also numbers and lists;
  * the JSON Schema that documents a route says which form each parameter takes, so that both ways in mean the
- * same. `tag.NAME` parameters gather in `tag`, a map of lists. Names come from outside, and `__proto__` or
+ * same. `tag.NAME` and `tag[NAME]` gather in `tag`, a map of lists. Names come from outside, and `__proto__` or
  * `constructor` is one as any other: they are keys of maps, never of objects, until a schema has taken them.
  */
 export type RawParameters = ReadonlyMap<string, unknown>;
 
 const TAG_PREFIX = 'tag.';
+/** How programs that read OpenAPI's `deepObject` write the same. */
+const TAG_MEMBER = /^tag\[(.*)\]$/s;
 
 /**
  * A query string and the path's own parameters. A parameter in `commas` is also split at commas. Throws
@@ -88,7 +90,10 @@ export function bindParameters<Input extends z.ZodObject>(
   const bound: Record<string, unknown> = {};
   const tags = new Map<string, unknown[]>();
   for (const [name, value] of raw) {
-    if (Object.hasOwn(properties, 'tag') && (name === 'tag' || name.startsWith(TAG_PREFIX))) {
+    if (
+      Object.hasOwn(properties, 'tag') &&
+      (name === 'tag' || name.startsWith(TAG_PREFIX) || TAG_MEMBER.test(name))
+    ) {
       addTags(tags, name, value);
       continue;
     }
@@ -112,14 +117,16 @@ function unknownParameter(name: string, known: readonly string[]): MillraceError
   const names = known.map((each) => (each === 'tag' ? 'tag.NAME' : each));
   return new MillraceError(
     'parameter_unknown',
-    `there is no parameter "${name.slice(0, 60)}"; known: ${names.length === 0 ? 'none' : names.join(', ')}`,
+    `there is no parameter "${name.slice(0, 60)}"; known: ${names.length === 0 ? 'none' : names.join(', ')}${didYouMean(name, names)}`,
   );
 }
 
-/** `tag.NAME=value` from a query string, `"tag": {"NAME": value or list}` or `"tag.NAME"` from JSON. */
+/** `tag.NAME=value` or `tag[NAME]=value` from a query string, `"tag": {"NAME": value or list}` or `"tag.NAME"` from JSON. */
 function addTags(tags: Map<string, unknown[]>, name: string, value: unknown): void {
   const entries: [string, unknown][] =
-    name === 'tag' ? tagObject(value) : [[name.slice(TAG_PREFIX.length), value]];
+    name === 'tag'
+      ? tagObject(value)
+      : [[TAG_MEMBER.exec(name)?.[1] ?? name.slice(TAG_PREFIX.length), value]];
   for (const [tag, given] of entries) {
     if (tag === '') throw new MillraceError('parameter_unknown', 'there is no tag "" to filter by');
     const values = Array.isArray(given) ? (given as unknown[]) : [given];

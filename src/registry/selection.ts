@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LIMITS, MillraceError, TIME_FORMS, type Measurement } from '../core/index.ts';
+import { LIMITS, MillraceError, TIME_FORMS, didYouMean, type Measurement } from '../core/index.ts';
 import type { Registry } from './registry.ts';
 
 const name = z.string().min(1).max(LIMITS.maxParameterLength);
@@ -19,7 +19,9 @@ export const selectionInput = {
     .map(z.string(), several(tagValue))
     .transform((tags): Record<string, string[]> => Object.fromEntries(tags))
     .optional()
-    .describe('Only rows whose tag has one of the values; as tag.NAME=value in a query string'),
+    .describe(
+      'Only rows whose tag has one of the values; as tag.NAME=value or tag[NAME]=value in a query string',
+    ),
 };
 
 /** A point in time, still as text: see parseTimeNs. */
@@ -32,11 +34,17 @@ export interface Chosen {
   tags: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Throws `measurement_unknown`. */
-export function findMeasurement(registry: Pick<Registry, 'measurement'>, name: string): Measurement {
+type KnownMeasurements = Pick<Registry, 'measurement' | 'measurements'>;
+
+/** Throws `measurement_unknown`, with the nearest name. */
+export function findMeasurement(registry: KnownMeasurements, name: string): Measurement {
   const measurement = registry.measurement(name);
   if (measurement !== undefined) return measurement;
-  throw new MillraceError('measurement_unknown', `there is no measurement "${name.slice(0, 100)}"`);
+  const hint = didYouMean(
+    name,
+    registry.measurements().map((known) => known.name),
+  );
+  throw new MillraceError('measurement_unknown', `there is no measurement "${name.slice(0, 100)}"${hint}`);
 }
 
 /** The parameters of a selection, checked in form. */
@@ -47,7 +55,7 @@ export interface AskedSelection {
 }
 
 /** Finds the measurement and its tags; `tag.device` means the same as `device`. Throws `measurement_unknown`, `parameter_unknown` for a tag, or `parameter_invalid`. */
-export function choose(registry: Pick<Registry, 'measurement'>, input: AskedSelection): Chosen {
+export function choose(registry: KnownMeasurements, input: AskedSelection): Chosen {
   const measurement = findMeasurement(registry, input.measurement);
   const { device: devicesByTag = [], ...tags } = input.tag ?? {};
   if (devicesByTag.length > 0 && (input.device ?? []).length > 0) {
@@ -56,9 +64,10 @@ export function choose(registry: Pick<Registry, 'measurement'>, input: AskedSele
   const known = measurement.tags.map((tag) => tag.name);
   for (const tag of Object.keys(tags)) {
     if (known.includes(tag)) continue;
+    const tags = ['device', ...known];
     throw new MillraceError(
       'parameter_unknown',
-      `tag.${tag.slice(0, 100)}: ${measurement.name} has no such tag; its tags: ${['device', ...known].join(', ')}`,
+      `tag.${tag.slice(0, 100)}: ${measurement.name} has no such tag; its tags: ${tags.join(', ')}${didYouMean(tag, tags)}`,
     );
   }
   return { measurement, devices: [...new Set([...(input.device ?? []), ...devicesByTag])], tags };

@@ -3,12 +3,12 @@ import { findMeasurement, type Registry } from '../registry/index.ts';
 
 /** The columns that subscriptions have, as the registry knows them now. Who wants all fields shares them. */
 export class ColumnChoices {
-  readonly #registry: Pick<Registry, 'measurement'>;
+  readonly #registry: Pick<Registry, 'measurement' | 'measurements'>;
   /** By measurement, the choice of all fields. */
   readonly #all = new Map<string, SelectedColumns>();
   #version = 0;
 
-  constructor(registry: Pick<Registry, 'measurement'>) {
+  constructor(registry: Pick<Registry, 'measurement' | 'measurements'>) {
     this.#registry = registry;
   }
 

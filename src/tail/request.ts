@@ -78,7 +78,7 @@ const subscribeSchema = inputJsonSchema(subscribeInput);
 export function parseSubscribe(
   id: SubscriptionId,
   body: RawParameters,
-  registry: Pick<Registry, 'measurement'>,
+  registry: Pick<Registry, 'measurement' | 'measurements'>,
   nowMs: number,
 ): SubscribeRequest {
   const input = bindParameters(body, subscribeInput, subscribeSchema);

@@ -2,7 +2,13 @@ import { availableParallelism } from 'node:os';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { isLoopback, loadConfig, SETTINGS, type Settings } from '../../src/config/index.ts';
+import {
+  isLoopback,
+  loadConfig,
+  misspeltVariables,
+  SETTINGS,
+  type Settings,
+} from '../../src/config/index.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
 
 const folder = temporaryFolder();
@@ -167,4 +173,32 @@ test.each([
   ['10.0.0.1', false],
 ])('%s reaches this machine alone: %p', (host, expected) => {
   expect(isLoopback(host)).toBe(expected);
+});
+
+describe('variables of the environment', () => {
+  test.each([
+    ['MILLRACE_PROT', 'MILLRACE_PORT'],
+    ['MILLRACE_DATADIR', 'MILLRACE_DATA_DIR'],
+    ['MILLRACE_ORIGIN', 'MILLRACE_ORIGINS'],
+  ])('that are misspelt, as %s, are named with the nearest right one', (name, meant) => {
+    expect(misspeltVariables({ [name]: 'x' })).toEqual([
+      `${name} is no setting and says nothing; did you mean ${meant}?`,
+    ]);
+  });
+
+  test('that are right, other programs\u2019, or those that a cluster makes for a service of our name are not', () => {
+    const names = [
+      'MILLRACE_PORT',
+      'MILLRACE_URL',
+      'PATH',
+      'MILLRACE_SERVICE_HOST',
+      'MILLRACE_PORT_8080_TCP_ADDR',
+    ];
+    expect(misspeltVariables(Object.fromEntries(names.map((name) => [name, 'x'])))).toEqual([]);
+  });
+
+  test('of the file are likewise named', () => {
+    const path = file('prot: 1\n');
+    expect(() => loadConfig({ flags: {}, env: {}, file: path })).toThrow(/did you mean "port"\?/);
+  });
 });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { temporaryFolder } from '../fixtures/folder.ts';
-import { runMillrace, startServer } from '../fixtures/server.ts';
+import { runMillrace, startCommand, startServer } from '../fixtures/server.ts';
 import { until } from '../fixtures/until.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -96,6 +96,58 @@ describe('millrace devices', () => {
     ]);
     expect(result.code).toBe(2);
     expect(result.stderr).toContain('--prefix');
+  });
+});
+
+describe('a server that is not there', () => {
+  const NOBODY = '127.0.0.1:1';
+
+  test('is told by millrace devices, which counts nothing as sent and ends', async () => {
+    const args = ['--model', 'environment', '--count', '2', '--rate', '10', '--duration', '1s', '--json'];
+    const result = await runMillrace(['devices', '--url', `ws://${NOBODY}`, ...args]);
+    expect(result.stderr).toMatch(/^millrace: ws:\/\/127\.0\.0\.1:1\/?: .*ECONNREFUSED.*; trying again\n$/);
+    expect(result.code).toBe(1);
+    expect(JSON.parse(result.stdout)).toMatchObject({
+      frames_sent: 0,
+      frames_unsent: 20,
+      frames_unacked: 0,
+      readings_sent: 0,
+      bytes_sent: 0,
+    });
+  });
+
+  test('is told by millrace tail, which goes on trying', async () => {
+    const tail = startCommand(['tail', 'environment', '--url', `http://${NOBODY}`]);
+    await until('it is told', () => /ECONNREFUSED.*; trying again/.test(tail.stderr()));
+    expect(await tail.end('SIGINT')).toBe(0);
+  });
+
+  test.each(['foo', 'ftp://127.0.0.1', 'ws://'])('is asked for by a URL, which "%s" is not', async (url) => {
+    for (const args of [
+      ['devices', '--model', 'power', '--url', url],
+      ['tail', 'environment', '--url', url],
+    ]) {
+      const result = await runMillrace(args);
+      expect(result.code).toBe(2);
+      expect(result.stderr).toContain('--url');
+      expect(result.stderr).not.toMatch(/^\s+at /m);
+    }
+  });
+});
+
+describe('help', () => {
+  test('shows defaults as somebody writes them, and secrets that have no flag', async () => {
+    const { stdout } = await runMillrace(['serve', '--help']);
+    const flat = stdout.replace(/\s+/g, ' ');
+    for (const given of [
+      '(MILLRACE_TAIL_RETENTION, default 1h)',
+      '(MILLRACE_JOURNAL_MAX_BYTES, default 4GiB)',
+      '(MILLRACE_DEAD_LETTERS_MAX_AGE, default 30d)',
+      '(MILLRACE_MIN_TIME, default 2000-01-01)',
+      '(MILLRACE_MAX_UNACKED, default',
+    ])
+      expect(flat).toContain(given);
+    expect(flat).toContain('INFLUX_TOKEN');
   });
 });
 

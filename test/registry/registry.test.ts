@@ -277,8 +277,27 @@ describe('a folder of schemas', () => {
     );
   });
 
-  test('that is not there holds no schemas', async () => {
+  test('that is not there is told from an empty one', async () => {
+    expect(await loadSchemaFolder(registry, schemas())).toBeNull();
+    await mkdir(schemas());
     expect(await loadSchemaFolder(registry, schemas())).toEqual([]);
+  });
+
+  test('takes a file that begins with a byte order mark, and passes over names that begin with a dot', async () => {
+    await mkdir(schemas());
+    await writeFile(join(schemas(), 'air.avsc'), `\uFEFF${AIR}`);
+    await writeFile(join(schemas(), '._air.avsc'), Buffer.from([0, 5, 22, 7]));
+    expect(await loadSchemaFolder(registry, schemas())).toEqual(['air']);
+    expect(registry.byId(1)?.text).toBe(AIR);
+  });
+
+  test('with a file that is not UTF-8 is an error that names it', async () => {
+    await mkdir(schemas());
+    const latin1 = Buffer.from(schema('Air', [{ ...field('x', 'double'), doc: 'in \u00b0C' }]), 'latin1');
+    await writeFile(join(schemas(), 'air.avsc'), latin1);
+    expect(await refused(loadSchemaFolder(registry, schemas()))).toBe(
+      `schema_invalid: ${join(schemas(), 'air.avsc')}: the file is not UTF-8; save it in that encoding`,
+    );
   });
 
   test('the schemas that are shipped can be registered together', async () => {

@@ -4,6 +4,7 @@ import {
   MillraceError,
   TIME_COLUMN,
   answerColumn,
+  fieldUnknown,
   takesType,
   type AnswerColumn,
   type ColumnDef,
@@ -13,9 +14,7 @@ import type { AggregateColumn, AggregateQuery } from '../store.ts';
 /** The measurement's field of a name. Throws `field_unknown`. */
 export function fieldOf({ measurement }: AggregateQuery, name: string): ColumnDef {
   const field = measurement.fields.find((candidate) => candidate.name === name);
-  if (field === undefined) {
-    throw new MillraceError('field_unknown', `${measurement.name} has no field "${name}"`);
-  }
+  if (field === undefined) throw fieldUnknown(measurement, name);
   return field;
 }
 
