@@ -14,6 +14,7 @@ export default {
       },
     ],
   },
-  maxWorkers: 2,
+  // One more than two cores: tests that kill and wait leave much of a core idle.
+  maxWorkers: 3,
   testTimeout: 60_000,
 };

@@ -27,7 +27,7 @@ const BENCHMARKS = {
     quick: ['--quick', '--seconds', '1.5'],
     tiny: ['--quick', '--runs', '1', '--seconds', '0.1', '--connections', '4'],
   },
-  ack: { quick: ['--seconds', '3'], tiny: ['--seconds', '1', '--devices', '10'] },
+  ack: { quick: ['--seconds', '3'], tiny: ['--seconds', '1', '--devices', '10', '--full', '0.2'] },
   'duckdb-write': {
     quick: ['--quick', '--runs', '1', '--rounds', '5'],
     tiny: ['--runs', '1', '--rounds', '1', '--devices', '50', '--shape-rows', '1000'],

@@ -74,7 +74,7 @@ function firstLight(environment: () => Record<string, string>): void {
       idPrefix: 'killed',
       signal: stop.signal,
     });
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       const { received } = await ledgerOf(server);
       await until('some more readings', async () => (await ledgerOf(server)).received > received + 1_000);
       expect(await server.end('SIGKILL')).toBeNull();

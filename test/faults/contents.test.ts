@@ -17,7 +17,7 @@ import type { Ledger } from './harness/gateway.ts';
 import { imbalance, record } from './harness/verdict.ts';
 
 const random = seeded('contents');
-const CYCLES = longCycles ?? 5;
+const CYCLES = longCycles ?? 3;
 const MAX_LIFE_MS = 300;
 const CLIENTS = 4;
 const HARNESS = join(process.cwd(), 'test', 'faults', 'harness');

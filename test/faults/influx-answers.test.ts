@@ -3,7 +3,7 @@ import { describeWithInflux, startInflux, type InfluxServer } from '../fixtures/
 import { until } from '../fixtures/until.ts';
 import { InfluxProxy, type ProxyFault } from './harness/influx-proxy.ts';
 import { seeded } from './harness/asked.ts';
-import { withScene, type Scene } from './harness/scene.ts';
+import { sharedScene } from './harness/scene.ts';
 import { judge } from './harness/verdict.ts';
 
 const random = seeded('influx-answers');
@@ -33,9 +33,11 @@ describeWithInflux('an InfluxDB that answers', () => {
   });
   afterAll(() => influx.stop());
 
-  /** A server and a fleet on a bucket of their own, with a proxy before it. */
-  async function play(round: (scene: Scene & { proxy: InfluxProxy }) => Promise<void>): Promise<void> {
-    const proxy = await InfluxProxy.start(influx.url);
+  let proxy: InfluxProxy;
+  afterAll(() => proxy.close());
+  // One server and bucket live through all of it: each fault is over before the next one begins.
+  const scene = sharedScene(async () => {
+    proxy = await InfluxProxy.start(influx.url);
     const env = {
       MILLRACE_STORE: 'influxdb',
       INFLUX_URL: proxy.url,
@@ -43,37 +45,34 @@ describeWithInflux('an InfluxDB that answers', () => {
       INFLUX_ORG: influx.org,
       INFLUX_BUCKET: await influx.newBucket(),
     };
-    try {
-      await withScene({ random, env, devices: 3, odd: true }, (scene) => round({ ...scene, proxy }));
-    } finally {
-      await proxy.close();
-    }
-  }
+    return { random, env, devices: 3, odd: true };
+  });
 
-  test.each(FAULTS)('%s: acks go on, and nothing is lost or twice', (name, fault) =>
-    play(async ({ gateway, fleet, proxy }) => {
-      proxy.set(fault);
-      // Acks do not wait for the store.
-      await fleet.progress(60);
-      await until('the fault to be met', () => proxy.faults > 0);
-      fleet.pause();
-      await fleet.acknowledged();
-      proxy.set(null);
-      await judge('influx-answers', `InfluxDB answers ${name}`, gateway, fleet);
-      expect(proxy.passed).toBeGreaterThan(0);
-    }),
-  );
+  test.each(FAULTS)('%s: acks go on, and nothing is lost or twice', async (name, fault) => {
+    const { gateway, fleet } = scene();
+    proxy.set(fault);
+    fleet.stream();
+    // Acks do not wait for the store.
+    await fleet.progress(60);
+    await until('the fault to be met', () => proxy.faults > 0);
+    fleet.pause();
+    await fleet.acknowledged();
+    proxy.set(null);
+    await judge('influx-answers', `InfluxDB answers ${name}`, gateway, fleet);
+    expect(proxy.passed).toBeGreaterThan(0);
+  });
 
-  test('answers 503 while the server is killed: what was acknowledged before is stored after', () =>
-    play(async ({ gateway, fleet, proxy }) => {
-      proxy.set({ do: 'answer', status: 503 }, true);
-      await fleet.progress(60);
-      await gateway.kill();
-      fleet.pause();
-      await gateway.start();
-      await fleet.acknowledged();
-      expect((await gateway.ledger()).pending).toBeGreaterThan(0);
-      proxy.set(null);
-      await judge('influx-answers', 'InfluxDB answers 503, kill -9', gateway, fleet);
-    }));
+  test('answers 503 while the server is killed: what was acknowledged before is stored after', async () => {
+    const { gateway, fleet } = scene();
+    proxy.set({ do: 'answer', status: 503 }, true);
+    fleet.stream();
+    await fleet.progress(60);
+    await gateway.kill();
+    fleet.pause();
+    await gateway.start();
+    await fleet.acknowledged();
+    expect((await gateway.ledger()).pending).toBeGreaterThan(0);
+    proxy.set(null);
+    await judge('influx-answers', 'InfluxDB answers 503, kill -9', gateway, fleet);
+  });
 });

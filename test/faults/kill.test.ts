@@ -5,7 +5,7 @@ import { longCycles, seeded } from './harness/asked.ts';
 import { judge } from './harness/verdict.ts';
 
 const random = seeded('kill');
-const CYCLES = longCycles ?? 5;
+const CYCLES = longCycles ?? 3;
 /** A server lives so long at most between a first ack and a kill, in milliseconds. */
 const MAX_LIFE_MS = 600;
 

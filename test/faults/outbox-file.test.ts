@@ -13,7 +13,7 @@ import { withScene } from './harness/scene.ts';
 import { breakPromise, record } from './harness/verdict.ts';
 
 const random = seeded('outbox-file');
-const CYCLES = longCycles ?? 4;
+const CYCLES = longCycles ?? 3;
 /** A unit lives so long at most between a first ack and a kill, in milliseconds. */
 const MAX_LIFE_MS = 400;
 const DEVICE = 'the-place';

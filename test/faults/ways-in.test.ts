@@ -11,7 +11,7 @@ import { withScene } from './harness/scene.ts';
 import { judge } from './harness/verdict.ts';
 
 const random = seeded('ways-in');
-const CYCLES = longCycles === null ? 4 : Math.ceil(longCycles / 3);
+const CYCLES = longCycles === null ? 2 : Math.ceil(longCycles / 3);
 const MAX_LIFE_MS = 400;
 const POSTERS = 4;
 /** Beside them, with numbers. */

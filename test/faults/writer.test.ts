@@ -12,7 +12,7 @@ import { judge } from './harness/verdict.ts';
 
 const random = seeded('writer');
 /** A process that ends again and again is started again after longer and longer waits. */
-const CYCLES = longCycles === null ? 3 : Math.ceil(longCycles / 5);
+const CYCLES = longCycles === null ? 2 : Math.ceil(longCycles / 5);
 /** A writer lives so long at most before it is killed, in milliseconds. */
 const MAX_LIFE_MS = 600;
 /** A point is passed at most so often before it kills. */

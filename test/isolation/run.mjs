@@ -22,6 +22,7 @@ try {
   process.stderr.write(`${error.message}\n`);
   process.exit(2);
 }
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 process.exitCode = options.soak ? await soak(options) : await table(options);
 
 function readOptions() {

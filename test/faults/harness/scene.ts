@@ -1,3 +1,4 @@
+import { afterAll, beforeAll } from '@jest/globals';
 import type { Random } from '../../../devices/random.ts';
 import { temporaryFolder } from '../../fixtures/folder.ts';
 import { Fleet } from './fleet.ts';
@@ -50,4 +51,35 @@ export async function withScene(options: SceneOptions, play: (scene: Scene) => P
     await gateway.dispose();
     folder?.remove();
   }
+}
+
+/**
+ * One scene for all tests of a file, for those that leave the server well: a start and a folder for each would cost more
+ * than what they show. `options` is asked before the first of them.
+ */
+export function sharedScene(options: () => SceneOptions | Promise<SceneOptions>): () => Scene {
+  let scene: Scene | null = null;
+  let end = (): void => {};
+  let over: Promise<void> = Promise.resolve();
+  beforeAll(async () => {
+    const asked = await options();
+    await new Promise<void>((resolve, reject) => {
+      over = withScene(asked, (opened) => {
+        scene = opened;
+        resolve();
+        return new Promise((ended) => {
+          end = ended;
+        });
+      });
+      over.catch(reject);
+    });
+  });
+  afterAll(async () => {
+    end();
+    await over;
+  });
+  return () => {
+    if (scene === null) throw new Error('the scene has not begun');
+    return scene;
+  };
 }

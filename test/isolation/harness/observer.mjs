@@ -39,10 +39,13 @@ const client = new IngestClient({
   },
 });
 
+let lastMs = 0;
 const sending = setInterval(() => {
   waiting.ack.push(nowMs());
   counts.sent += 1;
-  client.send(frameOf(1, Math.round(nowMs()), 1));
+  // Two readings of one time would be one row.
+  lastMs = Math.max(lastMs + 1, Math.round(nowMs()));
+  client.send(frameOf(1, lastMs, 1));
 }, FRAME_EVERY_MS);
 
 function ask(kind, path, agent) {

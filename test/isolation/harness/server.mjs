@@ -56,6 +56,9 @@ export async function startServer({ dir, processes = 1, edge = null }) {
       ...(edge === null ? {} : { MILLRACE_EDGE: edge }),
     },
   });
+  // A run that is broken off must not leave a server behind.
+  const reap = () => child.kill('SIGKILL');
+  process.once('exit', reap);
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
     log = (log + text).slice(-64 * 1024);
@@ -108,6 +111,7 @@ export async function startServer({ dir, processes = 1, edge = null }) {
         for (const pid of familyOf(child.pid)) process.kill(pid, 'SIGKILL');
       }, STOP_MS);
       await exited;
+      process.off('exit', reap);
       clearTimeout(kill);
       rmSync(data, { recursive: true, force: true });
     },

@@ -56,7 +56,6 @@ export const ROWS = {
     rows: 1_000_000,
     minSeconds: 60,
     complete: true,
-    tiny: 10_000,
   },
   bodies: {
     title: '1,800 connections × 4 MB of body',
