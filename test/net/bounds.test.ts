@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket as TcpSocket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
-import { LIMITS, type MillraceError } from '../../src/core/index.ts';
+import { LIMITS, MillraceError } from '../../src/core/index.ts';
 import type { HttpAnswer, NetServer, Socket } from '../../src/net/index.ts';
 import { openTestEdge } from '../fixtures/edge.ts';
 import { until } from '../fixtures/until.ts';
@@ -43,13 +43,17 @@ beforeEach(async () => {
     maxMessageBytes: 1_000,
     maxBackpressureBytes: 64 * 1024 ** 2,
     idleTimeoutS: 30,
-    upgrade: async () => ({
-      protocol: '',
-      start: (socket) => {
-        sockets.push(socket);
-        return { message: () => {}, ending: note, closed: () => {} };
-      },
-    }),
+    upgrade: async ({ query }) => {
+      asked++;
+      if (query === 'no') throw new MillraceError('device_missing', 'none');
+      return {
+        protocol: '',
+        start: (socket) => {
+          sockets.push(socket);
+          return { message: () => {}, ending: note, closed: () => {} };
+        },
+      };
+    },
   });
   port = await net.listen('127.0.0.1', 0);
 });
@@ -98,6 +102,17 @@ describe('requests that come before the answers to earlier ones are read', () =>
     expect(asked).toBeLessThanOrEqual(LIMITS.requestsPerTurn);
     expect(codes()).toEqual(['too_many_requests']);
     expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('hello');
+  });
+
+  test('end the connection when they are upgrades that are refused, too', async () => {
+    const upgrade =
+      'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
+    const client = dial();
+    client.tcp.write(request('/socket?no', upgrade).repeat(1_000));
+    await until('the end', () => client.closed());
+    expect(asked).toBeLessThanOrEqual(LIMITS.requestsPerTurn + 1);
+    expect(codes()).toEqual(['too_many_requests']);
   });
 
   test('end the connection when the socket does not take the answer before them', async () => {

@@ -7,6 +7,7 @@ import type {
   HttpExchange,
   NetServer,
   OnDefect,
+  UpgradeAccepted,
   UpgradeRequest,
   WebSocketRoute,
 } from '../edge.ts';
@@ -83,8 +84,7 @@ export class UwsServer implements NetServer {
           signal: responder.signal,
         };
         this.#answer(responder, false, async () => {
-          refuseRepeated(exchange);
-          const accepted = await route.upgrade(request);
+          const accepted = await this.#judge(route, request, exchange, responder);
           responder.release((raw) => {
             const socket = new GuardedSocket((ws) => accepted.start(ws), this.#unread);
             raw.upgrade<SocketSlot>({ socket }, key, accepted.protocol, extensions, context);
@@ -124,6 +124,26 @@ export class UwsServer implements NetServer {
         socket.handler = null;
       },
     });
+  }
+
+  /**
+   * What the route says to an upgrade. One that is taken is taken now, while the request is read; a refusal beyond what
+   * one turn answers waits for its own, so that a client that sends many has read the one before.
+   */
+  async #judge(
+    route: WebSocketRoute,
+    request: UpgradeRequest,
+    exchange: ReadExchange,
+    responder: Responder,
+  ): Promise<UpgradeAccepted> {
+    const isOver = this.#turn.next() > LIMITS.requestsPerTurn;
+    try {
+      refuseRepeated(exchange);
+      return await route.upgrade(request);
+    } catch (error) {
+      if (isOver) await responder.queue(this.#rounds);
+      throw error;
+    }
   }
 
   /** An error must not get into the native layer: it is a defect, and ends this connection alone. */
