@@ -28,6 +28,7 @@ import {
   toggleDevice,
 } from './selection.ts';
 import type { Catalogue, PageSelection } from './selection.ts';
+import { LiveDevices } from './live-devices.ts';
 import { statusOf } from './status.ts';
 import { LatestTable } from './table.ts';
 import { startTheme } from './theme.ts';
@@ -56,6 +57,7 @@ const tail = new TailClient({
   onState: linkChanged,
 });
 const feed = new Feed(tail, Date.now);
+const liveDevices = new LiveDevices(tail, deviceSeen);
 const overview = new Overview();
 const table = new LatestTable();
 const ledger = new LedgerLine();
@@ -96,18 +98,35 @@ async function pollStats(): Promise<void> {
   showStatus();
 }
 
+/** What there is, each part by itself: measurements are known while the store, which knows the devices, is away. */
 async function pollCatalogue(): Promise<void> {
+  const [measurements, devices] = await Promise.all([
+    orNull(getJson('v1/measurements', parseMeasurements)),
+    orNull(allDevices()),
+  ]);
+  if (measurements === null) return;
+  if (devices !== null) liveDevices.follow(null);
+  catalogue = { measurements, devices: devices ?? catalogue.devices };
+  select(settle(selection, catalogue));
+  if (devices === null) liveDevices.follow(selection.measurement);
+}
+
+/** Null for what cannot be had now; the numbers above say it when the server is away. */
+async function orNull<T>(asked: Promise<T>): Promise<T | null> {
   try {
-    const [measurements, devices] = await Promise.all([
-      getJson('v1/measurements', parseMeasurements),
-      allDevices(),
-    ]);
-    catalogue = { measurements, devices };
-    select(settle(selection, catalogue));
+    return await asked;
   } catch (error) {
-    // The numbers above say it when the server is away; this says it when only this route fails.
     console.debug(messageOf(error));
+    return null;
   }
+}
+
+function deviceSeen(device: string, measurement: string): void {
+  const known = catalogue.devices.find((info) => info.device === device);
+  const measurements = [...new Set([...(known?.measurements ?? []), measurement])];
+  const others = catalogue.devices.filter((info) => info !== known);
+  catalogue = { ...catalogue, devices: [...others, { device, connected: true, measurements }] };
+  select(settle(selection, catalogue));
 }
 
 async function allDevices(): Promise<DeviceInfo[]> {
@@ -154,10 +173,9 @@ function select(next: PageSelection): void {
   const measurement = catalogue.measurements.find(({ name }) => name === selection.measurement);
   const field = measurement?.fields.find(({ name }) => name === selection.field) ?? null;
   const request = requestOf(selection);
-  if (JSON.stringify(request) !== JSON.stringify(feed.request)) {
-    feed.follow(request);
-    panel.show(selection, field);
-  }
+  const isOther = JSON.stringify(request) !== JSON.stringify(feed.request);
+  if (isOther) feed.follow(request);
+  if (isOther || moved || !panel.isLoaded) panel.show(selection, field);
   if (moved) {
     table.clear();
     latestPoll.now();
@@ -189,7 +207,8 @@ function showStatus(): void {
   setText(pill, status.label);
   for (const element of [pill, notice, byId('race', HTMLElement)]) element.dataset['tone'] = status.tone;
   notice.hidden = status.notice === null;
-  setText(notice, status.notice ?? '');
+  setText(byId('notice-text', HTMLElement), status.notice ?? '');
+  setText(byId('notice-detail', HTMLElement), status.detail);
 }
 
 function startPause(): void {
@@ -197,6 +216,9 @@ function startPause(): void {
   button.addEventListener('click', () => {
     paused = !paused;
     button.setAttribute('aria-pressed', String(paused));
+    // The name says what it will do; on a phone it has no other label.
+    button.setAttribute('aria-label', paused ? 'Resume' : 'Pause');
+    setText(byId('pause-label', HTMLElement), paused ? 'Resume' : 'Pause');
     showStatus();
   });
 }

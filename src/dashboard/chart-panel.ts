@@ -27,6 +27,7 @@ export class ChartPanel {
   readonly #chart: Chart;
   #selection: PageSelection = EMPTY;
   #field: FieldInfo | null = null;
+  #isLoaded = false;
   #lines: readonly ChartLine[] = [];
   #cursor: ChartCursor | null = null;
   #byKeys = false;
@@ -45,11 +46,18 @@ export class ChartPanel {
     this.#host.addEventListener('pointermove', () => this.#announce(false));
   }
 
+  /** `field` is null where there is none to draw. The first call says that the server has told what there is. */
   show(selection: PageSelection, field: FieldInfo | null): void {
+    this.#isLoaded = true;
     this.#selection = selection;
     this.#field = field;
     this.#describedAtMs = -Infinity;
     this.redraw();
+  }
+
+  /** Whether the server has told what there is to draw. */
+  get isLoaded(): boolean {
+    return this.#isLoaded;
   }
 
   recolour(): void {
@@ -89,7 +97,16 @@ export class ChartPanel {
     const firstMs = this.#lines.flatMap((line) => line.points.times.slice(0, 1)).sort((a, b) => a - b)[0];
     const fromMs = viewFromMs(toMs, windowMs, firstMs);
     this.#empty.hidden = points > 0;
-    setText(this.#empty, emptyText(feed.phase, this.#selection.measurement, slots.size));
+    setText(
+      this.#empty,
+      emptyText(feed.phase, {
+        measurement: this.#selection.measurement,
+        field: this.#field?.name ?? null,
+        devices: slots.size,
+        isLoaded: this.#isLoaded,
+        gateway: location.origin.replace(/^http/, 'ws'),
+      }),
+    );
     const shownMs = toMs - fromMs;
     setText(this.#note, noteText({ phase: feed.phase, points, sliceMs, shownMs, windowMs, gaps: feed.gaps }));
     this.#host.dataset['points'] = String(points);

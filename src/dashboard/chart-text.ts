@@ -36,11 +36,34 @@ const SOURCES: Record<Exclude<FeedPhase['name'], 'idle'>, string> = {
   failed: 'Stopped',
 };
 
+/** What is drawn, or would be. */
+export interface Subject {
+  measurement: string | null;
+  /** A field that can be drawn; null where the measurement has none. */
+  field: string | null;
+  /** Devices that are drawn. */
+  devices: number;
+  /** Whether the server has told its measurements. */
+  isLoaded: boolean;
+  /** Where devices connect, `ws://HOST:PORT`. */
+  gateway: string;
+}
+
 /** What stands where the lines would be. */
-export function emptyText(phase: FeedPhase, measurement: string | null, devices: number): string {
-  if (measurement === null) return 'Loading…';
+export function emptyText(
+  phase: FeedPhase,
+  { measurement, field, devices, isLoaded, gateway }: Subject,
+): string {
+  if (!isLoaded) return 'Loading…';
+  if (measurement === null) {
+    return 'No schema is registered yet: put NAME.avsc into the schema folder (setting schemas) and start again.';
+  }
+  const name = measurement.replaceAll('_', ' ');
+  if (field === null) return `${name} has no number that could be drawn. Its latest values are below.`;
   if (phase.name === 'failed') return `This cannot be drawn: ${phase.message}`;
-  if (devices === 0) return `No device is chosen, or none has sent ${measurement.replaceAll('_', ' ')} yet.`;
+  if (devices === 0) {
+    return `No device is chosen, or none has sent ${name} yet. To see some: npx millrace devices --url ${gateway} --model environment`;
+  }
   if (phase.name === 'history') return 'Reading history…';
   return 'No readings in this window yet. They appear here as they arrive.';
 }

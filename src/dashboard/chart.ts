@@ -1,6 +1,7 @@
 import uPlot from 'uplot';
 import { align } from './align.ts';
-import { formatTick } from './format.ts';
+import { formatAxisValue, formatTick } from './format.ts';
+import { padded } from './scale.ts';
 import type { PointSeries } from './series.ts';
 
 export interface ChartLine {
@@ -123,7 +124,11 @@ export class Chart {
           ...axis,
           space: 44,
           size: (_plot, labels) => 18 + 7 * Math.max(3, ...(labels ?? []).map((label) => label.length)),
-          ...(isBoolean ? { splits: () => [0, 1], values: () => ['false', 'true'] } : {}),
+          ...(isBoolean
+            ? { splits: () => [0, 1], values: () => ['false', 'true'] }
+            : {
+                values: (_plot, splits, _axis, _space, step) => splits.map((v) => formatAxisValue(v, step)),
+              }),
         },
       ],
       series: [
@@ -197,12 +202,6 @@ export class Chart {
     const left = step === null ? -10 : Math.max(0, Math.min(width - 1, from + step));
     plot.setCursor({ left, top: step === null ? -10 : height / 2 });
   }
-}
-
-function padded(low: number | null, high: number | null): [number, number] {
-  if (low === null || high === null) return [0, 1];
-  const span = high - low || Math.abs(high) * 0.1 || 1;
-  return [low - span * 0.08, high + span * 0.08];
 }
 
 /** Canvas knows no custom properties: lets the browser work them out. */

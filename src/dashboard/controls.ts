@@ -40,10 +40,10 @@ export class Controls {
     setOptions(this.#field, options, selection.field ?? '');
     for (const radio of this.#windows()) radio.checked = radio.value === selection.window;
     const field = fields.find(({ name }) => name === selection.field);
-    if (field === undefined) return;
-    const name = spaced(field.name);
-    setText(this.#title, `${name.charAt(0).toUpperCase()}${name.slice(1)}${unitSuffix(field.unit)}`);
-    setText(this.#doc, field.doc ?? measurement?.doc ?? '');
+    // A measurement of texts alone has its own name as the title, not that of what was drawn before.
+    const name = spaced(field?.name ?? measurement?.name ?? 'live chart');
+    setText(this.#title, `${name.charAt(0).toUpperCase()}${name.slice(1)}${unitSuffix(field?.unit ?? null)}`);
+    setText(this.#doc, field?.doc ?? measurement?.doc ?? '');
   }
 
   #windows(): HTMLInputElement[] {

@@ -2,7 +2,11 @@
 const LOCALE = 'en';
 const COUNT = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const ONE_DIGIT = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1 });
-const BY_DIGITS = [0, 1, 2, 3, 4].map(
+const FIGURES = 4;
+const MOST_FIGURES = 15;
+/** Logarithms of powers of ten are a little off. */
+const STEP_SLACK = 1e-9;
+const BY_DIGITS = [0, 1, 2, 3, 4, 5, 6].map(
   (digits) => new Intl.NumberFormat(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits }),
 );
 const CLOCK = new Intl.DateTimeFormat(LOCALE, {
@@ -86,11 +90,24 @@ export function formatTick(timeMs: number, stepMs: number): string {
 /** Decimals that show about four figures of numbers up to this magnitude. */
 export function digitsFor(largest: number): number {
   if (largest >= 100) return 1;
-  return largest >= 10 ? 2 : 3;
+  if (largest >= 10) return 2;
+  return largest >= 0.1 || largest === 0 ? 3 : 3 - Math.ceil(Math.log10(largest));
 }
 
+/** With so many decimals; where they are more than an eye counts, as a power of ten with four figures. */
 export function formatDigits(value: number, digits: number): string {
-  return (BY_DIGITS[Math.max(0, Math.min(digits, 4))] ?? COUNT).format(value);
+  const plain = BY_DIGITS[Math.max(0, digits)];
+  if (plain !== undefined) return plain.format(value);
+  return value === 0 ? '0' : value.toExponential(FIGURES - 1).replaceAll('-', '−');
+}
+
+/** The value at a line of an axis whose lines are `step` apart. */
+export function formatAxisValue(value: number, step: number): string {
+  const digits = Math.max(0, -Math.floor(Math.log10(step) + STEP_SLACK));
+  const plain = BY_DIGITS[digits];
+  if (plain !== undefined) return plain.format(value);
+  const figures = value === 0 ? 0 : Math.max(0, Math.floor(Math.log10(Math.abs(value))) + digits);
+  return value === 0 ? '0' : value.toExponential(Math.min(figures, MOST_FIGURES)).replaceAll('-', '−');
 }
 
 /** Orders names as people do: sensor-2 before sensor-10. */

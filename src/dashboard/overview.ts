@@ -66,6 +66,7 @@ export class Overview {
     );
     this.#journalNote.title = journal.reason ?? '';
     const share = journal.maxBytes === 0 ? 0 : Math.min(1, journal.pendingBytes / journal.maxBytes);
+    this.#meter.dataset['tone'] = meterTone(journal.state, share);
     this.#meter.style.setProperty('--share', String(share));
     this.#meter.title = `${(share * 100).toFixed(share < 0.1 ? 2 : 0)} % of ${formatBytes(journal.maxBytes)}`;
     setText(
@@ -87,4 +88,12 @@ export class Overview {
     this.#trace.setAttribute('d', path);
     this.#traceArea.setAttribute('d', path === '' ? '' : `${path}L100,24L0,24Z`);
   }
+}
+
+/** Above this share an operator should look: the journal itself calls that filling a little later. */
+const MUCH = 0.75;
+
+function meterTone(state: string, share: number): 'good' | 'warn' | 'bad' {
+  if (state === 'full' || state === 'failed') return 'bad';
+  return state === 'filling' || share >= MUCH ? 'warn' : 'good';
 }

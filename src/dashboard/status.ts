@@ -6,7 +6,10 @@ import type { Stats } from './payloads.ts';
 export interface Status {
   tone: 'live' | 'busy' | 'warn' | 'down';
   label: string;
+  /** What is read out when it changes: without numbers that change each second. */
   notice: string | null;
+  /** Those numbers, as sentences; empty where there are none. */
+  detail: string;
 }
 
 export interface StatusInputs {
@@ -24,57 +27,52 @@ export interface StatusInputs {
 export function statusOf({ link, stats, problem, statsAtMs, paused }: StatusInputs): Status {
   if (link.name === 'stopped') {
     const notice = `The live stream ended: ${link.stop.reason || 'the server closed it'}. Reload the page to try again.`;
-    return { tone: 'down', label: 'Disconnected', notice };
+    return { tone: 'down', label: 'Disconnected', notice, detail: '' };
   }
   if (problem !== null || link.name === 'waiting') {
-    const since = stats === null ? '' : ` Shown is what was known at ${formatClock(statsAtMs)}.`;
+    const detail = stats === null ? '' : `Shown is what was known at ${formatClock(statsAtMs)}.`;
     const why = problem === null ? 'The live stream was interrupted.' : `${problem}.`;
-    return { tone: 'down', label: 'Reconnecting…', notice: `${why} Reconnecting…${since}` };
+    return { tone: 'down', label: 'Reconnecting…', notice: `${why} Reconnecting…`, detail };
   }
   if (stats === null || link.name === 'connecting')
-    return { tone: 'busy', label: 'Connecting…', notice: null };
+    return { tone: 'busy', label: 'Connecting…', notice: null, detail: '' };
   return troubleOf(stats) ?? (paused ? PAUSED : LIVE);
 }
 
-const PAUSED: Status = { tone: 'busy', label: 'Paused', notice: null };
-const LIVE: Status = { tone: 'live', label: 'Live', notice: null };
+const PAUSED: Status = { tone: 'busy', label: 'Paused', notice: null, detail: '' };
+const LIVE: Status = { tone: 'live', label: 'Live', notice: null, detail: '' };
 
 /** What keeps frames from the disk, then what keeps them from the store. */
 function troubleOf({ journal, store, writer }: Stats): Status | null {
   if (journal.state === 'failed') {
     const notice = `The journal cannot be written: nothing is acknowledged until it can${because(journal.reason)}`;
-    return { tone: 'down', label: 'Journal failed', notice };
+    return { tone: 'down', label: 'Journal failed', notice, detail: '' };
   }
   if (journal.state === 'full') {
     const what = `The journal is full (${formatBytes(journal.maxBytes)}): devices hold their frames back until the store catches up`;
-    return {
-      tone: 'down',
-      label: 'Journal full',
-      notice: `${what}${because(store.reason ?? journal.reason)}`,
-    };
+    const notice = `${what}${because(store.reason ?? journal.reason)}`;
+    return { tone: 'down', label: 'Journal full', notice, detail: '' };
   }
-  const filling =
-    journal.state === 'filling'
-      ? ` The journal is nearly full: ${formatBytes(journal.pendingBytes)} of ${formatBytes(journal.maxBytes)} wait.`
-      : '';
-  const waiting = `${formatCount(journal.pendingReadings)} readings wait in the journal`;
+  const isFilling = journal.state === 'filling';
+  const filling = isFilling ? ' The journal is nearly full.' : '';
+  const fill = `${formatBytes(journal.pendingBytes)} of ${formatBytes(journal.maxBytes)} wait.`;
+  const waiting = `${formatCount(journal.pendingReadings)} readings wait in the journal.`;
+  const detail = [waiting, nextTry(writer.retryInMs), isFilling ? fill : '']
+    .filter((text) => text !== '')
+    .join(' ');
   if (!store.up) {
-    const away = `Store away: history is not readable, live goes on; ${waiting}${because(store.reason)}`;
-    return { tone: 'warn', label: 'Store away', notice: `${away}${nextTry(writer.retryInMs)}${filling}` };
+    const notice = `Store away: history is not readable, live goes on${because(store.reason)}${filling}`;
+    return { tone: 'warn', label: 'Store away', notice, detail };
   }
   if (!writer.running) {
-    const stuck = `The store takes no writes, live goes on; ${waiting}${because(writer.reason)}`;
-    return {
-      tone: 'warn',
-      label: 'Store not writable',
-      notice: `${stuck}${nextTry(writer.retryInMs)}${filling}`,
-    };
+    const notice = `The store takes no writes, live goes on${because(writer.reason)}${filling}`;
+    return { tone: 'warn', label: 'Store not writable', notice, detail };
   }
-  return filling === '' ? null : { tone: 'warn', label: 'Journal filling', notice: filling.trim() };
+  return isFilling ? { tone: 'warn', label: 'Journal filling', notice: filling.trim(), detail: fill } : null;
 }
 
 function nextTry(ms: number | null): string {
-  return ms === null || ms < 1_000 ? '' : ` Next try in ${Math.ceil(ms / 1_000)} s.`;
+  return ms === null || ms < 1_000 ? '' : `Next try in ${Math.ceil(ms / 1_000)} s.`;
 }
 
 function because(reason: string | null): string {

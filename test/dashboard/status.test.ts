@@ -28,7 +28,7 @@ function never(): never {
 
 describe('the status of the page', () => {
   test('is live when the server answers, the tail is open and the store is up', () => {
-    expect(statusWith({})).toEqual({ tone: 'live', label: 'Live', notice: null });
+    expect(statusWith({})).toEqual({ tone: 'live', label: 'Live', notice: null, detail: '' });
   });
 
   test('says that it is paused only when nothing is wrong', () => {
@@ -55,18 +55,35 @@ describe('the status of the page', () => {
       { store: { kind: 'influxdb', state: 'down', reason: 'connection refused' } },
     );
     expect(status).toMatchObject({ tone: 'warn', label: 'Store away' });
-    expect(status.notice).toContain('history is not readable, live goes on; 1,200 readings wait');
-    expect(status.notice).toContain('connection refused');
+    expect(status.notice).toBe('Store away: history is not readable, live goes on (connection refused).');
+    expect(status.detail).toBe('1,200 readings wait in the journal.');
+  });
+
+  test('is read out once for one trouble: what changes each second stands apart', () => {
+    const down = { ...BODY.store, state: 'down', reason: 'away' };
+    const notices = [1, 2, 3].map((second) => {
+      const journal = {
+        ...BODY.journal,
+        state: 'filling',
+        pendingReadings: second,
+        pendingBytes: 1_000 * second,
+      };
+      return statusWith(
+        { statsAtMs: second * 1_000 },
+        { store: down, journal, writer: { retryInMs: 9_000 - second * 1_000 } },
+      );
+    });
+    expect(new Set(notices.map(({ notice }) => notice)).size).toBe(1);
+    expect(new Set(notices.map(({ detail }) => detail)).size).toBe(3);
   });
 
   test('says when the store is tried again, and that the journal is nearly full', () => {
     const down = { ...BODY.store, state: 'down', reason: 'away' };
     const filling = { ...BODY.journal, state: 'filling' };
     const away = statusWith({}, { store: down, journal: filling, writer: { retryInMs: 4_200 } });
-    expect(away.notice).toMatch(
-      /\(away\)\. Next try in 5 s\. The journal is nearly full: .+ of 1 MiB wait\./,
-    );
-    expect(statusWith({}, { store: down, writer: { retryInMs: null } }).notice).toMatch(/\(away\)\.$/);
+    expect(away.notice).toMatch(/\(away\)\. The journal is nearly full\.$/);
+    expect(away.detail).toMatch(/Next try in 5 s\. .+ of 1 MiB wait\.$/);
+    expect(statusWith({}, { store: down, writer: { retryInMs: null } }).detail).not.toContain('Next try');
     expect(statusWith({}, { journal: filling })).toMatchObject({ tone: 'warn', label: 'Journal filling' });
   });
 
@@ -90,7 +107,8 @@ describe('the status of the page', () => {
     const writer = { state: 'waiting', circuit: 'open', reason: 'not authorized', retryInMs: 2_000 };
     const status = statusWith({}, { writer });
     expect(status).toMatchObject({ tone: 'warn', label: 'Store not writable' });
-    expect(status.notice).toContain('1,200 readings wait in the journal (not authorized). Next try in 2 s.');
+    expect(status.notice).toBe('The store takes no writes, live goes on (not authorized).');
+    expect(status.detail).toBe('1,200 readings wait in the journal. Next try in 2 s.');
     const note = (body: object) => storeNote(parseStats({ ...BODY, ...body }) ?? never());
     expect(note({})).toEqual({ text: 'up, readable', good: true });
     expect(note({ writer }).text).toBe('up, takes no writes');

@@ -3,6 +3,7 @@ import { emptyText, noteText, valueText, viewFromMs } from '../../src/dashboard/
 import {
   byName,
   formatAge,
+  formatAxisValue,
   formatBytes,
   formatRate,
   formatUptime,
@@ -48,6 +49,33 @@ describe('numbers and times of the page', () => {
     expect(parseTimeMs('soon')).toBeNaN();
   });
 
+  test.each([
+    [1e-9, '1.000e−9'],
+    [-2.5e-12, '−2.500e−12'],
+    [0.0123, '0.0123'],
+    [0.00123, '0.00123'],
+    [0.5, '0.500'],
+    [12.3456, '12.35'],
+    [1_234.5, '1,234.5'],
+    [0, '0.000'],
+  ])('show about four figures of %d', (value, text) => {
+    expect(valueText(value, field('float'), Math.abs(value))).toBe(text);
+  });
+
+  test.each([
+    [[0, 2e-10, 4e-10], 2e-10, ['0', '2e−10', '4e−10']],
+    [[1e-9, 1.5e-9], 5e-10, ['1.0e−9', '1.5e−9']],
+    [[20, 22.5], 2.5, ['20', '23']],
+    [[0.25, 0.3], 0.05, ['0.25', '0.30']],
+    [
+      [9_007_199_254_740_000, 9_007_199_254_741_000],
+      1_000,
+      ['9,007,199,254,740,000', '9,007,199,254,741,000'],
+    ],
+  ])('tell the lines %j of an axis apart', (values, step, texts) => {
+    expect(values.map((value) => formatAxisValue(value, step))).toEqual(texts);
+  });
+
   test('give values of one chart the same number of digits', () => {
     expect(valueText(5.15, field('float'), 20.5)).toBe('5.15');
     expect(valueText(5, field('integer'), 5)).toBe('5');
@@ -66,10 +94,20 @@ describe('the words around the chart', () => {
   });
 
   test('say why there is no line', () => {
-    expect(emptyText({ name: 'idle' }, null, 0)).toBe('Loading…');
-    expect(emptyText({ name: 'idle' }, 'power', 0)).toContain('none has sent power yet');
-    expect(emptyText({ name: 'failed', message: 'no such field' }, 'power', 1)).toContain('no such field');
-    expect(emptyText({ name: 'live' }, 'power', 1)).toContain('No readings');
+    const power = { measurement: 'power', field: 'voltage', devices: 1, isLoaded: true, gateway: 'ws://h:1' };
+    expect(emptyText({ name: 'idle' }, { ...power, isLoaded: false })).toBe('Loading…');
+    expect(emptyText({ name: 'idle' }, { ...power, devices: 0 })).toContain('none has sent power yet');
+    expect(emptyText({ name: 'failed', message: 'no such field' }, power)).toContain('no such field');
+    expect(emptyText({ name: 'live' }, power)).toContain('No readings');
+  });
+
+  test('say what to do where nothing is there yet', () => {
+    const nothing = { measurement: null, field: null, devices: 0, isLoaded: true, gateway: 'ws://h:1' };
+    expect(emptyText({ name: 'idle' }, nothing)).toContain('No schema is registered yet');
+    const texts = emptyText({ name: 'idle' }, { ...nothing, measurement: 'door_log' });
+    expect(texts).toBe('door log has no number that could be drawn. Its latest values are below.');
+    const power = { ...nothing, measurement: 'power', field: 'voltage' };
+    expect(emptyText({ name: 'idle' }, power)).toContain('npx millrace devices --url ws://h:1 ');
   });
 
   test('let a young stream fill the chart, and an old one the window', () => {

@@ -32,9 +32,14 @@ describeWith(CHROMIUM !== null, 'chromium on PATH', 'the page in a real browser'
   const startDemo = (): Promise<ServerProcess> =>
     startServer({ MILLRACE_DATA_DIR: folder.path, MILLRACE_PORT: port }, ['demo']);
 
-  async function visit(options: BrowserContextOptions, fragment = ''): Promise<Visit> {
+  async function visit(
+    options: BrowserContextOptions,
+    fragment = '',
+    prepare: (page: Page) => Promise<unknown> = async () => {},
+  ): Promise<Visit> {
     const context = await browser.newContext(options);
     const page = await context.newPage();
+    await prepare(page);
     const complaints: string[] = [];
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
@@ -151,7 +156,8 @@ describeWith(CHROMIUM !== null, 'chromium on PATH', 'the page in a real browser'
     const other = await visit(DESKTOP);
     await until('more points elsewhere', async () => (await pointsOf(other.page)) > paused + 5);
     expect(await pointsOf(page)).toBe(paused);
-    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByRole('button', { name: 'Resume' }).click();
+    expect(await page.getByRole('button', { name: 'Pause' }).count()).toBe(1);
     await until('more points here', async () => (await pointsOf(page)) > paused);
     await page.context().close();
     await other.page.context().close();
@@ -162,6 +168,7 @@ describeWith(CHROMIUM !== null, 'chromium on PATH', 'the page in a real browser'
     await until('points', async () => (await pointsOf(page)) > 0);
     await until('a table', async () => (await page.locator('#latest-body tr').count()) > 0);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
+    expect(await page.getByRole('button', { name: 'Pause' }).isVisible()).toBe(true);
     expect(complaints).toEqual([]);
     await page.context().close();
   });
@@ -194,6 +201,55 @@ describeWith(CHROMIUM !== null, 'chromium on PATH', 'the page in a real browser'
     const points = await pointsOf(page);
     await until('points all the same', async () => (await pointsOf(page)) > points);
     await page.unroute('**/v1/stats');
+    await page.context().close();
+  });
+
+  test('that is opened while the store is away finds devices by what they send, and draws them', async () => {
+    const { page } = await visit(DESKTOP, '#measurement=power', (opened) =>
+      opened.route('**/v1/devices*', (route) =>
+        route.fulfill({
+          status: 503,
+          json: { code: 'store_unavailable', title: 'x', detail: 'x', status: 503 },
+        }),
+      ),
+    );
+    await until('points', async () => (await pointsOf(page)) > 0);
+    await until('its devices', async () => (await page.locator('#devices li[data-slot]').count()) === 4);
+    await page.context().close();
+  });
+
+  test('says that a measurement of texts cannot be drawn, under its own title', async () => {
+    const { page } = await visit(DESKTOP, '#measurement=door_log', (opened) =>
+      opened.route('**/v1/measurements', async (route) => {
+        const { measurements } = (await (await route.fetch()).json()) as { measurements: object[] };
+        const fields = [{ name: 'state', type: 'string', unit: null, doc: null }];
+        const door = { name: 'door_log', doc: null, tags: [], fields, subjects: [] };
+        await route.fulfill({ json: { measurements: [...measurements, door] } });
+      }),
+    );
+    await until('the words', async () =>
+      (await textOf(page, '#chart-empty')).startsWith('door log has no number'),
+    );
+    expect(await textOf(page, '#chart-title')).toBe('Door log');
+    await page.context().close();
+  });
+
+  test.each([390, 1_280])('covers no number with the trace, %d px wide', async (width) => {
+    const { page } = await visit({ viewport: { width, height: 800 } }, '', (opened) =>
+      opened.route('**/v1/stats', async (route) => {
+        const stats = (await (await route.fetch()).json()) as object;
+        await route.fulfill({ json: { ...stats, readings: { perSecond: 888_888, total: 888_888_888_888 } } });
+      }),
+    );
+    await until('the rate', async () => (await textOf(page, '#rate')) === '888,888');
+    const boxes = await Promise.all(
+      ['#rate', '.flow .unit', '#total', '.trace'].map((selector) =>
+        page.locator(selector).first().boundingBox(),
+      ),
+    );
+    const trace = boxes.pop();
+    for (const box of boxes)
+      expect((box?.x ?? 0) + (box?.width ?? Infinity)).toBeLessThanOrEqual(trace?.x ?? 0);
     await page.context().close();
   });
 
