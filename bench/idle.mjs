@@ -1,6 +1,7 @@
 /**
  * What a device connection that does nothing costs in memory, beside a bare uWebSockets.js receiver.
- * `npm run build`, then `node bench/idle.mjs [--connections 20000] [--write]`: half of them first, then all.
+ * `npm run build`, then `node bench/idle.mjs [--connections 20000] [--edge node] [--write]`: half of them first,
+ * then all, and the same with another edge.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,6 +13,8 @@ import { rssBytes, startGateway } from './gateway.mjs';
 import { atMost, count, flag, report } from './report.mjs';
 
 const MAX_BYTES_PER_CONNECTION = 10 * 1024;
+const MAX_BYTES_WITH_OTHER_EDGE = 12 * 1024;
+const edge = flag('edge', null);
 /** Descriptors that a server needs beside its connections. */
 const OTHER_DESCRIPTORS = 100;
 const CONNECTIONS_PER_PROCESS = 5_000;
@@ -110,9 +113,9 @@ async function bareMemory() {
   }
 }
 
-async function ownMemory() {
+async function ownMemory(more = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
-  const gateway = await startGateway({ MILLRACE_DATA_DIR: dir });
+  const gateway = await startGateway({ MILLRACE_DATA_DIR: dir, ...more });
   try {
     const port = Number(new URL(gateway.url).port);
     return await memory(port, gateway.pid, '/v1/ingest?device={device}', true);
@@ -124,6 +127,7 @@ async function ownMemory() {
 
 const bare = await bareMemory();
 const own = await ownMemory();
+const other = edge === null ? [] : await ownMemory({ MILLRACE_EDGE: edge });
 
 const memoryRow = (name, { connections, connected, afterFrame }) => [
   `${name}, ${count(connections)} connections, bytes each`,
@@ -133,11 +137,12 @@ const memoryRow = (name, { connections, connected, afterFrame }) => [
 report({
   name: 'idle',
   title: 'What a device connection costs',
-  command: 'node bench/idle.mjs',
+  command: `node bench/idle.mjs${edge === null ? '' : ` --edge ${edge}`}`,
   columns: ['measured', 'connected', 'after a frame each'],
   rows: [
     ...bare.map((step) => memoryRow('bare uWebSockets.js receiver', step)),
     ...own.map((step) => memoryRow('Millrace', step)),
+    ...other.map((step) => memoryRow(`Millrace with --edge ${edge}`, step)),
   ],
   notes: [
     `Resident memory of the server's process beyond that with ${WARM_UP} connections; the kernel's own is not in it.`,
@@ -151,6 +156,15 @@ report({
       Math.max(own[0].connected, own[0].afterFrame),
       MAX_BYTES_PER_CONNECTION,
     ),
+    ...other
+      .slice(0, 1)
+      .map(({ connections, connected, afterFrame }) =>
+        atMost(
+          `bytes of an idle connection with --edge ${edge}, of ${count(connections)}`,
+          Math.max(connected, afterFrame),
+          MAX_BYTES_WITH_OTHER_EDGE,
+        ),
+      ),
   ],
-  data: { bare, own },
+  data: { bare, own, ...(edge === null ? {} : { other }) },
 });

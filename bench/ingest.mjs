@@ -1,8 +1,9 @@
 /**
  * Frames received, checked, made durable and acknowledged per second, beside a bare receiver of the same messages, what
  * the disk takes of the same bytes, and the least program that acknowledges durably. `npm run build`, then
- * `node bench/ingest.mjs [--quick] [--runs 5] [--seconds 5] [--connections 1000] [--against FOLDER] [--env JSON] [--write]`,
- * where the folder has another version, built, which takes its turn in each round, and JSON has settings of the gateway.
+ * `node bench/ingest.mjs [--quick] [--runs 5] [--seconds 5] [--connections 1000] [--against FOLDER] [--edge node] [--env JSON] [--write]`,
+ * where the folder has another version, built, which takes its turn in each round, as does the edge that is named, and
+ * JSON has settings of the gateway.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,10 +22,13 @@ const runs = Number(flag('runs', quick ? 1 : 5));
 const seconds = Number(flag('seconds', quick ? 2 : 5));
 const connections = Number(flag('connections', 1_000));
 const against = flag('against', null);
+/** Another edge of this version. */
+const edge = flag('edge', null);
 const env = JSON.parse(flag('env', '{}'));
 /** Frames in flight per connection: enough to keep the disk busy, few enough to fit memory. */
 const WINDOWS = { 1: 256, 100: 16 };
 const TARGETS = { 1: 0.7, 100: 0.8 };
+const OF_THE_FIRST_EDGE = 0.5;
 const MAX_LOOP_DELAY_MS = 10;
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -60,10 +64,10 @@ async function disk(append, readings) {
   return { framesPerS: bytesPerS / frame.length };
 }
 
-async function product(readings, folder) {
+async function product(readings, folder, more = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
   const gateway = await startGateway(
-    { MILLRACE_DATA_DIR: dir, MILLRACE_JOURNAL_MAX_BYTES: '64GiB', ...env },
+    { MILLRACE_DATA_DIR: dir, MILLRACE_JOURNAL_MAX_BYTES: '64GiB', ...env, ...more },
     folder,
   );
   try {
@@ -100,6 +104,9 @@ async function loopDelayMs(url) {
   return Math.max(0, seconds * 1_000 - SAMPLE_EVERY_MS);
 }
 
+/** Middle of the ratios to what ran in the same round. */
+const toOther = (of, other) => spread(of.map(({ framesPerS }, i) => framesPerS / other[i].framesPerS)).median;
+
 const middleDelayMs = (of) => spread(of.map(({ loopDelayMs: ms }) => ms)).median;
 
 const data = {};
@@ -108,6 +115,7 @@ for (const readings of [100, 1]) {
   const kinds = {
     ...{ bare: [], file: [], lmdb: [], prototype: [], product: [] },
     ...(against === null ? {} : { against: [] }),
+    ...(edge === null ? {} : { edge: [] }),
   };
   for (let run = quick ? 0 : -1; run < runs; run++) {
     const results = {
@@ -117,6 +125,7 @@ for (const readings of [100, 1]) {
       prototype: await reference('prototype', readings),
       product: await product(readings),
       ...(against === null ? {} : { against: await product(readings, against) }),
+      ...(edge === null ? {} : { edge: await product(readings, undefined, { MILLRACE_EDGE: edge }) }),
     };
     // The first round warms the disk and the caches up; the quick form does without.
     if (run >= 0) for (const kind of Object.keys(kinds)) kinds[kind].push(results[kind]);
@@ -127,11 +136,13 @@ for (const readings of [100, 1]) {
       spread(of.map(({ framesPerS }) => framesPerS * readings)),
     ]),
   );
-  const toPrototype = (of) =>
-    spread(of.map(({ framesPerS }, i) => framesPerS / kinds.prototype[i].framesPerS)).median;
+  const toPrototype = (of) => toOther(of, kinds.prototype);
   data[`readings${readings}`] = {
     rates,
     toPrototype: toPrototype(kinds.product),
+    ...(edge === null
+      ? {}
+      : { ofTheFirstEdge: toOther(kinds.edge, kinds.product), edgeLoopDelayMs: middleDelayMs(kinds.edge) }),
     loopDelayMs: middleDelayMs(kinds.product),
     runs: kinds,
   };
@@ -142,6 +153,7 @@ for (const readings of [100, 1]) {
     ['prototype', 'prototype, synced and acknowledged'],
     ['product', 'Millrace'],
     ...(against === null ? [] : [['against', `the version in ${against}`]]),
+    ...(edge === null ? [] : [['edge', `Millrace with --edge ${edge}`]]),
   ]) {
     const { min, median, max } = rates[kind];
     rows.push([
@@ -158,13 +170,22 @@ for (const readings of [100, 1]) {
 report({
   name: 'ingest',
   title: 'Readings acknowledged per second',
-  command: `node bench/ingest.mjs --runs ${runs} --seconds ${seconds} --connections ${connections}${Object.keys(env).length === 0 ? '' : ` --env '${JSON.stringify(env)}'`}`,
+  command: `node bench/ingest.mjs --runs ${runs} --seconds ${seconds} --connections ${connections}${edge === null ? '' : ` --edge ${edge}`}${Object.keys(env).length === 0 ? '' : ` --env '${JSON.stringify(env)}'`}`,
   columns: ['readings per second', 'min', 'median', 'max', 'of the prototype', 'loop delay p99, ms'],
   rows,
   notes: [
     `${count(connections)} connections; ${runs} runs of ${seconds} s${quick ? '' : ' after one to warm up'}, all in turn; the load generator runs on the same cores.`,
   ],
   targets: [100, 1].flatMap((readings) => [
+    ...(edge === null
+      ? []
+      : [
+          atLeast(
+            `with --edge ${edge}, ${readings} a frame, of Millrace without`,
+            data[`readings${readings}`].ofTheFirstEdge,
+            OF_THE_FIRST_EDGE,
+          ),
+        ]),
     atLeast(
       `acked durable, ${readings} a frame, of the prototype`,
       data[`readings${readings}`].toPrototype,

@@ -13,6 +13,7 @@ import { createTail } from '../tail/index.ts';
 import { AckLatency, Metrics, type Logger } from '../telemetry/index.ts';
 import { authorizer } from './authorize.ts';
 import { lockForWriter, openDataFolder } from './data-folder.ts';
+import { edgeOptions, withEdge } from './edge.ts';
 import { frameLimits } from './frame-limits.ts';
 import { logJournalState } from './journal-log.ts';
 import { IngestProcesses } from './ingest-process/host.ts';
@@ -64,8 +65,9 @@ export async function startServer(
       `MILLRACE_SCHEMAS: expected a folder, got "${settings.schemas}"`,
     );
   }
+  const decided = await withEdge(settings, options.logger);
   try {
-    return await startIn(parts, options);
+    return await startIn(parts, { ...options, settings: decided });
   } catch (error) {
     await parts.abandon();
     throw error;
@@ -207,7 +209,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
 
   const net = await parts.start({
     name: 'connections',
-    start: () => openNetServer(onError, { onEnded: (error) => log.httpEnded(error), hasRoom: room.hasRoom }),
+    start: () => openNetServer(onError, edgeOptions(settings, log, room)),
     close: (it) => it.close(),
   });
 
@@ -279,7 +281,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
   });
 
   const url = `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${number}`;
-  logger.info({ url, store: store.kind, data: folder.path('.'), subjects }, 'ready');
+  logger.info({ url, edge: settings.edge, store: store.kind, data: folder.path('.'), subjects }, 'ready');
   return {
     url,
     resize: (by) => sharing.resize(by),

@@ -1,22 +1,20 @@
 import type { Settings } from '../config/index.ts';
 import { MillraceError } from '../core/index.ts';
-import { freePort, type NetServer } from '../net/index.ts';
+import { freePort, sharesPorts, type NetServer } from '../net/index.ts';
 import type { IngestProcesses } from './ingest-process/host.ts';
+
+type SharedPortSettings = Pick<Settings, 'host' | 'port' | 'processes' | 'edge'>;
 
 /** The port, and how many processes take devices on it: the server itself and the ingest processes. */
 export class SharedPort {
   readonly #net: NetServer;
   readonly #processes: IngestProcesses;
-  readonly #settings: Pick<Settings, 'host' | 'port' | 'processes'>;
+  readonly #settings: SharedPortSettings;
   #port = 0;
   /** Where the server alone listens; 0 until somebody has to pass something on to it. */
   #ownPort = 0;
 
-  constructor(
-    net: NetServer,
-    processes: IngestProcesses,
-    settings: Pick<Settings, 'host' | 'port' | 'processes'>,
-  ) {
+  constructor(net: NetServer, processes: IngestProcesses, settings: SharedPortSettings) {
     this.#net = net;
     this.#processes = processes;
     this.#settings = settings;
@@ -34,12 +32,13 @@ export class SharedPort {
 
   /** One process more or one less; the last one is the server itself. Rejects with `config_invalid`. */
   async resize(by: 1 | -1): Promise<void> {
-    const { port, processes } = this.#settings;
+    const { port, processes, edge } = this.#settings;
     if (by < 0) return this.#processes.remove();
-    if (process.platform !== 'linux' || (port === 0 && processes === 1)) {
+    if (edge === 'auto' || !sharesPorts(edge) || (port === 0 && processes === 1)) {
       throw new MillraceError(
         'config_invalid',
-        'the port can be shared on Linux only, and needs a fixed number or MILLRACE_PROCESSES of 2 or more at the start',
+        'the port can be shared on Linux only, on node:http from Node 22.12 and 23.1 on, and needs a fixed number or ' +
+          'MILLRACE_PROCESSES of 2 or more at the start',
       );
     }
     await this.#add();

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LIMITS } from '../core/index.ts';
+import { EDGE_KINDS, LIMITS } from '../core/index.ts';
 import {
   bytes,
   duration,
@@ -139,6 +139,13 @@ export const SETTINGS = {
     `a whole number from 1 to ${LIMITS.maxProcesses}, or auto`,
     1,
     'processes that take devices; auto is one for each core',
+  ),
+  edge: setting(
+    'MILLRACE_EDGE',
+    z.enum([...EDGE_KINDS, 'auto']),
+    `${EDGE_KINDS.join(', ')} or auto`,
+    'auto',
+    'what serves HTTP and WebSockets: uWebSockets.js, or node:http with ws; auto is the first that loads',
   ),
   'max-frame-bytes': setting(
     'MILLRACE_MAX_FRAME_BYTES',

@@ -114,6 +114,12 @@ export const ERRORS = {
   too_many_bodies: row(503, 'Try again in a moment: the bodies under way are as large as may be.', {
     retry: true,
   }),
+  request_malformed: row(
+    400,
+    'Send requests of HTTP/1.1 or 1.0; the message says what is wrong with this one.',
+  ),
+  head_too_large: row(431, 'Send a shorter URL and fewer headers, or the parameters in a body by POST.'),
+  head_late: row(408, 'Send the whole request at once.', { retry: true }),
   header_repeated: row(400, 'Send the header that the message names once.'),
   body_invalid: row(400, 'The body is not the JSON that this route takes.'),
   too_many_subscriptions: row(429, 'Unsubscribe first, or open another connection.'),
@@ -133,6 +139,10 @@ export const ERRORS = {
   data_dir_unwritable: row(500, 'Make the data folder writable for this user.'),
   data_dir_version: row(500, 'The data was written by a newer version: install that one.'),
   output_unwritable: row(500, 'Choose another file with --out, or make room for it.'),
+  edge_unavailable: row(
+    500,
+    'Use --edge node (or auto), or install a build of uWebSockets.js for this machine: see docs/operations.md.',
+  ),
   port_in_use: row(500, 'Choose another MILLRACE_PORT (0 takes a free one), or stop the other program.'),
   listen_failed: row(
     500,

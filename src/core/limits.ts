@@ -275,6 +275,22 @@ export const LIMITS = {
   heldBackBytes: 64,
   /** A reader that takes none of an answer in this time is cut, in milliseconds. */
   readerStallMs: 30_000,
+  /**
+   * The same with node:http, which learns that some was taken when a third of what the system keeps for the socket is
+   * free again: a reader of 4 MB in 6 minutes is not cut.
+   */
+  flushStallMs: 120_000,
+  /** With node:http: a request's head comes within this time, and all of it within this, in milliseconds … */
+  headTimeoutMs: 20_000,
+  requestTimeoutMs: 60_000,
+  /** … the next one on the same connection within this, more than proxies keep theirs for … */
+  keepAliveMs: 75_000,
+  /** … a refused connection is read on for so long, or its client might lose the answer … */
+  lingerMs: 2_000,
+  /** … a closed WebSocket's client is waited for … */
+  closeTimeoutMs: 5_000,
+  /** … and so many connections may be open beside those of devices and tails. */
+  httpConnections: 2_000,
 
   /** Bytes of a row's device and tags in a tail cursor, which is a parameter too; of longer ones it has a digest. */
   tailCursorKeyBytes: 400,

@@ -1,4 +1,4 @@
-import type { MillraceError } from '../core/index.ts';
+import type { EdgeKind, MillraceError } from '../core/index.ts';
 
 /** A request. What it has is its own: it stays as it is whatever becomes of the connection. */
 export interface HttpExchange {
@@ -112,7 +112,14 @@ export type HeldByEdge = Readonly<
   Record<'unread' | 'bodies', { readonly bytes: number; readonly limit: number }>
 >;
 
+/** What an operator may ask for; with `auto` it is uWebSockets.js where that loads. */
+export type WantedEdge = EdgeKind | 'auto';
+
 export interface EdgeOptions {
+  /** `auto` where it is left out. */
+  edge?: WantedEdge;
+  /** Connections at once, those of WebSockets included, where the edge can bound them. */
+  maxConnections?: number;
   /** Whether one more connection may stay, asked for each that comes; others are closed at once. All may, when left out. */
   hasRoom?: () => boolean;
   /** Hears of each HTTP connection that is cut for what its client does, or does not. */

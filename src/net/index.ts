@@ -15,9 +15,11 @@ export type {
   SocketHandler,
   UpgradeAccepted,
   UpgradeRequest,
+  WantedEdge,
   WebSocketRoute,
 } from './edge.ts';
-export { openNetServer } from './open.ts';
+export { chooseEdge, openNetServer } from './open.ts';
+export { sharesPorts } from './shares-ports.ts';
 export { bindParameters, readBody, readMembers, readQuery, type RawParameters } from './parameters.ts';
 export { inputJsonSchema, type JsonSchema } from './json-schema.ts';
 export { asMillraceError, problem } from './problem.ts';

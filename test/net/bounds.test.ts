@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { LIMITS, MillraceError } from '../../src/core/index.ts';
 import type { HttpAnswer, NetServer, Socket } from '../../src/net/index.ts';
-import { openTestEdge } from '../fixtures/edge.ts';
+import { openTestEdge, TEST_EDGE } from '../fixtures/edge.ts';
 import { until } from '../fixtures/until.ts';
 
 const UNREAD_BYTES = 16 * 1024 ** 2;
@@ -112,16 +112,23 @@ describe('requests that come before the answers to earlier ones are read', () =>
     client.tcp.write(request('/socket?no', upgrade).repeat(1_000));
     await until('the end', () => client.closed());
     expect(asked).toBeLessThanOrEqual(LIMITS.requestsPerTurn + 1);
-    expect(codes()).toEqual(['too_many_requests']);
+    // Node reads no other request behind an upgrade.
+    expect(codes()).toEqual(TEST_EDGE === 'node' ? [] : ['too_many_requests']);
   });
 
-  test('end the connection when the socket does not take the answer before them', async () => {
+  test('wait, or end the connection, when the socket does not take the answer before them', async () => {
     body = 'x'.repeat(8 * 1024 ** 2);
     const client = dial();
     client.tcp.pause();
     client.tcp.write(request());
     await until('an answer that waits', () => net.held().unread.bytes > 0);
     client.tcp.write(request());
+    if (TEST_EDGE === 'node') {
+      // Node reads no further meanwhile.
+      client.tcp.resume();
+      await until('both answers', () => answers(client.text()) === 2);
+      return;
+    }
     await until('nothing to wait', () => net.held().unread.bytes === 0);
     expect(asked).toBe(1);
     client.tcp.resume();

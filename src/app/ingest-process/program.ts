@@ -11,6 +11,7 @@ import { RegistryCopy } from '../../registry/index.ts';
 import { goawayMessage, TAIL_ROUTE } from '../../tail/index.ts';
 import { createLogger } from '../../telemetry/index.ts';
 import { authorizer } from '../authorize.ts';
+import { edgeOptions } from '../edge.ts';
 import { frameLimits } from '../frame-limits.ts';
 import { connect } from '../process-calls.ts';
 import { timeBounds } from '../time-bounds.ts';
@@ -102,10 +103,7 @@ class IngestProgram {
       onError,
     });
     const tails = new ForwardedSockets(serverPort, TAIL_ROUTE, authorize, (error) => log.tailEnded(error));
-    const opening = openNetServer(onError, {
-      onEnded: (error) => log.httpEnded(error),
-      hasRoom: new FileRoom().hasRoom,
-    });
+    const opening = openNetServer(onError, edgeOptions(settings, log, new FileRoom()));
     this.#parts = { upstream, registry, hub, tails, opening };
     const net = await opening;
     openWaysIn(this.#waysIn, hub, net);

@@ -1,9 +1,6 @@
-/**
- * The one place that loads uWebSockets.js, a native add-on. Where there is no binary for this machine, it
- * says so in words instead of a stack trace.
- */
+/** The one place that loads uWebSockets.js, a native add-on. Where that fails, it says why in words. */
 import type * as Uws from 'uWebSockets.js';
-import { LIMITS } from '../../core/index.ts';
+import { LIMITS, messageOf, MillraceError } from '../../core/index.ts';
 
 export type { HttpRequest, HttpResponse, TemplatedApp, WebSocket, us_listen_socket } from 'uWebSockets.js';
 
@@ -13,13 +10,21 @@ async function load(): Promise<typeof Uws> {
   try {
     return await import('uWebSockets.js');
   } catch (cause) {
-    throw new Error(
-      `uWebSockets.js has no binary for Node ${process.version} on ${process.platform}-${process.arch}. ` +
-        'Use Node 20 or 22 on Linux (glibc), macOS or Windows, or install the upstream release that has one: ' +
-        'npm install uWebSockets.js@github:uNetworking/uWebSockets.js#binaries',
-      { cause },
+    const machine = `Node ${process.version} on ${process.platform}-${process.arch}`;
+    throw new MillraceError(
+      'edge_unavailable',
+      `uWebSockets.js does not load in ${machine}: ${wordsOf(cause)}`,
+      {
+        cause,
+      },
     );
   }
 }
 
 export const uws = await load();
+
+/** What the system said. The package puts a paragraph of its own before it, of the machines that it was made for. */
+function wordsOf(cause: unknown): string {
+  const [words = ''] = messageOf(cause).split('\n\n').at(-1)?.split('\n') ?? [];
+  return words.replace(/^Error: /, '');
+}

@@ -1,4 +1,5 @@
 import { LIMITS, MillraceError } from '../../core/index.ts';
+import { closeReason } from '../close-reason.ts';
 import type { SendOutcome, Socket, SocketHandler } from '../edge.ts';
 import type { HeldBytes, ByteHolder } from '../held-bytes.ts';
 import { Pings } from '../pings.ts';
@@ -96,14 +97,4 @@ export class GuardedSocket implements Socket, ByteHolder {
     this.#ws = null;
     this.#start = null;
   }
-}
-
-/** Bytes of the reason in a close frame at most (RFC 6455, 5.5). */
-const MAX_REASON_BYTES = 123;
-
-/** The beginning of a text that fits a close frame, cut between characters. */
-function closeReason(text: string): Uint8Array {
-  const target = new Uint8Array(MAX_REASON_BYTES);
-  const { written } = new TextEncoder().encodeInto(text, target);
-  return target.subarray(0, written);
 }

@@ -6,7 +6,7 @@ import { ForwardedSockets } from '../../../src/app/ingest-process/forward-socket
 import { forwardTo } from '../../../src/app/ingest-process/forward.ts';
 import { MillraceError } from '../../../src/core/index.ts';
 import type { HttpAnswer, HttpExchange, NetServer } from '../../../src/net/index.ts';
-import { openTestEdge } from '../../fixtures/edge.ts';
+import { openTestEdge, TEST_EDGE } from '../../fixtures/edge.ts';
 import { until } from '../../fixtures/until.ts';
 
 /** The server, and the process that passes on to it. */
@@ -94,11 +94,16 @@ async function* three(): AsyncGenerator<string> {
 
 describe('a request that is passed on', () => {
   test.each([
-    ['a target that is not ASCII', 'GET /é?name=中#x', ''],
     ['headers that are not ASCII', 'GET /', 'X-Asked: é中\r\n'],
     ['a body in chunks', 'POST /', 'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n'],
-    ['an unknown method', 'FOO /', ''],
-  ])('with %s arrives and is answered as without a process between', async (_name, head, rest) => {
+    // Node's own parser refuses both.
+    ...(TEST_EDGE === 'node'
+      ? []
+      : [
+          ['a target that is not ASCII', 'GET /é?name=中#x', ''],
+          ['an unknown method', 'FOO /', ''],
+        ]),
+  ])('with %s arrives and is answered as without a process between', async (_name, head = '', rest) => {
     answer = async ({ method, path, query, header, body }) => {
       const sent = await body(1_000);
       return plain(JSON.stringify([method, path, query, header('x-asked'), sent.toString()]));
@@ -139,13 +144,14 @@ describe('a request that is passed on', () => {
     expect(errors).toEqual([]);
   });
 
-  test('is answered when the server gives no answer to it', async () => {
+  test('is answered when there can be no answer to it', async () => {
     answer = async () => plain('no tunnel');
     const socket = connect(front.port, '127.0.0.1');
     socket.write('CONNECT / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
     const [data] = (await once(socket, 'data')) as [Buffer];
     socket.destroy();
-    expect(data.toString()).toMatch(/^HTTP\/1.1 503 /);
+    // Node's own parser knows what a CONNECT is, so it is not passed on.
+    expect(data.toString().slice(9, 12)).toBe(TEST_EDGE === 'node' ? '405' : '503');
   });
 });
 
