@@ -9,6 +9,7 @@
  *   windowFrames     unacknowledged frames per connection; 0 where the receiver does not acknowledge
  *   framesPerS       of all connections together; 0 for as many as go
  *   seconds          how long
+ *   empty            true for messages without a byte, each of which is refused
  *   startMs          when the readings begin; an hour ago when it is missing
  */
 import { connect } from 'node:net';
@@ -16,11 +17,11 @@ import { Latencies } from '../dist/devices/fleet/latencies.js';
 import { environmentFrame, masked, readMessages, upgradeRequest } from './wire.mjs';
 
 const options = JSON.parse(process.argv[2]);
-const { port, path, connections, readings, windowFrames, framesPerS, seconds } = options;
+const { port, path, connections, readings, windowFrames, framesPerS, seconds, empty = false } = options;
 
 /** Far enough back that no reading is ever ahead of the clock. */
 const startMs = options.startMs ?? Date.now() - 3_600_000;
-const frame = environmentFrame(readings, startMs);
+const frame = empty ? Buffer.alloc(0) : environmentFrame(readings, startMs);
 const message = masked(frame);
 /** Writes of each connection that are encoded and masked before the start; the others are made once, when it is their turn. */
 const CHUNKS_BEFOREHAND = 64;
@@ -35,10 +36,12 @@ const WRITES_AT_ONCE = 16;
 const chunks = [];
 for (let n = 0; n < CHUNKS_BEFOREHAND; n++) chunkOf(n);
 const latencies = new Latencies();
-const counts = { sent: 0, acked: 0, readings: readings * 1, frameBytes: frame.length };
+const counts = { sent: 0, acked: 0, rejected: 0, readings: readings * 1, frameBytes: frame.length };
 const run = { ended: false };
 
-const devices = await Promise.all(Array.from({ length: connections }, (_, i) => open(`bench-${i}`)));
+const devices = await Promise.all(
+  Array.from({ length: connections }, (_, i) => open(`${empty ? 'rubbish' : 'bench'}-${i}`)),
+);
 process.send({ ready: true, frameBytes: frame.length, messageBytes: message.length });
 await new Promise((resolve) => process.once('message', resolve));
 
@@ -86,7 +89,7 @@ function chunkOf(n) {
   if (windowFrames === 0 && n > 0) return chunks[0];
   chunks[n] ??= Buffer.concat(
     Array.from({ length: burst }, (_, i) =>
-      masked(environmentFrame(readings, startMs + (n * burst + i) * readings)),
+      empty ? message : masked(environmentFrame(readings, startMs + (n * burst + i) * readings)),
     ),
   );
   return chunks[n];
@@ -149,6 +152,7 @@ function open(device) {
 }
 
 function onMessage(device, text, opened) {
+  if (empty && text.startsWith('{"type":"reject"')) return void counts.rejected++;
   const seq = Number(/"seq":(\d+)/.exec(text)?.[1] ?? Number.NaN);
   if (text.includes('"welcome"')) {
     device.base = seq;

@@ -8,13 +8,16 @@ import { MillraceError } from '../core/index.ts';
 export const SINGLE_OBJECT_HEADER_BYTES = 10;
 export const CONFLUENT_HEADER_BYTES = 5;
 
+/** Always the same, as nothing distinguishes one from another: rubbish that costs no bytes should cost nothing else. */
+const EMPTY = new MillraceError('frame_empty', 'the message has no bytes');
+
 /**
  * Which framing `bytes[start..end)` begins with; its header is complete. Throws `frame_empty`,
  * `frame_framing` or `frame_truncated`.
  */
 export function framingOf(bytes: Uint8Array, start: number, end: number): 'single-object' | 'confluent' {
   const length = end - start;
-  if (length <= 0) throw new MillraceError('frame_empty', 'the message has no bytes');
+  if (length <= 0) throw EMPTY;
   const first = bytes[start];
   if (first === 0xc3 && (length === 1 || bytes[start + 1] === 0x01)) {
     if (length < SINGLE_OBJECT_HEADER_BYTES) throw headerTruncated(length, SINGLE_OBJECT_HEADER_BYTES);

@@ -174,13 +174,24 @@ export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(ERRORS, text);
 }
 
+const REFUSALS: ReadonlySet<string> = new Set(FRAME_CODES);
+
+/**
+ * So many lines does the stack of such an error have: the refusal of a frame is an answer, which may be made hundreds of
+ * thousands of times a second, and nobody asks where in the code it was made.
+ */
+const stackLines = (code: ErrorCode): number => (REFUSALS.has(code) ? 0 : 10);
+
 /** An error with a stable code. `path` names the field inside a frame or schema, where there is one. */
 export class MillraceError extends Error {
   readonly code: ErrorCode;
   readonly path: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: { path?: string; cause?: unknown } = {}) {
+    const before = Error.stackTraceLimit;
+    Error.stackTraceLimit = Math.min(before, stackLines(code));
     super(message, options.cause === undefined ? {} : { cause: options.cause });
+    Error.stackTraceLimit = before;
     this.name = 'MillraceError';
     this.code = code;
     this.path = options.path;

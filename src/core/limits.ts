@@ -113,6 +113,16 @@ export const LIMITS = {
   maxDeadLetterBytes: 256 * 1024 * 1024,
   /** A dead letter is kept this long (setting), in milliseconds: 30 days. */
   maxDeadLetterAgeMs: 30 * 86_400_000,
+  /** The part of both that one device may have while others have letters, too: beyond it its own oldest go first … */
+  deadLetterShare: 0.1,
+  /** … unless it has fewer than these, however narrow the limits are. */
+  deadLetterLeast: 10,
+  /** Refused frames of one device that become dead letters at once; then as many a second. The others are counted only. */
+  deadLetterBurst: 1_000,
+  deadLettersPerS: 100,
+  /** Writing a dead letter takes as long as writing so many bytes of frames: what one commit takes is counted so. */
+  deadLetterWeight: 1_024,
+  deadLettersPerBatch: 1_000,
   /** Bytes of frames by HTTP and MQTT that may wait for the disk. */
   intakeBytes: 16 * 1024 ** 2,
   /** Dead letters of one replay, which is one commit … */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { MillraceError } from '../core/index.ts';
+import type { ErrorCode, MillraceError } from '../core/index.ts';
 import { asMillraceError } from '../net/index.ts';
 import type { Registry, ResolvedFrame } from '../registry/index.ts';
 
@@ -41,9 +41,13 @@ function contentOf({ schema, bodyStart }: ResolvedFrame, bytes: Uint8Array): str
   return hash.digest().toString('latin1', 0, 16);
 }
 
+/** Codes of bytes of which nobody knows the schema. */
+const NO_RECORD: ReadonlySet<ErrorCode> = new Set(['frame_empty', 'frame_framing', 'schema_unknown']);
+
 /** What to count and tell of a frame whose check threw. */
 export function refusedFrame(registry: Schemas, bytes: Uint8Array, thrown: unknown): FrameRefusal {
-  return { error: asMillraceError(thrown), readings: readingsOf(registry, bytes) };
+  const error = asMillraceError(thrown);
+  return { error, readings: NO_RECORD.has(error.code) ? 1 : readingsOf(registry, bytes) };
 }
 
 /** A frame whose bytes are no record counts as one, and so does a record without readings. */

@@ -1,4 +1,4 @@
-import { LIMITS, MillraceError, type Transport } from '../core/index.ts';
+import { LIMITS, MillraceError, type ErrorCode, type Transport } from '../core/index.ts';
 import type { Origin, OutboxLife } from '../journal/index.ts';
 import type { Socket, SocketHandler } from '../net/index.ts';
 import { clockWrong, journalFailed } from './admission.ts';
@@ -38,6 +38,7 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
   #arrivalMs = 0;
   /** True while an ack waits for the device to read the earlier ones. */
   #ackDue = false;
+  #lastWhy: { code: ErrorCode; message: string; json: string } | null = null;
   #closed = false;
 
   constructor(context: SessionContext, who: DeviceIdentity, socket: Socket) {
@@ -114,17 +115,27 @@ export class DeviceSession implements SocketHandler, Origin, Holder {
     const { code, message } = error;
     this.#context.onFrame(code);
     this.#context.log.frameRefused(this.device, this.transport, seq, error);
-    this.#send({ type: 'reject', seq, code, message });
+    this.#sendText(`{"type":"reject","seq":${seq},${this.#why(code, message)}}`);
+    const { device, transport } = this;
     this.#context.journal.reject(this, seq, {
-      device: this.device,
-      transport: this.transport,
+      device,
+      transport,
       atMs,
       code,
       message,
       readings,
       position: null,
-      bytes: bytes.slice(),
+      bytes,
     });
+  }
+
+  /** Code and message as JSON. Rubbish comes in rows: as a rule they are those of the reject before. */
+  #why(code: ErrorCode, message: string): string {
+    const before = this.#lastWhy;
+    if (before?.code === code && before.message === message) return before.json;
+    const json = JSON.stringify({ code, message }).slice(1, -1);
+    this.#lastWhy = { code, message, json };
+    return json;
   }
 
   onDurable(seq: number, frameBytes: number, arrivalMs: number): void {

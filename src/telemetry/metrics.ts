@@ -153,7 +153,7 @@ export class Metrics {
     });
     counter(
       'millrace_dead_letters_dropped_total',
-      'Dead letters that their limits removed',
+      'Dead letters that their limits removed, and refused frames that became none',
       () => sources.journal().lettersDropped,
     );
     gauge('millrace_journal_bytes', 'Bytes of journal kept', () => sources.journal().bytes);

@@ -93,7 +93,9 @@ export class Upstream implements DeviceJournal, Directory {
     const known = this.#know(origin);
     known.sentSeq = seq;
     this.#flush();
-    this.#server.reject.asEvent(known.number, seq, letter).catch(ignore);
+    // The bytes are the socket's, and it is sent a moment later.
+    const copy = { ...letter, bytes: letter.bytes.slice() };
+    this.#server.reject.asEvent(known.number, seq, copy).catch(ignore);
   }
 
   async flush(): Promise<void> {

@@ -152,7 +152,7 @@ export class LmdbJournal implements Journal, Leader {
     }
     const batch = this.#incoming.open(!this.#busy);
     batch.reject(origin, seq, letter);
-    if (batch.letterBytes >= this.#settings.blockBytes) this.#sealNow();
+    if (batch.hasLetters(this.#settings.blockBytes)) this.#sealNow();
   }
 
   async flush(): Promise<void> {
@@ -268,7 +268,7 @@ export class LmdbJournal implements Journal, Leader {
           settlements.map(({ settlement }) => settlement),
           {
             storage: this.#storage,
-            cursors: this.#memory.cursors,
+            memory: this.#memory,
             replayedLetters: this.#replayedLetters.byPosition,
             openEntry: this.#openEntry,
             dropTo: this.#dropTo,
@@ -380,7 +380,7 @@ export class LmdbJournal implements Journal, Leader {
 
   #newIncoming(): Incoming {
     return new Incoming(this.#state.head, {
-      ...this.#memory,
+      memory: this.#memory,
       flushes: this.#flushes,
       settings: this.#settings,
       onDelay: () => this.#run(),

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { open as openLmdb } from 'lmdb';
+import { LIMITS } from '../../../src/core/index.ts';
 import type { LocalJournal } from '../../../src/journal/index.ts';
 import { checkJournal, salvageLetters } from '../../../src/journal/index.ts';
 import { Connection, folder, letter, open, text, ws } from '../harness.ts';
@@ -22,6 +23,12 @@ async function reject(journal: LocalJournal, device: Connection, ...frames: stri
     journal.reject(device, journal.deviceSeq(device.device) + 1, letter(device.device, text(body)));
     await journal.flush();
   }
+}
+
+/** The letter of a device's n-th frame, where so many come a second as are kept. */
+function slowly(device: string, n: number, bytes: Uint8Array) {
+  const one = letter(device, bytes);
+  return { ...one, atMs: one.atMs + (n * 1_000) / LIMITS.deadLettersPerS };
 }
 
 describe('dead letters', () => {
@@ -128,7 +135,7 @@ describe('dead letters over the limits', () => {
     const bad = new Connection('bad');
     for (let i = 0; i < 10; i++) await refuse(journal, new Connection('good'), `acked ${i}`);
     for (let seq = 1; seq <= 3_000; seq++) {
-      journal.reject(bad, seq, letter('bad', text(`r${seq}`)));
+      journal.reject(bad, seq, slowly('bad', seq, text(`r${seq}`)));
       if (seq > 2_900) await journal.flush();
     }
     await journal.flush();
@@ -136,7 +143,7 @@ describe('dead letters over the limits', () => {
     expect(bodies(journal)).toEqual([...Array.from({ length: 40 }, (_, i) => `r${3_000 - i}`), ...acked]);
     await journal.close();
     const again = await open(dir, limits);
-    for (let seq = 3_001; seq <= 3_100; seq++) again.reject(bad, seq, letter('bad', text(`r${seq}`)));
+    for (let seq = 3_001; seq <= 3_100; seq++) again.reject(bad, seq, slowly('bad', seq, text(`r${seq}`)));
     await again.flush();
     expect(bodies(again)).toEqual([...Array.from({ length: 40 }, (_, i) => `r${3_100 - i}`), ...acked]);
     expect(again.ledger()).toMatchObject({ rejected: 3_100, deadLettered: 10, expired: 0 });
@@ -145,17 +152,69 @@ describe('dead letters over the limits', () => {
   test('what one transaction removes is bounded: a large letter that takes the room of thousands does so in several', async () => {
     const journal = await open(await folder(), { maxDeadLetterBytes: 1_000_000 });
     const bad = new Connection('bad');
-    for (let seq = 1; seq <= 5_000; seq++) journal.reject(bad, seq, letter('bad', text('x')));
+    for (let seq = 1; seq <= 5_000; seq++) journal.reject(bad, seq, slowly('bad', seq, text('x')));
     await journal.flush();
     const kept = journal.deadLetters(1_000_000).length;
     expect(kept).toBe(5_000);
-    journal.reject(bad, 5_001, letter('bad', Buffer.alloc(999_000)));
+    journal.reject(bad, 5_001, slowly('bad', 5_001, Buffer.alloc(999_000)));
     await journal.flush();
     expect(journal.deadLetters(1_000_000).length).toBe(kept + 1 - 1_000);
     await journal.flush();
     // Settling is a transaction of its own, behind those that trim.
     await refuse(journal, new Connection('good'), 'acked');
     expect(journal.deadLetters(1_000_000).length).toBeLessThan(10);
+  });
+});
+
+describe('a device that sends nothing but rubbish', () => {
+  const limits = { maxDeadLetters: 200 };
+
+  test("pushes out nobody else's dead letters, also after the journal was opened again, and the ledger counts all", async () => {
+    const dir = await folder();
+    let journal = await open(dir, limits);
+    const others = Array.from({ length: 15 }, (_, i) => new Connection(`other-${i}`));
+    for (const other of others) await reject(journal, other, other.device);
+    const bad = new Connection('bad');
+    let seq = 0;
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 500; i++) {
+        seq++;
+        journal.reject(bad, seq, slowly('bad', seq, text(`r${seq}`)));
+        if (i % 100 === 0) await journal.flush();
+      }
+      await journal.flush();
+      const kept = bodies(journal);
+      expect(kept).toHaveLength(200);
+      expect(kept.filter((body) => body.startsWith('other'))).toHaveLength(15);
+      expect(kept[0]).toBe(`r${seq}`);
+      await journal.close();
+      journal = await open(dir, limits);
+    }
+    expect(journal.ledger()).toMatchObject({ received: 1_515, rejected: 1_515, pending: 0 });
+    expect(journal.stats()).toMatchObject({ lettersDropped: 1_315, ackedLettersDropped: 0 });
+  });
+
+  test('has only so many of them kept at once, and the others are counted and acknowledged', async () => {
+    const dir = await folder();
+    const journal = await open(dir);
+    const bad = new Connection('bad');
+    const frames = LIMITS.deadLetterBurst + 2_000;
+    for (let seq = 1; seq <= frames; seq++) journal.reject(bad, seq, letter('bad', text(`${seq}`)));
+    await journal.flush();
+    expect(bad.acked).toBe(frames);
+    expect(journal.deadLetters(frames)).toHaveLength(LIMITS.deadLetterBurst);
+    expect(journal.ledger()).toMatchObject({ received: frames, rejected: frames });
+    expect(journal.stats().lettersDropped).toBe(2_000);
+    // A second later it may have some more.
+    const late = { ...letter('bad'), atMs: letter('bad').atMs + 1_000 };
+    for (let i = 1; i <= 200; i++) journal.reject(bad, frames + i, late);
+    await journal.flush();
+    expect(journal.deadLetters(frames)).toHaveLength(LIMITS.deadLetterBurst + LIMITS.deadLettersPerS);
+    // Others are not concerned.
+    await reject(journal, new Connection('good'), 'mine');
+    expect(bodies(journal)[0]).toBe('mine');
+    await journal.close();
+    expect(checkJournal(dir)).toMatchObject({ sound: true });
   });
 });
 

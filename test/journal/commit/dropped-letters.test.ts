@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { keepLetters, type LetterLimits } from '../../../src/journal/local/commit/dead-letters.ts';
+import { LetterShares } from '../../../src/journal/local/commit/letter-shares.ts';
 import { EMPTY_STATE, type JournalState } from '../../../src/journal/local/format/state.ts';
 import { type FoundLetter, storedLetter } from '../../../src/journal/local/format/stored-letter.ts';
 import { letter } from '../harness.ts';
@@ -9,6 +10,8 @@ const NO_LIMITS = { maxDeadLetters: Infinity, maxDeadLetterBytes: Infinity, maxD
 /** Lets transaction after transaction drop what is over the limits, until nothing is left to do. */
 function drop(kept: readonly FoundLetter[], limits: Partial<LetterLimits>) {
   const gone = new Set<number>();
+  const allLimits = { ...NO_LIMITS, ...limits };
+  const shares = new LetterShares(allLimits, kept);
   /** Letters that each transaction read. */
   const reads: number[] = [];
   const storage = {
@@ -34,7 +37,7 @@ function drop(kept: readonly FoundLetter[], limits: Partial<LetterLimits>) {
   };
   for (let more = true; more;) {
     reads.push(0);
-    const result = keepLetters(state, { replayed: [], added: [] }, storage, { ...NO_LIMITS, ...limits }, 2);
+    const result = keepLetters(state, { replayed: [], added: [] }, storage, shares, allLimits, 2);
     for (const id of result.removedLetters) gone.add(id);
     ({ state, more } = result);
     expect(reads.length).toBeLessThan(100);

@@ -1,5 +1,6 @@
 import {
   isDeviceId,
+  LIMITS,
   MillraceError,
   isNumbered,
   NO_READINGS,
@@ -14,6 +15,7 @@ import type { DedupeWindow } from '../dedupe/dedupe-window.ts';
 import type { DeviceCursor } from '../numbers/device-cursor.ts';
 import type { DeviceCursors } from '../numbers/device-cursors.ts';
 import type { OutboxCursor } from '../numbers/outbox-cursors.ts';
+import type { LetterShares } from './letter-shares.ts';
 import { type FoundLetter, letterSize } from '../format/stored-letter.ts';
 
 /** A connection with numbers in a batch. */
@@ -25,6 +27,13 @@ export interface Slot extends BuilderDevice {
   frameBytes: number;
   /** … and when the first of them came. */
   arrivalMs: number;
+}
+
+/** What batches know of the devices. */
+export interface BatchMemory {
+  cursors: DeviceCursors;
+  window: DedupeWindow;
+  shares: LetterShares;
 }
 
 /**
@@ -42,11 +51,14 @@ export class Batch {
   readonly deadLettered: ByTransport = { ...NO_READINGS };
   /** The dead letters that it takes back. */
   readonly replayed: FoundLetter[] = [];
+  /** Refused frames that are counted and not kept. */
+  lettersDropped = 0;
   /** Contents that it brought to the dedupe window, by device. */
   readonly contents = new Map<string, string[]>();
   letterBytes = 0;
   readonly #cursors: DeviceCursors;
   readonly #window: DedupeWindow;
+  readonly #shares: LetterShares;
   readonly #byOrigin = new Map<Origin, Slot>();
   #last: Slot | null = null;
 
@@ -56,18 +68,28 @@ export class Batch {
   constructor(
     first: number,
     buffers: BlockBuffers,
-    cursors: DeviceCursors,
-    window: DedupeWindow,
+    { cursors, window, shares }: BatchMemory,
     replayMs: number | null = null,
   ) {
     this.builder = new BlockBuilder(first, buffers, replayMs);
     this.#cursors = cursors;
     this.#window = window;
+    this.#shares = shares;
   }
 
   /** Bytes that wait for the disk. */
   get bytes(): number {
     return this.builder.length + this.letterBytes;
+  }
+
+  /** Whether it has as many letters as it is to have, or so many bytes of them. */
+  hasLetters(bytes: number): boolean {
+    return this.letterBytes >= bytes || this.letters.length >= LIMITS.deadLettersPerBatch;
+  }
+
+  /** What writing it costs, in bytes of frames that cost as much. */
+  get weight(): number {
+    return this.bytes + this.letters.length * LIMITS.deadLetterWeight;
   }
 
   /** False for a duplicate. */
@@ -102,6 +124,10 @@ export class Batch {
       return;
     }
     this.rejected[slot.transport] += letter.readings;
+    if (!this.#shares.admits(letter.device, letter.atMs)) {
+      this.lettersDropped++;
+      return;
+    }
     const numbered = isNumbered(letter.transport) ? seq : null;
     const copy = { ...letter, seq: numbered, bytes: Uint8Array.from(letter.bytes) };
     this.letters.push(copy);

@@ -2,6 +2,7 @@ import { byTransport, addReadings, NO_READINGS, type ByTransport } from '../../.
 import type { DeadLetter } from '../../journal.ts';
 import { type JournalState, type LettersState } from '../format/state.ts';
 import type { Change, Storage } from '../lmdb/storage.ts';
+import type { LetterShares, SharedLimits } from './letter-shares.ts';
 import {
   deadLetter,
   type FoundLetter,
@@ -10,9 +11,7 @@ import {
   type WalkedLetter,
 } from '../format/stored-letter.ts';
 
-export interface LetterLimits {
-  maxDeadLetters: number;
-  maxDeadLetterBytes: number;
+export interface LetterLimits extends SharedLimits {
   /** How long a letter is kept after the frame became one. */
   maxDeadLetterAgeMs: number;
 }
@@ -38,17 +37,19 @@ const MAX_READ_BYTES = 32 * 1024 ** 2;
 
 /**
  * Takes the replayed letters away, adds the new ones and drops what is over the limits: by age the oldest; by
- * number and bytes first the frames that were refused before their ack, the oldest of them first, and only then
+ * number and bytes first the frames that were refused before their ack, the oldest of them first, those of devices that
+ * have more than their share before all others, and only then
  * those that were acknowledged, which count as expired from then on. The rejected stay `rejected`.
  */
 export function keepLetters(
   state: JournalState,
   { replayed, added }: { replayed: readonly FoundLetter[]; added: readonly AddedLetter[] },
   storage: Pick<Storage, 'lettersFrom'>,
+  shares: LetterShares,
   limits: LetterLimits,
   nowMs: number,
 ): KeptLetters {
-  const kept = new Letters(state.letters, storage);
+  const kept = new Letters(state.letters, storage, shares);
   for (const letter of replayed) kept.takeAway(letter);
   for (const { id, letter } of added) kept.add(id, letter);
   kept.drop(limits, nowMs, Math.max(MAX_REMOVED, 2 * added.length));
@@ -82,14 +83,17 @@ class Letters {
   readonly state: LettersState;
   #readBytes = 0;
   readonly #storage: Pick<Storage, 'lettersFrom'>;
+  readonly #shares: LetterShares;
 
-  constructor(before: LettersState, storage: Pick<Storage, 'lettersFrom'>) {
+  constructor(before: LettersState, storage: Pick<Storage, 'lettersFrom'>, shares: LetterShares) {
     this.state = { ...before, rejected: { ...before.rejected } };
     this.#storage = storage;
+    this.#shares = shares;
   }
 
   takeAway({ id, letter }: FoundLetter): void {
     this.removed.add(id);
+    this.#shares.remove(letter.device, id);
     this.#count(letter, -1);
   }
 
@@ -101,6 +105,7 @@ class Letters {
     if (state.rejected.count === 0) state.rejected.oldest = id;
     state.oldest = Math.min(state.oldest, id);
     state.oldestMs = Math.min(state.oldestMs ?? letter.sinceMs, letter.sinceMs);
+    this.#shares.add({ id, letter });
     this.#count(letter, 1);
   }
 
@@ -118,6 +123,7 @@ class Letters {
     if (state.oldestMs !== null && tooOld(state.oldestMs)) {
       this.#dropOldest(({ letter }) => (letter === null || tooOld(letter.sinceMs)) && left());
     }
+    while (tooMuch() && left() && this.#dropSurplus());
     if (tooMuch()) this.#dropRejected(() => tooMuch() && left());
     if (tooMuch() && left()) this.#dropOldest(() => tooMuch() && left());
     if (state.count > 0) return;
@@ -164,7 +170,23 @@ class Letters {
     state.rejected = { oldest: state.next, count: 0 };
   }
 
+  /** One of a device that has more than its share; false where there is none. */
+  #dropSurplus(): boolean {
+    const { state } = this;
+    const found = this.#shares.surplus();
+    if (found === null) return false;
+    const { device, id, size } = found;
+    this.#shares.remove(device, id);
+    if (!this.written.delete(id)) this.removed.add(id);
+    state.dropped++;
+    state.count--;
+    state.bytes -= size;
+    state.rejected.count--;
+    return true;
+  }
+
   #drop({ id, letter }: WalkedLetter): void {
+    if (letter !== null) this.#shares.remove(letter.device, id);
     if (!this.written.delete(id)) this.removed.add(id);
     this.state.dropped++;
     // A damaged letter does not tell its kind: it counts as acknowledged, so that no loss goes uncounted.

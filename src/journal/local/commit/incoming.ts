@@ -1,14 +1,11 @@
-import { Batch } from './batch.ts';
+import { Batch, type BatchMemory } from './batch.ts';
 import { BlockBuffers } from '../format/block-buffers.ts';
-import type { DedupeWindow } from '../dedupe/dedupe-window.ts';
-import type { DeviceCursors } from '../numbers/device-cursors.ts';
 import type { Flushes } from './flushes.ts';
 import type { JournalSettings } from './settings.ts';
 import type { SealedBatch } from './transaction.ts';
 
 interface IncomingSurroundings {
-  cursors: DeviceCursors;
-  window: DedupeWindow;
+  memory: BatchMemory;
   flushes: Flushes;
   settings: Pick<JournalSettings, 'blockBytes' | 'blockDelayMs' | 'commitBytes'>;
   /** The open batch has waited for company long enough. */
@@ -46,8 +43,8 @@ export class Incoming {
   /** The batch that takes frames. `idle`: no transaction is under way, whose end would seal it. */
   open(idle: boolean): Batch {
     if (this.#batch !== null) return this.#batch;
-    const { cursors, window, flushes, settings, onDelay } = this.#around;
-    this.#batch = new Batch(this.#next, this.#buffers, cursors, window);
+    const { memory, flushes, settings, onDelay } = this.#around;
+    this.#batch = new Batch(this.#next, this.#buffers, memory);
     flushes.opened();
     if (idle) this.#sealTimer = setTimeout(onDelay, settings.blockDelayMs);
     return this.#batch;
@@ -64,8 +61,7 @@ export class Incoming {
 
   /** A batch for dead letters, behind all others: nothing may be open. Push it or drop it. */
   replayBatch(nowMs: number): Batch {
-    const { cursors, window } = this.#around;
-    return new Batch(this.#next, this.#buffers, cursors, window, nowMs);
+    return new Batch(this.#next, this.#buffers, this.#around.memory, nowMs);
   }
 
   pushReplay(batch: Batch): void {
@@ -85,8 +81,8 @@ export class Incoming {
    */
   take(all: boolean): SealedBatch[] {
     const most = all ? Infinity : Math.max(this.#around.settings.commitBytes, this.#sealedBytes / 2);
-    let bytes = 0;
-    const rest = this.#sealed.findIndex(({ batch }, i) => (bytes += batch.bytes) > most && i > 0);
+    let weight = 0;
+    const rest = this.#sealed.findIndex(({ batch }, i) => (weight += batch.weight) > most && i > 0);
     return this.#sealed.splice(0, rest < 0 ? this.#sealed.length : rest);
   }
 

@@ -1,7 +1,7 @@
 import { addReadings } from '../../../core/index.ts';
 import type { Clock } from '../../../core/index.ts';
 import type { Origin, Settlement } from '../../journal.ts';
-import type { Batch } from './batch.ts';
+import type { Batch, BatchMemory } from './batch.ts';
 import { readBlockInfo } from '../format/block.ts';
 import { type AddedLetter, keepLetters, type LetterLimits } from './dead-letters.ts';
 import { keepContents, type OpenEntry } from '../dedupe/dedupe-log.ts';
@@ -45,7 +45,7 @@ export interface Transaction {
 
 interface TransactionSurroundings {
   storage: Pick<Storage, 'infos' | 'lettersFrom' | 'contents'>;
-  cursors: DeviceCursors;
+  memory: Pick<BatchMemory, 'cursors' | 'shares'>;
   /** Position of a replayed frame → what it was as a dead letter. */
   replayedLetters: ReadonlyMap<number, KnownLetter>;
   openEntry: OpenEntry | null;
@@ -59,8 +59,9 @@ export function buildTransaction(
   before: JournalState,
   batches: readonly SealedBatch[],
   settlements: readonly Settlement[],
-  { storage, cursors, replayedLetters, openEntry, dropTo, settings }: TransactionSurroundings,
+  { storage, memory, replayedLetters, openEntry, dropTo, settings }: TransactionSurroundings,
 ): Transaction {
+  const { cursors, shares } = memory;
   const origins = new Map<Origin, Durable>();
   const moved = new Set<DeviceCursor>();
   const single = new Map<string, number>();
@@ -106,7 +107,7 @@ export function buildTransaction(
     }
   }
   const trimmed = trim(state, storage.infos(state.tail), settings, nowMs, dropTo);
-  const kept = keepLetters(trimmed.state, { replayed, added }, storage, settings, nowMs);
+  const kept = keepLetters(trimmed.state, { replayed, added }, storage, shares, settings, nowMs);
   const contents = keepContents(
     before.contents,
     batches.map(({ batch }) => batch.contents),
@@ -175,7 +176,7 @@ function withSnapshot(state: JournalState, snapshot: Buffer): JournalState {
 }
 
 function batchState(state: JournalState, batch: Batch, block: Buffer | null): JournalState {
-  const { counts, snapshot } = state;
+  const { counts, letters, snapshot } = state;
   const size = block?.length ?? 0;
   return {
     ...state,
@@ -183,6 +184,7 @@ function batchState(state: JournalState, batch: Batch, block: Buffer | null): Jo
     blockBytes: state.blockBytes + size,
     pendingBytes: state.pendingBytes + size,
     snapshot: { ...snapshot, blockBytesSince: snapshot.blockBytesSince + size },
+    letters: { ...letters, dropped: letters.dropped + batch.lettersDropped },
     counts: {
       ...counts,
       received: addReadings(counts.received, batch.received),

@@ -3,21 +3,22 @@ import { openBlock } from '../format/block.ts';
 import { restoreWindow } from '../dedupe/dedupe-log.ts';
 import { DedupeWindow } from '../dedupe/dedupe-window.ts';
 import { DeviceCursors } from '../numbers/device-cursors.ts';
+import type { BatchMemory } from '../commit/batch.ts';
+import { LetterShares } from '../commit/letter-shares.ts';
 import type { JournalSettings } from '../commit/settings.ts';
 import type { Storage } from '../lmdb/storage.ts';
 
 /** What a journal keeps in memory of its files. */
-export interface Memory {
-  cursors: DeviceCursors;
-  window: DedupeWindow;
-}
+export type Memory = BatchMemory;
 
 /** Reads it from disk. Throws `journal_corrupt`. */
 export function restoreMemory(storage: Storage, settings: JournalSettings): Memory {
   const window = new DedupeWindow(settings, settings.clock.nowMs());
   const { oldest, frames } = storage.state.contents;
   restoreWindow(window, storage.contents(oldest), frames, settings);
-  return { cursors: restoreCursors(storage), window };
+  const { count, oldest: from } = storage.state.letters.rejected;
+  const shares = new LetterShares(settings, count === 0 ? [] : storage.lettersFrom(from));
+  return { cursors: restoreCursors(storage), window, shares };
 }
 
 /**
