@@ -11,6 +11,7 @@
  *   seconds          how long
  *   empty            true for messages without a byte, each of which is refused
  *   startMs          when the readings begin; an hour ago when it is missing
+ *   now              readings begin when they are sent, for whoever measures how long they take; with framesPerS
  */
 import { connect } from 'node:net';
 import { Latencies } from '../dist/devices/fleet/latencies.js';
@@ -34,7 +35,7 @@ const burst =
 const WRITES_AT_ONCE = 16;
 /** The n-th write of every connection: each goes on where the one before ended, so that no reading comes twice. */
 const chunks = [];
-for (let n = 0; n < CHUNKS_BEFOREHAND; n++) chunkOf(n);
+for (let n = 0; n < CHUNKS_BEFOREHAND && !options.now; n++) chunkOf(n);
 const latencies = new Latencies();
 const counts = { sent: 0, acked: 0, rejected: 0, readings: readings * 1, frameBytes: frame.length };
 const run = { ended: false };
@@ -78,7 +79,7 @@ function mayGo({ sent, acked }) {
 }
 
 function send(device) {
-  const chunk = chunkOf(device.sent / burst);
+  const chunk = options.now ? masked(environmentFrame(readings)) : chunkOf(device.sent / burst);
   device.sent += burst;
   counts.sent += burst;
   device.blocked = !device.socket.write(chunk);

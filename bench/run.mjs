@@ -36,6 +36,10 @@ const BENCHMARKS = {
   'influx-end-to-end': { quick: ['--quick'], tiny: ['--quick', '--devices', '20'] },
   durability: { tiny: ['--seconds', '0.1', '--rounds', '1'] },
   idle: { tiny: ['--connections', '600', '--still', '1'] },
+  tail: {
+    quick: ['--subscribers', '1000', '--rate', '5000', '--seconds', '3'],
+    tiny: ['--subscribers', '20', '--rate', '200', '--seconds', '0.3'],
+  },
   outage: { alone: true, tiny: ['--minutes', '0.05', '--rate', '2000', '--warm-up', '1'] },
   heavy: { alone: true, tiny: ['--seconds', '0.5', '--devices', '5'] },
   soak: {
