@@ -31,7 +31,8 @@ const subscribe = (id, filter) =>
 
 async function readers(url, path, connections) {
   const port = Number(new URL(url).port);
-  const child = fork(file('tail-readers.mjs'), [JSON.stringify({ port, path, connections })]);
+  const child = fork(file('tail-readers.mjs'));
+  child.send({ port, path, connections });
   await told(child);
   return {
     async end() {
@@ -42,8 +43,8 @@ async function readers(url, path, connections) {
 }
 
 /** Frames at a rate with tails beside them, and what both sides saw. */
-async function run(gateway, framesPerS, connections, tails) {
-  const reading = tails.length === 0 ? null : await readers(gateway.url, '/v1/tail', tails);
+async function run(gateway, framesPerS, connections, subscriptions) {
+  const reading = subscriptions.length === 0 ? null : await readers(gateway.url, '/v1/tail', subscriptions);
   const cpuS = gateway.cpuSeconds();
   const acks = await load({
     ...{ port: Number(new URL(gateway.url).port), path: '/v1/ingest?device={device}', connections },
@@ -68,11 +69,15 @@ async function withGateway(use) {
 
 /** Messages that uWebSockets.js hands out by itself, of the same size. */
 async function published() {
-  const cells = `"TIME","bench-0",20.05,40,1013.25,3.7,true`;
+  const cells = '"TIME","bench-0",20.05,40,1013.25,3.7,true';
   const rows = Array.from({ length: READINGS }, () => `[${cells}]`).join();
   const server = fork(file('fan-out.mjs'), [JSON.stringify({ rows })]);
   const { port } = await told(server);
-  const reading = await readers(`http://127.0.0.1:${port}`, '/tail', Array(FAN_OUT).fill([]));
+  const reading = await readers(
+    `http://127.0.0.1:${port}`,
+    '/tail',
+    Array.from({ length: FAN_OUT }, () => []),
+  );
   const sent = await load({
     ...{ port, path: '/ingest?{device}', connections: 1, readings: READINGS, windowFrames: 0 },
     ...{ framesPerS: FAN_OUT_PER_S, seconds },
@@ -83,6 +88,9 @@ async function published() {
   const { cpuS } = await told(server);
   return { tail, cores: cpuS / sent.elapsedS, sent: sent.sent };
 }
+
+const acks = ({ acks: { ackMsP50, ackMsP99 } }) => [ratio(ackMsP50), ratio(ackMsP99)];
+const tails = ({ tail: { msP50, msP99 } }) => [ratio(msP50), ratio(msP99)];
 
 try {
   const framesPerS = Math.round(rate / READINGS);
@@ -105,8 +113,6 @@ try {
   const delivered = byDevice.beside.tail.rows / (byDevice.beside.acks.sent * READINGS);
   const fanned = fanOut.tail.rows / (fanOut.acks.sent * READINGS * FAN_OUT);
   const bareFanned = bare.tail.messages / (bare.sent * FAN_OUT);
-  const acks = ({ acks: { ackMsP50, ackMsP99 } }) => [ratio(ackMsP50), ratio(ackMsP99)];
-  const tails = ({ tail: { msP50, msP99 } }) => [ratio(msP50), ratio(msP99)];
   report({
     name: 'tail',
     title: 'Tails beside devices',

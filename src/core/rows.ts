@@ -21,14 +21,14 @@ export interface SelectedColumns {
 
 /** Chooses by field names; all fields when `fields` is empty. Throws `field_unknown`. */
 export function selectColumns(measurement: Measurement, fields: readonly string[]): SelectedColumns {
+  const wanted = new Set(fields);
+  const known = new Set(measurement.fields.map(({ name }) => name));
   for (const name of fields) {
-    if (!measurement.fields.some((field) => field.name === name)) throw fieldUnknown(measurement, name);
+    if (!known.has(name)) throw fieldUnknown(measurement, name);
   }
   const { tags } = measurement;
   const chosen =
-    fields.length === 0
-      ? measurement.fields
-      : measurement.fields.filter((field) => fields.includes(field.name));
+    fields.length === 0 ? measurement.fields : measurement.fields.filter(({ name }) => wanted.has(name));
   const defs = [...tags, ...chosen];
   const columns = [TIME_COLUMN, DEVICE_COLUMN, ...defs.map(answerColumn)];
   return { columns, names: columns.map(({ name }) => name), tags, fields: chosen, defs };

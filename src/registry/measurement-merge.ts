@@ -8,6 +8,8 @@ export class MergedMeasurements {
   /** By the name in lower case: DuckDB does not tell upper from lower. */
   readonly #byName = new Map<string, MergedMeasurement>();
   #sorted: Measurement[] | null = null;
+  /** The sorted ones by their exact name. */
+  #byExactName = new Map<string, Measurement>();
 
   /** Throws `schema_conflict` when a schema cannot join its measurement. Changes nothing. */
   check({ measurement, columns }: Mapping): void {
@@ -78,12 +80,16 @@ export class MergedMeasurements {
   }
 
   all(): readonly Measurement[] {
-    this.#sorted ??= [...this.#byName.values()].map(frozen).sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (this.#sorted === null) {
+      this.#sorted = [...this.#byName.values()].map(frozen).sort((a, b) => (a.name < b.name ? -1 : 1));
+      this.#byExactName = new Map(this.#sorted.map((measurement) => [measurement.name, measurement]));
+    }
     return this.#sorted;
   }
 
   get(name: string): Measurement | undefined {
-    return this.all().find((measurement) => measurement.name === name);
+    this.all();
+    return this.#byExactName.get(name);
   }
 }
 

@@ -9,16 +9,13 @@ import {
 } from '../core/index.ts';
 import type { DecodedBlock, FrameRows } from './blocks.ts';
 import { columnAt, perBatch, type RowFilter } from './filter.ts';
+import type { OutgoingRows } from './outlet.ts';
 import type { Lane, Turns } from './turns.ts';
 
 /** The matching rows of the frames at positions [first, next), ready for one data message. */
-export interface EncodedChunk {
+export interface EncodedChunk extends OutgoingRows {
   first: number;
   next: number;
-  /** How many rows. */
-  rows: number;
-  /** The rows as JSON arrays, comma separated. */
-  rowsJson: string;
   /** Resumes at `next`. */
   cursor: string;
 }

@@ -32,8 +32,8 @@ export class EncodedCache {
   async #account(key: string, entry: { block: Promise<EncodedBlock>; chars: number }): Promise<void> {
     try {
       const { chunks } = await entry.block;
-      // A fixed part for each entry bounds the number of blocks without rows, too.
-      const chars = chunks.reduce((sum, chunk) => sum + chunk.rowsJson.length, 256);
+      // Rows stay in the message that was made of them last, too. A fixed part bounds the number of blocks without any.
+      const chars = chunks.reduce((sum, chunk) => sum + 2 * chunk.rowsJson.length, 256);
       if (this.#entries.get(key) !== entry) return;
       entry.chars = chars;
       this.#chars += chars;

@@ -48,7 +48,7 @@ export class TailHub implements SubscriptionHost {
   readonly #budget: FilterBudget;
   /** Every subscription, with what to call when it ends. */
   readonly #subscriptions = new Map<Subscription, { sink: TailSink; onEnd: () => void }>();
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
   readonly #stops: (() => void)[];
   #groupsMade = 0;
   #ticking = false;
@@ -62,7 +62,7 @@ export class TailHub implements SubscriptionHost {
     this.#journal = journal;
     const choices = new ColumnChoices(registry);
     const counts = { rows: 0, messages: 0, gaps: 0, lags: 0, looks: 0, rowsLooked: 0 };
-    const turns = this.#turns;
+    const turns = (this.#turns = new Turns(limits.sliceMs));
     const blocks = new BlockReader(journal, registry, limits.decodedBlocks, turns, (position, cause) =>
       onDefect(new Error(`the frame at position ${position} cannot be decoded`, { cause })),
     );

@@ -15,6 +15,7 @@ export interface TailLimits {
   historyReads: number;
   historyPatienceMs: number;
   latestSeries: number;
+  sliceMs: number;
 }
 
 export const TAIL_LIMITS: TailLimits = {
@@ -31,4 +32,5 @@ export const TAIL_LIMITS: TailLimits = {
   historyReads: LIMITS.maxHistoryReads,
   historyPatienceMs: LIMITS.tailHistoryPatienceMs,
   latestSeries: LIMITS.tailLatestSeries,
+  sliceMs: LIMITS.sliceMs,
 };

@@ -20,7 +20,18 @@ export function subscribedMessage(
   columns: readonly string[],
   cursor: Cursor,
 ): TailMessage {
-  return withCursor('subscribed', { id, columns }, encodeCursor(cursor));
+  const at = encodeCursor(cursor);
+  const json = `{"type":"subscribed","id":${JSON.stringify(id)},"columns":${columnsJson(columns)},"cursor":"${at}"}`;
+  return { type: 'subscribed', json, cursor: at };
+}
+
+const columnTexts = new WeakMap<readonly string[], string>();
+
+/** Many subscriptions have the same columns, of which there may be thousands. */
+function columnsJson(columns: readonly string[]): string {
+  let text = columnTexts.get(columns);
+  if (text === undefined) columnTexts.set(columns, (text = JSON.stringify(columns)));
+  return text;
 }
 
 /** `rowsJson` is the rows without the outer brackets; only `id` and `n` differ between sharers. */

@@ -27,8 +27,12 @@ export interface TailCounts {
 
 /** Rows on their way out. */
 export interface OutgoingRows {
+  /** How many rows. */
   rows: number;
+  /** The rows as JSON arrays, comma separated. */
   rowsJson: string;
+  /** The message that was made of them last: subscribers of one id that began together get the same. */
+  last?: { id: SubscriptionId; n: number; message: messages.TailMessage };
 }
 
 /** One subscription's messages: numbers them, announces columns and waits for a slow reader. */
@@ -70,7 +74,12 @@ export class Outlet {
   data(cursor: string, rows: OutgoingRows): void {
     this.#n += 1;
     this.#counts.rows += rows.rows;
-    this.#send(messages.dataMessage(this.#id, this.#n, cursor, rows.rowsJson));
+    const id = this.#id;
+    const n = this.#n;
+    if (rows.last?.id !== id || rows.last.n !== n) {
+      rows.last = { id, n, message: messages.dataMessage(id, n, cursor, rows.rowsJson) };
+    }
+    this.#send(rows.last.message);
   }
 
   live(cursor: Cursor): void {

@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { LIMITS } from '../core/index.ts';
 
 /** Whose work it is: that of all who follow the head, or that of one reader which reads on its own. */
 export type Lane = 'live' | 'lone';
@@ -16,7 +15,7 @@ export class Turns {
   #endMs = 0;
   #serving = false;
 
-  constructor(sliceMs: number = LIMITS.sliceMs) {
+  constructor(sliceMs: number) {
     this.#sliceMs = sliceMs;
   }
 

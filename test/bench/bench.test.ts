@@ -8,7 +8,18 @@ interface Outcome {
   failed: string[];
 }
 
-const ALONE = ['codec', 'ingest', 'ack', 'duckdb-write', 'durability', 'idle', 'heavy', 'soak', 'scale'];
+const ALONE = [
+  'codec',
+  'ingest',
+  'ack',
+  'duckdb-write',
+  'durability',
+  'idle',
+  'heavy',
+  'soak',
+  'scale',
+  'tail',
+];
 const WITH_INFLUX = ['influx-write', 'influx-end-to-end', 'outage'];
 
 function run(...args: string[]): SpawnSyncReturns<string> {
