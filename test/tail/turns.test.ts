@@ -23,15 +23,15 @@ async function work(
 /** Counts the turns of the event loop until `over`. */
 function countTurns(): { turn: () => number; stop: () => void } {
   let turn = 0;
-  let counting = true;
+  const over = new AbortController();
   const count = async (): Promise<void> => {
-    while (counting) {
+    while (!over.signal.aborted) {
       await nextTurn();
       turn += 1;
     }
   };
   void count();
-  return { turn: () => turn, stop: () => (counting = false) };
+  return { turn: () => turn, stop: () => over.abort() };
 }
 
 describe('turns of tails', () => {
