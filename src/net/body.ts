@@ -16,6 +16,7 @@ export class BodyCollector implements ByteHolder {
   readonly #chunks: Buffer[] = [];
   readonly #timer: NodeJS.Timeout;
   #bytes = 0;
+  #complete = false;
   #failed: MillraceError | null = null;
   #settle: () => void = () => {};
   readonly #settled: Promise<void>;
@@ -34,6 +35,16 @@ export class BodyCollector implements ByteHolder {
     }, LIMITS.bodyTimeoutMs);
   }
 
+  /** Whether all of it has come. */
+  get isComplete(): boolean {
+    return this.#complete;
+  }
+
+  /** Bytes that were received while it was wanted. */
+  get received(): number {
+    return this.#bytes;
+  }
+
   /** A part of it, of which a copy is kept. */
   add(part: Uint8Array): void {
     if (this.#failed !== null || part.length === 0) return;
@@ -48,8 +59,8 @@ export class BodyCollector implements ByteHolder {
 
   /** It is complete. */
   end(): void {
-    clearTimeout(this.#timer);
-    this.#settle();
+    this.#complete = true;
+    this.#close();
   }
 
   /** The client has left. */
@@ -61,7 +72,12 @@ export class BodyCollector implements ByteHolder {
     this.#failed ??= error;
     this.#chunks.length = 0;
     this.#bodies.held.set(this, 0);
-    this.end();
+    this.#close();
+  }
+
+  #close(): void {
+    clearTimeout(this.#timer);
+    this.#settle();
   }
 
   /**

@@ -199,6 +199,30 @@ describe('bodies', () => {
     await until('the answer', () => client.text().startsWith('HTTP/1.1 413'));
   });
 
+  test('that are large and refused are not read on, at a known route or another one', async () => {
+    const part = Buffer.alloc(1024 ** 2);
+    const parts = 64;
+    const sendLarge = async (path: string): Promise<void> => {
+      const client = dial();
+      let taken = 0;
+      const send = (): void => {
+        if (taken === parts) return;
+        client.tcp.write(part, (error) => {
+          if (error !== undefined && error !== null) return;
+          taken++;
+          send();
+        });
+      };
+      client.tcp.write(post(path, parts * part.length));
+      send();
+      await until('the answer', () => client.text().startsWith('HTTP/1.1 4'));
+      await until('the end', () => client.closed());
+      expect(client.text().toLowerCase()).toContain('connection: close');
+      expect(taken).toBeLessThan(parts);
+    };
+    await Promise.all([sendLarge('/known'), sendLarge('/unknown')]);
+  });
+
   test('without a size are refused when they pass the limit', async () => {
     const client = dial();
     client.tcp.write('POST /known HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');

@@ -199,6 +199,18 @@ export class Responder implements ByteHolder {
   #writeHead(answer: HttpAnswer): void {
     this.#res.writeStatus(`${answer.status} ${STATUS_TEXT[answer.status] ?? 'Status'}`);
     for (const [name, value] of Object.entries(answer.headers)) this.#res.writeHeader(name, value);
+    if (!this.#isLargePartUnwanted()) return;
+    // Reading on would cost more than the answer. The library closes the connection some seconds after it.
+    this.#res.writeHeader('Connection', 'close');
+    this.#res.pause();
+  }
+
+  /** Whether the client goes on sending much of a body that nobody wants any more. */
+  #isLargePartUnwanted(): boolean {
+    if (!this.#hasBody || this.#body?.isComplete === true) return false;
+    const received = this.#body?.received ?? 0;
+    if (this.#announced === null) return received > LIMITS.maxQueryBodyBytes;
+    return this.#announced - received > LIMITS.maxQueryBodyBytes;
   }
 
   #close(): void {
