@@ -216,7 +216,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
   const { directory, ingest, processes } = await parts.start({
     name: 'devices',
     start: () => {
-      const held = new DeviceDirectory(journal, settings['max-connections']);
+      const held = new DeviceDirectory(journal, settings['max-connections'], settings['max-devices']);
       const common = { journal, directory: held, registry, clock, onAck, onError };
       const hub = new IngestHub({
         ...common,

@@ -189,6 +189,13 @@ export const SETTINGS = {
     LIMITS.maxConnections,
     'device connections at once',
   ),
+  'max-devices': setting(
+    'MILLRACE_MAX_DEVICES',
+    wholeNumber(1, 100_000_000),
+    'a whole number from 1 to 100000000',
+    LIMITS.maxDevices,
+    'devices whose numbers are remembered; further names are turned away',
+  ),
   'query-timeout': setting(
     'MILLRACE_QUERY_TIMEOUT',
     duration(100),

@@ -66,6 +66,11 @@ export const ERRORS = {
   replaced: row(409, 'A newer connection of the same device took over.', { close: 4508 }),
   origin_forbidden: row(403, 'Add the page’s origin to MILLRACE_ORIGINS.', { close: 4503 }),
   too_many_connections: row(503, 'Try again later, or raise the connection limit.', { retry: true }),
+  too_many_devices: row(
+    503,
+    'Raise max-devices, or give the device a name that was here before: numbers of devices are never forgotten.',
+    { retry: true },
+  ),
   journal_full: row(503, 'The journal is at its limit: bring the store back or raise the limit.', {
     retry: true,
   }),

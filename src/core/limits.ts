@@ -36,6 +36,8 @@ export const LIMITS = {
   maxConnections: 50_000,
   /** Of the files that a process may have open connections leave so many, or a quarter, to the journal, the store and the rest. */
   reservedFiles: 256,
+  /** Devices whose numbers are remembered (setting): about 150 bytes of memory each. */
+  maxDevices: 1_000_000,
   /** Depth of nested records in a schema. */
   maxSchemaDepth: 16,
   /** Characters of the names on the way to a field: each field of the generated code keeps its own. */

@@ -1,4 +1,4 @@
-import { MillraceError } from '../core/index.ts';
+import { LIMITS, MillraceError } from '../core/index.ts';
 import type { Journal, OutboxLife } from '../journal/index.ts';
 import { journalFailed, refuseUnlessAccepting } from './admission.ts';
 import type { DeviceIdentity } from './identity.ts';
@@ -19,32 +19,37 @@ export interface Numbers {
 
 /** Which connection each device has, over all processes that take devices. */
 export interface Directory {
-  /** Whether one more connection may come. Throws `journal_full`, `journal_failed` or `too_many_connections`. */
-  admit(): void;
+  /**
+   * Whether one more connection may come, of this device. Throws `journal_full`, `journal_failed`, `too_many_connections`
+   * or `too_many_devices`.
+   */
+  admit(device: string): void;
   /**
    * Makes the connection its device's only one, whatever its outbox. Resolves with the number of its last durable frame,
    * when everything that earlier connections got into the journal is on disk; with null when a newer one took over
-   * meanwhile. Rejects with `journal_failed` or `too_many_connections`.
+   * meanwhile. Rejects with `journal_failed`, `too_many_connections` or `too_many_devices`.
    */
   claim(holder: Holder): Promise<Numbers | null>;
   /** The connection has ended. To be told of each that was claimed. */
   release(holder: Holder): void;
 }
 
-type DirectoryJournal = Pick<Journal, 'accepting' | 'stats' | 'flush' | 'deviceSeq' | 'outbox'>;
+type DirectoryJournal = Pick<Journal, 'accepting' | 'stats' | 'flush' | 'devices' | 'deviceSeq' | 'outbox'>;
 
 /** The directory of the process that writes the journal. */
 export class DeviceDirectory implements Directory {
   readonly #journal: DirectoryJournal;
   readonly #maxConnections: number;
+  readonly #maxDevices: number;
   readonly #holders = new Map<string, Holder>();
   /** Connections that have not ended, replaced ones included. */
   readonly #open = new Set<Holder>();
   readonly #roomListeners = new Set<() => void>();
 
-  constructor(journal: DirectoryJournal, maxConnections: number) {
+  constructor(journal: DirectoryJournal, maxConnections: number, maxDevices: number = LIMITS.maxDevices) {
     this.#journal = journal;
     this.#maxConnections = maxConnections;
+    this.#maxDevices = maxDevices;
   }
 
   get connections(): number {
@@ -66,9 +71,18 @@ export class DeviceDirectory implements Directory {
     return this.#holders.has(device);
   }
 
-  admit(): void {
+  admit(device: string): void {
     refuseUnlessAccepting(this.#journal);
     if (!this.room) throw tooManyConnections();
+    this.#refuseNewName(device);
+  }
+
+  /** Names that have no frame yet are not among those that count, so as many more may come as are connected at once. */
+  #refuseNewName(device: string): void {
+    const { devices } = this.#journal;
+    if (devices.names < this.#maxDevices || devices.has(device)) return;
+    const known = `the numbers of ${devices.names} devices are remembered, and this is none of them`;
+    throw new MillraceError('too_many_devices', known);
   }
 
   /**
@@ -78,6 +92,7 @@ export class DeviceDirectory implements Directory {
   async claim(holder: Holder): Promise<Numbers | null> {
     // More may have been admitted at once than there is room for.
     if (!this.room) throw tooManyConnections();
+    this.#refuseNewName(holder.device);
     this.#count(() => this.#open.add(holder));
     const journal = this.#journal;
     const older = this.#holders.get(holder.device);

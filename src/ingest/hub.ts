@@ -86,7 +86,7 @@ export class IngestHub {
     return this.#telling(who, () => {
       const identity = identify(who, this.#authorize);
       this.admission.check();
-      this.parts.directory.admit();
+      this.parts.directory.admit(identity.device);
       return identity;
     });
   }

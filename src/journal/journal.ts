@@ -180,6 +180,8 @@ export interface Journal {
   head(): number;
   /** The oldest position that can still be read. */
   tail(): number;
+  /** The devices that ever had a number: how many, at least, and whether one is among them. */
+  readonly devices: Readonly<{ names: number; has(device: string): boolean }>;
   /** The last durable number of the device, or of its outbox; 0 for a new one. */
   deviceSeq(device: string, outbox?: OutboxLife | null): number;
   /**

@@ -4,6 +4,7 @@ import { loadSchemaFolder, openRegistry, type Registry } from '../../src/registr
 import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
 import { until } from '../fixtures/until.ts';
+import { DeviceDirectory } from '../../src/ingest/index.ts';
 import { connect, openHub as hubOn } from './wire.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -65,6 +66,26 @@ test('new connections get 503 while the journal is full, and beyond the connecti
   setAccepting(true);
   await connect(hub, 'a');
   await expect(connect(hub, 'b')).rejects.toMatchObject({ code: 'too_many_connections' });
+});
+
+test('a new name beyond the number of devices is turned away, and the known ones come back', async () => {
+  const hub = openHub();
+  const known = await connect(hub, 'a');
+  known.handler.message(frame(), true);
+  const spare = await connect(hub, 'b', '&outbox=AAAAAAAAAAAAAAAA');
+  spare.handler.message(Buffer.alloc(0), true);
+  await journal.flush();
+  const directory = new DeviceDirectory(journal, 10, 2);
+  const holder = (device: string) => ({ device, outboxId: null, replaced: () => {} });
+  const refused = { code: 'too_many_devices' };
+  expect(() => directory.admit('c')).toThrow(expect.objectContaining(refused));
+  await expect(directory.claim(holder('c'))).rejects.toMatchObject(refused);
+  expect(directory.connections).toBe(0);
+  for (const device of ['a', 'b']) {
+    directory.admit(device);
+    await expect(directory.claim(holder(device))).resolves.not.toBeNull();
+  }
+  new DeviceDirectory(journal, 10, 3).admit('c');
 });
 
 test('more frames in flight than the window closes with 4013', async () => {

@@ -24,7 +24,7 @@ import { OldestPending } from './read/oldest-pending.ts';
 import { failureOf, Recovery } from './recover/recovery.ts';
 import { type PendingReplay, ReplayedLetters } from './commit/replay.ts';
 import { Requests } from './commit/requests.ts';
-import { type Memory, restoreMemory } from './recover/restore.ts';
+import { checkNotBack, type Memory, restoreMemory } from './recover/restore.ts';
 import type { JournalSettings } from './commit/settings.ts';
 import { expiredTo, isDue, type PendingSettlement } from './commit/settlement.ts';
 import { type JournalState, ledgerOf } from './format/state.ts';
@@ -102,6 +102,10 @@ export class LmdbJournal implements Journal, Leader {
 
   settledPosition(): number {
     return this.#state.settled;
+  }
+
+  get devices(): Memory['cursors'] {
+    return this.#memory.cursors;
   }
 
   deviceSeq(device: string, outbox: OutboxLife | null = null): number {
@@ -353,19 +357,13 @@ export class LmdbJournal implements Journal, Leader {
     this.#recovery.failed(error);
   }
 
-  /**
-   * Opens the files anew and goes on from what they say: the transaction that failed may be there or not. Frames
-   * are taken again after a block's worth of bytes has been written and synced. Rejects when that does not work.
-   */
+  /** Opens the files anew and goes on from what they say. Rejects where a block's worth of bytes cannot be synced. */
   async #recover(): Promise<void> {
     const storage = this.#storage;
     this.#settings.alsoLook();
     await storage.reopen();
     const { head } = storage.state;
-    if (head < this.#state.head) {
-      const lost = `frames ${head} to ${this.#state.head - 1} were on disk and are not any more`;
-      throw new MillraceError('journal_corrupt', `the journal has gone back: ${lost}`);
-    }
+    checkNotBack(head, this.#state.head);
     const memory = restoreMemory(storage, this.#settings);
     await storage.probe(this.#settings.blockBytes);
     const grown = head > this.#state.head;

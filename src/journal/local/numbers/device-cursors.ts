@@ -36,6 +36,16 @@ export class DeviceCursors {
     return size;
   }
 
+  /** The same at no cost; a device that has numbers of its own and outboxes counts twice. */
+  get names(): number {
+    return this.#byDevice.size + this.outboxes.names;
+  }
+
+  /** Whether a number of the device, or of one of its outboxes, was ever taken. */
+  has(device: string): boolean {
+    return this.#byDevice.has(device) || this.outboxes.has(device);
+  }
+
   /** The last durable number of the device, or of one of its outboxes; 0 for a new one. */
   durable(device: string, outbox: OutboxLife | null = null): number {
     if (outbox !== null) return this.outboxes.durable(device, outbox);

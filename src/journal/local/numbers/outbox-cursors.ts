@@ -52,6 +52,15 @@ export class OutboxCursors {
     return size;
   }
 
+  /** How many devices have one that is remembered. */
+  get names(): number {
+    return this.#remembered.size;
+  }
+
+  has(device: string): boolean {
+    return this.#remembered.has(device);
+  }
+
   devices(): Iterable<string> {
     return this.#remembered.keys();
   }

@@ -11,6 +11,13 @@ import type { Storage } from '../lmdb/storage.ts';
 /** What a journal keeps in memory of its files. */
 export type Memory = BatchMemory;
 
+/** Throws `journal_corrupt` where the head that was found is behind the one that was told durable. */
+export function checkNotBack(head: number, before: number): void {
+  if (head >= before) return;
+  const lost = `frames ${head} to ${before - 1} were on disk and are not any more`;
+  throw new MillraceError('journal_corrupt', `the journal has gone back: ${lost}`);
+}
+
 /** Reads it from disk. Throws `journal_corrupt`. */
 export function restoreMemory(storage: Storage, settings: JournalSettings): Memory {
   const window = new DedupeWindow(settings, settings.clock.nowMs());
