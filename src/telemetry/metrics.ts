@@ -16,7 +16,14 @@ export interface MetricSources {
   };
   connections(): { devices: number; tails: number };
   /** Counts since the start of the server. */
-  tails(): { rows: number; messages: number; gaps: number; lags: number };
+  tails(): {
+    rows: number;
+    messages: number;
+    gaps: number;
+    lags: number;
+    looks: number;
+    filterBytes: number;
+  };
   /** Bytes held for connections, and how many that may be, by what they are. */
   held(): Readonly<Record<'unread' | 'bodies', { bytes: number; limit: number }>>;
   /** Device connections of each process that takes some, by its name. */
@@ -182,6 +189,16 @@ export class Metrics {
     gauge('millrace_tail_connections', 'Tails connected', () => sources.connections().tails);
     counter('millrace_tail_rows_total', 'Rows sent to tails', () => sources.tails().rows);
     counter('millrace_tail_messages_total', 'Messages sent to tails', () => sources.tails().messages);
+    counter(
+      'millrace_tail_filter_looks_total',
+      'Times that the filter of a tail was applied to a block',
+      () => sources.tails().looks,
+    );
+    gauge(
+      'millrace_tail_filter_bytes',
+      'Memory of the filters of all tails, about',
+      () => sources.tails().filterBytes,
+    );
     counter('millrace_tail_gaps_total', 'Gaps that tails were told of', () => sources.tails().gaps);
     counter(
       'millrace_tail_lags_total',

@@ -41,6 +41,8 @@ test('metrics tell the ledger by transport, the journalâ€™s state and the storeâ
     'millrace_held_limit_bytes{kind="unread"} 268435456',
     'millrace_connections_ended_total{code="too_much_unread"} 0',
     'millrace_tail_lags_total 0',
+    'millrace_tail_filter_looks_total 0',
+    'millrace_tail_filter_bytes 0',
   ]) {
     expect(samples).toContain(line);
   }
