@@ -64,6 +64,14 @@ function batchOf(first) {
   return batch;
 }
 
+/** A body, whole or in pieces. */
+async function bytesOf(body) {
+  if (typeof body === 'string' || body instanceof Uint8Array) return Buffer.from(body);
+  const pieces = [];
+  for await (const piece of body) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
 function neverAborted() {
   return new AbortController().signal;
 }
@@ -103,7 +111,9 @@ try {
     for (let page = 0; page < pages; page++) {
       const answer = await handle(exchange(cursor));
       if (answer.status !== 200) throw new Error(answer.body);
-      cursor = `&cursor=${/"cursor":"([^"]+)"/.exec(answer.body.slice(-2_000))?.[1] ?? ''}`;
+      const body = await bytesOf(answer.body);
+      const foot = body.subarray(-2_000).toString();
+      cursor = `&cursor=${/"cursor":"([^"]+)"/.exec(foot)?.[1] ?? ''}`;
     }
     const middleMs = performance.now();
     const answer = await handle(exchange('&format=csv'));

@@ -1,3 +1,4 @@
+import { Answers, type AnswerSource, type ReadableStore } from '../answers/index.ts';
 import { LIMITS, MillraceError } from '../core/index.ts';
 import {
   asMillraceError,
@@ -21,8 +22,11 @@ import { operationsRoutes } from './routes/operations.ts';
 import { queryRoutes } from './routes/query.ts';
 import { loadStaticFiles } from './static-files.ts';
 
-export interface ApiOptions extends Omit<ApiContext, 'queryTimeoutMs'> {
+export interface ApiOptions extends Omit<ApiContext, 'queryTimeoutMs' | 'answers'> {
   version: string;
+  store: ApiContext['store'] & ReadableStore;
+  /** Where answers of rows are made; in this process, out of `store`, by default. */
+  answers?: AnswerSource;
   queryTimeoutMs?: number;
   /** Folder of the built page; without it `/` is unknown. */
   pageDir?: string;
@@ -46,6 +50,7 @@ export function createApi(options: ApiOptions): (exchange: HttpExchange) => Prom
   const { version, pageDir, origins = [], loopbackOnly = false, onAnswer } = options;
   const context: ApiContext = {
     ...options,
+    answers: options.answers ?? new Answers(() => options.store),
     queryTimeoutMs: options.queryTimeoutMs ?? LIMITS.queryTimeoutMs,
   };
   const router = new Router(apiRoutes(context, version));
@@ -82,8 +87,9 @@ export function createApi(options: ApiOptions): (exchange: HttpExchange) => Prom
       if (!isRead(exchange) && !isOriginAllowed((header) => exchange.header(header), origins)) {
         throw new MillraceError('origin_forbidden', 'pages of other origins may not send this');
       }
-      const made = conditional(exchange, await answer());
-      if (exchange.method === 'HEAD') await leaveBody(made);
+      const whole = await answer();
+      const made = conditional(exchange, whole);
+      if (exchange.method === 'HEAD' || made.body === null) await leaveBody(whole);
       status = made.status;
       return withSecurity(withCors(exchange, made, origins));
     } catch (error) {

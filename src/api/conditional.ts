@@ -6,20 +6,24 @@ export function entityTag(body: string | Uint8Array): string {
   return `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`;
 }
 
+function tagOf(body: HttpAnswer['body']): string | null {
+  return typeof body === 'string' || body instanceof Uint8Array ? entityTag(body) : null;
+}
+
 /**
  * Adds the ETag to a whole answer of a read, and turns it into 304 when the reader has those bytes already
- * (RFC 9110, 13.1.2). Streams, errors and `no-store` answers pass unchanged.
+ * (RFC 9110, 13.1.2); rows bring one of their own. Streams, errors and `no-store` answers pass unchanged.
  */
 export function conditional(exchange: HttpExchange, answer: HttpAnswer): HttpAnswer {
   const { body, headers } = answer;
   if (exchange.method !== 'GET' && exchange.method !== 'HEAD') return answer;
   if (answer.status !== 200 || headers['Cache-Control'] === 'no-store') return answer;
   const tagged: Record<string, string> = { 'Cache-Control': 'private, max-age=1', ...headers };
-  if (typeof body !== 'string' && !(body instanceof Uint8Array)) return { ...answer, headers: tagged };
-  const tag = headers['ETag'] ?? entityTag(body);
+  const tag = headers['ETag'] ?? tagOf(body);
+  if (tag === null) return { ...answer, headers: tagged };
   tagged['ETag'] = tag;
   if (!matches(exchange.header('if-none-match'), tag)) return { ...answer, headers: tagged };
-  const { 'Content-Type': _, ...kept } = tagged;
+  const { 'Content-Type': _, 'Content-Encoding': __, ...kept } = tagged;
   return { status: 304, headers: kept, body: null };
 }
 

@@ -1,3 +1,4 @@
+import type { AnswerSource } from '../answers/index.ts';
 import type { Clock, ErrorCode } from '../core/index.ts';
 import type { Journal, LetterFilter } from '../journal/index.ts';
 import type { Registry } from '../registry/index.ts';
@@ -59,7 +60,8 @@ export interface ReplayReport {
 export interface ApiContext {
   journal: Pick<Journal, 'epoch' | 'settledPosition' | 'ledger' | 'deadLetters' | 'deadLetter'>;
   registry: Pick<Registry, 'measurements' | 'measurement' | 'resolve' | 'subjects' | 'versions'>;
-  store: Pick<Store, 'rows' | 'aggregate' | 'latest' | 'devices' | 'device'>;
+  store: Pick<Store, 'devices' | 'device'>;
+  answers: AnswerSource;
   clock: Clock;
   /** The store's time for one query. */
   queryTimeoutMs: number;

@@ -1,5 +1,5 @@
 import { FORM_NAMES, MillraceError, isFormName, isNamedForm, type FormName } from '../core/index.ts';
-import { FORMS } from './forms/index.ts';
+import { ENCODINGS, FORMS, type Encoding } from '../answers/index.ts';
 
 /**
  * The form of an answer: `format` decides, else the Accept header (RFC 9110, 12.5.1), else the first form there is.
@@ -22,6 +22,24 @@ export function negotiate(format: string | undefined, accept: string | undefined
     throw new MillraceError('not_acceptable', `this route answers with ${made.join(' or ')}`);
   }
   return best.form;
+}
+
+/**
+ * How the bytes of an answer are coded: what Accept-Encoding likes best (RFC 9110, 12.5.3), of equals the first that
+ * there is. A reader that forbids everything gets the bytes as they are.
+ */
+export function negotiateEncoding(acceptEncoding: string | undefined): Encoding {
+  const ranges = (acceptEncoding ?? '').split(',').map(parseRange);
+  const named = (name: string): number | undefined => ranges.find(({ type }) => type === name)?.weight;
+  let best: { encoding: Encoding; weight: number } = { encoding: 'identity', weight: 0 };
+  for (const encoding of ENCODINGS) {
+    const alias = encoding === 'gzip' ? named('x-gzip') : undefined;
+    // What is not mentioned is not liked; only the bytes as they are need no mention, and come last then.
+    const unnamed = encoding === 'identity' ? Number.MIN_VALUE : 0;
+    const weight = named(encoding) ?? alias ?? named('*') ?? unnamed;
+    if (weight > best.weight) best = { encoding, weight };
+  }
+  return best.encoding;
 }
 
 interface MediaRange {

@@ -14,7 +14,8 @@ import {
   type Measurement,
 } from '../core/index.ts';
 import { choose, selectionInput, several, timeForms, timeInput, type Registry } from '../registry/index.ts';
-import type { AggregateColumn, AggregateQuery, RowsQuery } from '../store/index.ts';
+import type { QueryPlan } from '../answers/index.ts';
+import type { AggregateColumn } from '../store/index.ts';
 
 export const formatInput = z
   .string()
@@ -46,11 +47,6 @@ export const queryInput = z.object({
   format: formatInput,
 });
 export type QueryInput = z.infer<typeof queryInput>;
-
-/** A checked query. */
-export type QueryPlan =
-  | { kind: 'rows'; query: Omit<RowsQuery, 'limit' | 'after'> }
-  | { kind: 'aggregate'; query: Omit<AggregateQuery, 'limit' | 'after'> };
 
 /** Checks what the parameters mean. Throws `measurement_unknown`, `field_unknown`, `function_unsuitable`, `parameter_*`. */
 export function planQuery(

@@ -1,7 +1,14 @@
-import type { HttpAnswer } from '../net/index.ts';
+import {
+  FORMS,
+  type AnswerForm,
+  type AnswerFacts,
+  type AnswerRequest,
+  type OpenAnswer,
+} from '../answers/index.ts';
 import { ANSWER_FORMS, FORM_NAMES } from '../core/index.ts';
-import { FORMS, type AnswerFoot, type AnswerForm, type AnswerWriter, type BodyPart } from './forms/index.ts';
-import type { Reading } from './reading.ts';
+import type { HttpAnswer, HttpExchange } from '../net/index.ts';
+import type { ApiContext } from './context.ts';
+import { negotiateEncoding } from './negotiate.ts';
 import type { Outputs } from './route.ts';
 
 /** What an answer of rows is, in each form. */
@@ -9,65 +16,66 @@ export const rowsOutputs: Outputs = Object.fromEntries(
   FORM_NAMES.map((name) => [FORMS[name].mediaType, FORMS[name].schema ?? ANSWER_FORMS[name]]),
 );
 
-/** A whole answer, of rows that are written already. */
-export function pageAnswer(
-  form: AnswerForm,
-  writer: AnswerWriter,
-  rows: readonly BodyPart[],
-  foot: AnswerFoot,
-): HttpAnswer {
-  return {
-    status: 200,
-    headers: headersOf(form, foot),
-    body: joined([writer.head(), ...rows, writer.foot(foot)]),
-  };
+/** What a route asks for. */
+export interface RowsRequest extends Pick<AnswerRequest, 'plan' | 'pages' | 'form'> {
+  /** Rows at most; undefined for what the form has by default. */
+  limit: number | undefined;
 }
 
-/**
- * An answer of any size, written as it is read. The tail comes before the rows: it is of what the store's view told
- * at that moment.
- */
-export async function streamAnswer(
-  form: AnswerForm,
-  writer: AnswerWriter,
-  reading: Reading,
-  tail: string,
+/** Has rows answered where the store is, and passes their bytes on as fast as the reader takes them. */
+export async function answerRows(
+  { answers, journal, queryTimeoutMs }: ApiContext,
+  exchange: HttpExchange,
+  { limit, ...asked }: RowsRequest,
 ): Promise<HttpAnswer> {
-  const foot = { cursor: null, tail };
-  let ended = false;
-  const nextPart = async (): Promise<BodyPart | null> => {
-    if (ended) return null;
-    const batch = await reading.next();
-    if (batch !== null) return batch.rows === 0 ? '' : writer.rows(batch, batch.rows, Infinity).part;
-    ended = true;
-    return writer.foot(foot);
+  const { form } = asked;
+  const encoding = negotiateEncoding(exchange.header('accept-encoding'));
+  const request: AnswerRequest = {
+    ...asked,
+    encoding,
+    limit: limit ?? FORMS[form].defaultRows,
+    // Taken before the store is asked: all frames before it are stored, so a tail from here misses none.
+    journal: { epoch: journal.epoch, settled: journal.settledPosition() },
+    timeoutMs: queryTimeoutMs,
   };
-  // The first rows come before the head: a store that fails at once is answered as a problem.
-  const rows = await nextPart();
-  let first: BodyPart | null = joined([writer.head(), ...(rows === null ? [] : [rows])]);
-  const iterator: AsyncIterator<BodyPart> = {
+  const answer = await answers.open(request, exchange.signal);
+  const headers = headersOf(FORMS[form], answer.facts);
+  // A POST has no cache between.
+  if (exchange.method === 'POST') delete headers['ETag'];
+  if (encoding !== 'identity') headers['Content-Encoding'] = encoding;
+  // What is tagged is whole: where it fits one piece its length is told, too.
+  const isWhole = answer.first.last && answer.facts.etag !== null;
+  return { status: 200, headers, body: isWhole ? answer.first.bytes : piecesOf(answer) };
+}
+
+function piecesOf(answer: OpenAnswer): AsyncIterable<Uint8Array> {
+  let first: OpenAnswer['first'] | null = answer.first;
+  let ended = false;
+  const iterator: AsyncIterator<Uint8Array> = {
     async next() {
-      let part = first ?? (await nextPart());
+      if (ended) return { done: true, value: undefined };
+      const piece = first ?? (await answer.next());
       first = null;
-      while (part?.length === 0) part = await nextPart();
-      return part === null ? { done: true, value: undefined } : { done: false, value: part };
+      ended = piece.last;
+      return { done: false, value: piece.bytes };
     },
     async return() {
-      await reading.close();
+      ended = true;
+      first = null;
+      await answer.close();
       return { done: true, value: undefined };
     },
   };
-  return { status: 200, headers: headersOf(form, foot), body: { [Symbol.asyncIterator]: () => iterator } };
+  return { [Symbol.asyncIterator]: () => iterator };
 }
 
 /** What does not travel in the body does so in headers. */
-function headersOf(form: AnswerForm, { cursor, tail }: AnswerFoot): Record<string, string> {
-  const headers = { 'Content-Type': form.contentType, Vary: 'Accept' };
-  if (form.cursorsIn === 'body') return headers;
-  return { ...headers, 'Millrace-Tail': tail, ...(cursor === null ? {} : { 'Millrace-Cursor': cursor }) };
-}
-
-function joined(parts: readonly BodyPart[]): BodyPart {
-  if (parts.every((part) => typeof part === 'string')) return parts.join('');
-  return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
+function headersOf(form: AnswerForm, { etag, cursor, tail }: AnswerFacts): Record<string, string> {
+  return {
+    'Content-Type': form.contentType,
+    Vary: 'Accept, Accept-Encoding',
+    ...(etag === null ? {} : { ETag: etag }),
+    ...(form.cursorsIn === 'body' ? {} : { 'Millrace-Tail': tail }),
+    ...(form.cursorsIn === 'body' || cursor === null ? {} : { 'Millrace-Cursor': cursor }),
+  };
 }

@@ -93,6 +93,7 @@ export class Report {
       storeUp: () => writer.storeState().state === 'up',
       writer: () => writer.status(),
       audit: () => writer.audit(),
+      reads: () => writer.reads(),
     };
   }
 

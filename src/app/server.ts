@@ -253,6 +253,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
       journal,
       registry,
       store,
+      answers: store,
       clock,
       version,
       pageDir,

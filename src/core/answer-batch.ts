@@ -79,6 +79,35 @@ export function rowAt(batch: AnswerBatch, row: number): Cell[] {
   return batch.columns.map((column) => cellAt(column, row));
 }
 
+/** The rows of a batch from `first` on, over the same memory. */
+export function rowsFrom(batch: AnswerBatch, first: number): AnswerBatch {
+  if (first === 0) return batch;
+  return { rows: batch.rows - first, columns: batch.columns.map((column) => valuesFrom(column, first)) };
+}
+
+function valuesFrom(column: AnswerValues, first: number): AnswerValues {
+  switch (column.type) {
+    case 'float':
+      return { ...column, values: column.values.subarray(first) };
+    case 'integer': {
+      const { values, present, beyond } = column;
+      const later = [...(beyond ?? [])].flatMap(([row, sum]) =>
+        row < first ? [] : [[row - first, sum] as const],
+      );
+      return {
+        ...column,
+        values: values.subarray(first),
+        present: present?.subarray(first) ?? null,
+        beyond: later.length === 0 ? null : new Map(later),
+      };
+    }
+    case 'boolean':
+      return { ...column, values: column.values.subarray(first) };
+    case 'string':
+      return { ...column, index: column.index.subarray(first) };
+  }
+}
+
 /** A batch as rows, for readers that look at each. */
 export function rowsOfBatch(batch: AnswerBatch): Cell[][] {
   const rows: Cell[][] = [];

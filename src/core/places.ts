@@ -8,13 +8,23 @@ export type Leave = () => void;
  * a bounded number.
  */
 export class Places {
+  readonly #places: number;
   readonly #maxWaiting: number;
   #free: number;
   readonly #waiting = new Set<() => void>();
 
   constructor(places: number, maxWaiting = Infinity) {
+    this.#places = places;
     this.#free = places;
     this.#maxWaiting = maxWaiting;
+  }
+
+  get taken(): number {
+    return this.#places - this.#free;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   /**

@@ -30,6 +30,8 @@ export interface MetricSources {
   devicesByProcess(): Readonly<Record<string, number>>;
   storeUp(): boolean;
   audit(): { checked: number; missing: number };
+  /** Reads of the store by size; null while there is none. */
+  reads(): { small: ReadFigures; large: ReadFigures; heldBytes: number; cut: number } | null;
   writer(): {
     circuit: string;
     oldestPendingAgeMs: number | null;
@@ -37,6 +39,15 @@ export interface MetricSources {
     endedInARow: number;
     journalMissingFrames: number;
   };
+}
+
+/** See src/answers, which counts them. */
+interface ReadFigures {
+  working: number;
+  waiting: number;
+  open: number;
+  queued: number;
+  parked: number;
 }
 
 /** The program's metrics, in the Prometheus text form; all names begin with `millrace_`. */
@@ -158,6 +169,32 @@ export class Metrics {
         }
       },
     });
+    void new Gauge({
+      name: 'millrace_store_reads',
+      help:
+        'Reads by size: those that the store works for, and that wait for its work; answers that are open, ' +
+        'parked while their readers take nothing, and queued to be opened',
+      labelNames: ['size', 'state'],
+      registers,
+      collect() {
+        const reads = sources.reads();
+        for (const size of ['small', 'large'] as const) {
+          for (const state of ['working', 'waiting', 'open', 'parked', 'queued'] as const) {
+            this.set({ size, state }, reads?.[size][state] ?? 0);
+          }
+        }
+      },
+    });
+    gauge(
+      'millrace_answer_held_bytes',
+      'Bytes of answers that are made and not taken by their readers',
+      () => sources.reads()?.heldBytes ?? 0,
+    );
+    counter(
+      'millrace_answers_cut_total',
+      'Answers ended as their readers took nothing, since the start of the writer process',
+      () => sources.reads()?.cut ?? 0,
+    );
     counter(
       'millrace_dead_letters_dropped_total',
       'Dead letters that their limits removed, and refused frames that became none',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { FORMS, type AnswerForm, type AnswerWriter } from '../../src/api/forms/index.ts';
+import { FORMS, type AnswerForm, type AnswerWriter } from '../../src/answers/index.ts';
 import { negotiate } from '../../src/api/negotiate.ts';
 import { queryInput } from '../../src/api/plan.ts';
 import { rowsOutputs } from '../../src/api/rows-answer.ts';

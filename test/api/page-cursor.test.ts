@@ -7,7 +7,7 @@ import {
   decodeRowsPage,
   encodeKeyPage,
   encodeRowsPage,
-} from '../../src/api/page-cursor.ts';
+} from '../../src/answers/index.ts';
 
 const time = fc.bigInt({ min: 0n, max: MAX_TIME_NS });
 

@@ -1,8 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { DEVICE_COLUMN, TIME_COLUMN, batchOfRows, decodeCursor, formatTimeNs } from '../../src/core/index.ts';
-import { readPage } from '../../src/api/page.ts';
-import { Reading } from '../../src/api/reading.ts';
-import { FORMS } from '../../src/api/forms/index.ts';
+import {
+  DEVICE_COLUMN,
+  Places,
+  TIME_COLUMN,
+  batchOfRows,
+  decodeCursor,
+  formatTimeNs,
+} from '../../src/core/index.ts';
+import { readPage } from '../../src/answers/page.ts';
+import { Reading } from '../../src/answers/reading.ts';
+import { FORMS } from '../../src/answers/index.ts';
 import { NOW_MS, callApi, meter, openApiFixture, type Reply } from './fixture.ts';
 import { createApi } from '../../src/api/index.ts';
 
@@ -128,7 +135,7 @@ describe('pages of an answer', () => {
     const columns = [TIME_COLUMN, DEVICE_COLUMN];
     const rows = [0, 1, 2, 3].map((i) => [time + BigInt(i), `device-${i}`]);
     const open = () =>
-      Reading.open({ queryTimeoutMs: 1_000 }, new AbortController().signal, () =>
+      Reading.open({ timeoutMs: 1_000, work: new Places(1) }, new AbortController().signal, () =>
         Promise.resolve({
           columns,
           view: () => ({ position: 0, epoch: 'e', exact: true }),
@@ -137,12 +144,13 @@ describe('pages of an answer', () => {
           })(),
         }),
       );
+    const ignore = () => Promise.resolve();
     const writer = () => FORMS.json.open({ measurement: 'meter', columns });
-    const small = await readPage(await open(), writer(), { limit: 10, maxBytes: 60 });
+    const small = await readPage(await open(), writer(), { limit: 10, maxBytes: 60 }, ignore);
     expect(small.rows).toBe(2);
     expect(small.more).toBe(true);
     expect(formatTimeNs(small.end?.timeNs ?? 0n)).toBe('2023-11-14T22:13:20.000000001Z');
-    const tiny = await readPage(await open(), writer(), { limit: 10, maxBytes: 0 });
+    const tiny = await readPage(await open(), writer(), { limit: 10, maxBytes: 0 }, ignore);
     expect([tiny.rows, tiny.more]).toEqual([1, true]);
   });
 });

@@ -16,10 +16,11 @@ const RANKS: Record<string, number> = {
   ingest: 4,
   writer: 4,
   tail: 4,
-  api: 4,
-  app: 5,
-  cli: 6,
-  gateway: 6,
+  answers: 4,
+  api: 5,
+  app: 6,
+  cli: 7,
+  gateway: 7,
 };
 /** Folders that run elsewhere: the client library imports nothing, the page only the client. */
 const APART: Record<string, readonly string[]> = { client: [], dashboard: ['client'] };

@@ -46,14 +46,14 @@ const TRIALS: readonly Trial[] = [
     file: 'src/core/answer-forms.ts',
     behind: 'export const ANSWER_FORMS = {\n',
     added: "  xml: 'text',\n",
-    places: ['src/api/forms/index.ts'],
+    places: ['src/answers/forms/index.ts'],
   },
   {
     adds: 'an answer form that no contract names',
-    file: 'src/api/forms/index.ts',
+    file: 'src/answers/forms/index.ts',
     behind: '  json: jsonForm,\n',
     added: '  xml: jsonForm,\n',
-    places: ['src/api/forms/index.ts'],
+    places: ['src/answers/forms/index.ts'],
   },
   {
     adds: 'a transport',

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { LIMITS, MillraceError, formatTimeNs } from '../../core/index.ts';
 import type { StoredDevice } from '../../store/index.ts';
 import type { ApiContext } from '../context.ts';
-import { decodeKeyPage, encodeKeyPage } from '../page-cursor.ts';
+import { decodeKeyPage, encodeKeyPage } from '../../answers/index.ts';
 import { defineRoute, json, type Route } from '../route.ts';
-import { StoreTime } from '../store-time.ts';
+import { StoreTime } from '../../answers/index.ts';
 
 const measurementOutput = z.object({
   name: z.string(),

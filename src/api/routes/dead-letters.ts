@@ -9,7 +9,7 @@ import {
 } from '../../journal/index.ts';
 import type { ApiContext } from '../context.ts';
 import { LetterSchemas, letterSchemaOutput } from '../letter-schema.ts';
-import { decodeKeyPage, encodeKeyPage } from '../page-cursor.ts';
+import { decodeKeyPage, encodeKeyPage } from '../../answers/index.ts';
 import { defineRoute, json, type Route } from '../route.ts';
 
 const transport = z.enum(TRANSPORTS);

@@ -1,3 +1,4 @@
+import type { AnswerFacts, AnswerPiece, AnswerRequest, ReadCounts } from '../../answers/index.ts';
 import type { AnswerBatch, AnswerColumn, ByTransport, KnownTime } from '../../core/index.ts';
 import type { Settings } from '../../config/index.ts';
 import type { JournalState, Settlement } from '../../journal/index.ts';
@@ -33,6 +34,7 @@ export interface WriterReport {
   writer: WriterStatus;
   audit: AuditStatus;
   store: StoreState;
+  reads: ReadCounts;
 }
 
 /** A read of the store, as the store's interface has it. */
@@ -51,6 +53,12 @@ export interface OpenedRead extends ReadPage {
   columns: readonly AnswerColumn[];
 }
 
+/** An answer whose first bytes are made. */
+export interface OpenedAnswer {
+  facts: AnswerFacts;
+  first: AnswerPiece;
+}
+
 /** What the writer process answers. Reads bear a number that the asker chose. */
 export interface WriterCalls {
   /** Opens the store and starts the writer; resolves when both run. The first call. */
@@ -60,9 +68,12 @@ export interface WriterCalls {
   registered(version: SubjectVersion, text: string): void;
   openRead(id: number, request: ReadRequest): Promise<OpenedRead>;
   nextPage(id: number): Promise<ReadPage>;
+  /** Answers are made here; only pieces of their bytes are taken over, as fast as their reader takes them. */
+  openAnswer(id: number, request: AnswerRequest): Promise<OpenedAnswer>;
+  nextPiece(id: number): Promise<AnswerPiece>;
   devices(id: number, query: DevicesQuery): Promise<StoredDevice[]>;
   device(id: number, query: DeviceQuery): Promise<StoredDevice | null>;
-  /** Ends a read wherever it is. */
+  /** Ends a read or an answer wherever it is. */
   endRead(id: number, reason: PlainError | null): void;
   /** How long the running call of the store's writing half has taken, in milliseconds; 0 when none runs. */
   busyMs(): number;

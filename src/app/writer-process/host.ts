@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { ReadCounts } from '../../answers/index.ts';
 import { LIMITS, MillraceError, messageOf, type AgeClock, type Clock } from '../../core/index.ts';
 import type { Settings } from '../../config/index.ts';
 import type { JournalState, LocalJournal, Settlement } from '../../journal/index.ts';
@@ -130,6 +131,11 @@ export class WriterProcess {
     return this.#running?.report?.audit ?? this.#audit;
   }
 
+  /** How reads are; null while no process has told. */
+  reads(): ReadCounts | null {
+    return this.#running?.report?.reads ?? null;
+  }
+
   storeState(): StoreState {
     return this.#running?.report?.store ?? { state: 'down', reason: this.#supervisor.down.reason };
   }
@@ -166,6 +172,7 @@ export class WriterProcess {
     // It would open what is there now.
     look();
     const child = fork(PROGRAM, {
+      env: { ...process.env, UV_THREADPOOL_SIZE: String(LIMITS.writerPoolThreads) },
       serialization: 'advanced',
       // It does nothing with the lock but to live: until it has ended, the next server waits.
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', lock],

@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import type { BirpcReturn } from 'birpc';
+import { Answers } from '../../answers/index.ts';
 import { AgeClock, LIMITS, MillraceError, messageOf, steadyClock, systemClock } from '../../core/index.ts';
 import { JournalFollower } from '../../journal/index.ts';
 import { RegistryCopy } from '../../registry/index.ts';
@@ -14,6 +15,7 @@ import { createLogger, type Logger } from '../../telemetry/index.ts';
 import { Audit, Holes, Writer } from '../../writer/index.ts';
 import { connect, nodeChannel } from '../process-calls.ts';
 import type { WriterHostCalls, WriterCalls, WriterReport, WriterSetup } from './calls.ts';
+import { ServedAnswers } from './served-answers.ts';
 import { ServedReads } from './served-reads.ts';
 
 /**
@@ -42,7 +44,9 @@ class WriterProgram {
   #reported = '';
   /** The store is closed, and nothing is left to do. */
   closed = false;
-  readonly #reads = new ServedReads(() => this.#opened.store);
+  readonly #answers = new Answers(() => this.#opened.store);
+  readonly #reads = new ServedReads(() => this.#opened.store, this.#answers.places.work);
+  readonly #served = new ServedAnswers(this.#answers);
 
   get #opened(): WriterParts {
     if (this.#parts === null) throw new MillraceError('store_unavailable', 'the store is being opened');
@@ -51,15 +55,21 @@ class WriterProgram {
 
   run(): void {
     const reads = this.#reads;
+    const served = this.#served;
     this.#server = connect<WriterHostCalls, WriterCalls>(nodeChannel(process), {
       start: (setup) => this.#start(setup),
       committed: (state) => this.#journal?.update(state),
       registered: (version, text) => this.#registry?.add(version, text),
       openRead: (id, request) => reads.open(id, request),
       nextPage: (id) => reads.next(id),
+      openAnswer: (id, request) => served.open(id, request),
+      nextPiece: (id) => served.next(id),
       devices: (id, query) => reads.whole(id, (store, signal) => store.devices(query, signal)),
       device: (id, query) => reads.whole(id, (store, signal) => store.device(query, signal)),
-      endRead: (id, reason) => reads.end(id, reason),
+      endRead: (id, reason) => {
+        reads.end(id, reason);
+        served.end(id, reason);
+      },
       busyMs: () => this.#parts?.writer.busyMs() ?? 0,
       drain: (graceMs) => this.#drain(graceMs),
       close: () => this.#close(),
@@ -112,6 +122,7 @@ class WriterProgram {
       writer: writer.status(),
       audit: audit.status(),
       store: store.state(),
+      reads: this.#answers.places.counts(),
     };
     const text = JSON.stringify(report);
     if (text === this.#reported) return;

@@ -1,5 +1,12 @@
 import type { BirpcReturn } from 'birpc';
-import { MillraceError, type AnswerBatch } from '../../core/index.ts';
+import {
+  stopped,
+  type AnswerPiece,
+  type AnswerRequest,
+  type AnswerSource,
+  type OpenAnswer,
+} from '../../answers/index.ts';
+import { type MillraceError, type AnswerBatch } from '../../core/index.ts';
 import type {
   AggregateQuery,
   Answer,
@@ -15,11 +22,10 @@ import type { OpenedRead, ReadRequest, WriterHostCalls, WriterCalls } from './ca
 
 export type RemoteWriter = BirpcReturn<WriterCalls, WriterHostCalls>;
 
-/** The reading half of the store that the writer process has open. */
-export class RemoteStore implements Pick<
-  Store,
-  'kind' | 'rows' | 'aggregate' | 'latest' | 'devices' | 'device'
-> {
+/** The reading half of the store that the writer process has open, and the answers that it makes of it. */
+export class RemoteStore
+  implements Pick<Store, 'kind' | 'rows' | 'aggregate' | 'latest' | 'devices' | 'device'>, AnswerSource
+{
   readonly kind: Store['kind'];
   readonly #calls: () => RemoteWriter;
   #lastId = 0;
@@ -31,18 +37,30 @@ export class RemoteStore implements Pick<
   }
 
   rows(query: RowsQuery, signal: AbortSignal): Promise<Answer> {
-    return this.#open({ kind: 'rows', query }, signal);
+    return this.#rows({ kind: 'rows', query }, signal);
   }
 
   aggregate(query: AggregateQuery, signal: AbortSignal): Promise<Answer> {
-    return this.#open({ kind: 'aggregate', query }, signal);
+    return this.#rows({ kind: 'aggregate', query }, signal);
   }
 
   latest(
     query: Pick<Selection, 'measurement' | 'fields' | 'devices' | 'tags'>,
     signal: AbortSignal,
   ): Promise<Answer> {
-    return this.#open({ kind: 'latest', query }, signal);
+    return this.#rows({ kind: 'latest', query }, signal);
+  }
+
+  async open(request: AnswerRequest, signal: AbortSignal): Promise<OpenAnswer> {
+    const read = this.#read(signal);
+    const passedOn = (piece: AnswerPiece): AnswerPiece => (piece.last ? read.end(piece) : piece);
+    const { facts, first } = await read.step((calls, id) => calls.openAnswer(id, request));
+    return {
+      facts,
+      first: passedOn(first),
+      next: async () => passedOn(await read.step((calls, id) => calls.nextPiece(id))),
+      close: () => Promise.resolve(read.leave()),
+    };
   }
 
   async devices(query: DevicesQuery, signal: AbortSignal): Promise<StoredDevice[]> {
@@ -55,7 +73,7 @@ export class RemoteStore implements Pick<
     return read.end(await read.step((calls, id) => calls.device(id, query)));
   }
 
-  async #open(request: ReadRequest, signal: AbortSignal): Promise<Answer> {
+  async #rows(request: ReadRequest, signal: AbortSignal): Promise<Answer> {
     const read = this.#read(signal);
     const first = await read.step((calls, id) => calls.openRead(id, request));
     let { view } = first;
@@ -142,9 +160,4 @@ class RemoteRead {
     this.end(null);
     this.#calls.endRead.asEvent(this.#id, reason === null ? null : plain(reason)).catch(() => {});
   }
-}
-
-function stopped(reason: unknown): MillraceError {
-  if (reason instanceof MillraceError) return reason;
-  return new MillraceError('query_timeout', 'the query was stopped before its end', { cause: reason });
 }

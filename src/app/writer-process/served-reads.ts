@@ -1,3 +1,4 @@
+import type { ReadPlaces, ReadSize } from '../../answers/index.ts';
 import { LIMITS, MillraceError, type AnswerBatch } from '../../core/index.ts';
 import type { Answer, Store } from '../../store/index.ts';
 import { fromPlain, type PlainError } from '../process-calls.ts';
@@ -12,16 +13,19 @@ interface OpenRead {
 /** Reads that another process has under way in this one's store, page by page as it asks for them. */
 export class ServedReads {
   readonly #store: () => Store;
+  readonly #work: ReadPlaces['work'];
   readonly #reads = new Map<number, OpenRead>();
 
-  constructor(store: () => Store) {
+  /** `work`: where each step of the store's work takes a place. */
+  constructor(store: () => Store, work: ReadPlaces['work']) {
     this.#store = store;
+    this.#work = work;
   }
 
   async open(id: number, request: ReadRequest): Promise<OpenedRead> {
     const read = this.#begin(id);
     try {
-      read.answer = await ask(this.#store(), request, read.abort.signal);
+      read.answer = await this.#atWork('large', read, () => ask(this.#store(), request, read.abort.signal));
       read.batches = read.answer.chunks[Symbol.asyncIterator]();
     } catch (error) {
       this.#reads.delete(id);
@@ -37,7 +41,8 @@ export class ServedReads {
       throw new MillraceError('internal', 'the read has ended');
     }
     try {
-      const { done, value } = await read.batches.next();
+      const { batches } = read;
+      const { done, value } = await this.#atWork('large', read, () => batches.next());
       if (done === true) this.#reads.delete(id);
       return { batch: done === true ? null : value, view: read.answer.view() };
     } catch (error) {
@@ -50,7 +55,7 @@ export class ServedReads {
   async whole<T>(id: number, ask: (store: Store, signal: AbortSignal) => Promise<T>): Promise<T> {
     const read = this.#begin(id);
     try {
-      return await ask(this.#store(), read.abort.signal);
+      return await this.#atWork('small', read, () => ask(this.#store(), read.abort.signal));
     } finally {
       this.#reads.delete(id);
     }
@@ -63,6 +68,15 @@ export class ServedReads {
     read.abort.abort(reason === null ? undefined : fromPlain(reason));
     // Frees what it holds; that it was stopped, it need not tell.
     void read.batches?.return?.().catch(() => {});
+  }
+
+  async #atWork<T>(size: ReadSize, { abort }: OpenRead, step: () => Promise<T>): Promise<T> {
+    const leave = await this.#work[size].take(abort.signal);
+    try {
+      return await step();
+    } finally {
+      leave();
+    }
   }
 
   #begin(id: number): OpenRead {

@@ -10,20 +10,20 @@ import { CATALOG, OWN } from './file/sql.ts';
 import { Tables } from './file/tables.ts';
 
 export interface DatabaseOptions {
-  /** Memory that DuckDB may use for queries and its cache, in MB; more spills to disk. */
+  /** Memory that DuckDB may use for queries and its cache, in MiB; more spills to disk. */
   memoryLimitMb?: number;
-  /** Threads of one query. */
+  /** Bytes that may spill, in MiB. */
+  spillLimitMb?: number;
+  /** Threads of all queries. */
   threads?: number;
-  /** Reads that may run at once. */
-  maxQueries?: number;
-  /** Reads that may wait for the running ones. */
-  maxQueriesWaiting?: number;
+  /** Reads that may be open at once. */
+  maxOpenReads?: number;
+  /** Reads that may wait for the open ones. */
+  maxReadsWaiting?: number;
   /** Series whose newest time is remembered. */
   maxSeriesTracked?: number;
 }
 
-const DEFAULT_MEMORY_MB = 1_024;
-const DEFAULT_THREADS = 2;
 /** libuv's own default of threads, which DuckDB's calls share with files and DNS. */
 const POOL_THREADS = 4;
 
@@ -57,8 +57,8 @@ export class Database {
     const poolThreads = Number(process.env['UV_THREADPOOL_SIZE'] ?? POOL_THREADS) || POOL_THREADS;
     this.reader = new SnapshotReader(
       instance,
-      options.maxQueries ?? LIMITS.maxQueries,
-      options.maxQueriesWaiting ?? LIMITS.maxQueriesWaiting,
+      options.maxOpenReads ?? LIMITS.maxOpenReads,
+      options.maxReadsWaiting ?? LIMITS.maxQueriesWaiting,
       Math.max(1, poolThreads - 2),
     );
   }
@@ -129,9 +129,10 @@ export class Database {
 
 async function openInstance(file: string, options: DatabaseOptions): Promise<DuckDBInstance> {
   const instance = await DuckDBInstance.create(':memory:', {
-    memory_limit: `${options.memoryLimitMb ?? DEFAULT_MEMORY_MB}MB`,
-    threads: String(options.threads ?? DEFAULT_THREADS),
+    memory_limit: `${options.memoryLimitMb ?? LIMITS.duckdbMemoryMb}MiB`,
+    threads: String(options.threads ?? LIMITS.duckdbThreads),
     temp_directory: `${file}.tmp`,
+    max_temp_directory_size: `${options.spillLimitMb ?? LIMITS.duckdbSpillMb}MiB`,
     autoload_known_extensions: 'false',
     autoinstall_known_extensions: 'false',
   });

@@ -75,7 +75,7 @@ class InfluxStore implements Store {
     this.#health = new InfluxHealth(() => this.#probe());
     this.#reader = new InfluxReader(
       this.#transport,
-      new Places(LIMITS.maxQueries, LIMITS.maxQueriesWaiting),
+      new Places(LIMITS.maxOpenReads, LIMITS.maxQueriesWaiting),
       (error) => this.#health.onRead(error),
     );
   }

@@ -23,16 +23,16 @@ const INTERRUPT_EVERY_MS = 25;
  */
 export class SnapshotReader {
   readonly #instance: DuckDBInstance;
-  readonly #queries: Places;
+  readonly #reads: Places;
   /** Calls into DuckDB at once. Each holds a thread of libuv's pool, and the writer must find one free. */
   readonly #calls: Places;
   readonly #open = new Set<Snapshot>();
   #closed: MillraceError | null = null;
 
-  constructor(instance: DuckDBInstance, maxQueries: number, maxWaiting: number, maxCalls: number) {
+  constructor(instance: DuckDBInstance, maxOpen: number, maxWaiting: number, maxCalls: number) {
     this.#instance = instance;
-    this.#queries = new Places(maxQueries, maxWaiting);
-    this.#calls = new Places(maxCalls, LIMITS.maxQueries + LIMITS.maxQueriesWaiting);
+    this.#reads = new Places(maxOpen, maxWaiting);
+    this.#calls = new Places(maxCalls, LIMITS.maxOpenReads);
   }
 
   /** Streams a statement; without one the answer has no rows, only the position. */
@@ -70,7 +70,7 @@ export class SnapshotReader {
   async #begin(signal: AbortSignal): Promise<Snapshot> {
     let leave: Leave;
     try {
-      leave = await this.#queries.take(signal);
+      leave = await this.#reads.take(signal);
     } catch (error) {
       throw readError(error, signal.reason);
     }
@@ -211,5 +211,9 @@ function readError(error: unknown, cancelled: unknown): MillraceError {
     return new MillraceError('query_timeout', 'the query was stopped before its end', { cause: error });
   }
   if (error instanceof MillraceError) return error;
+  if (messageOf(error).startsWith('Out of Memory Error')) {
+    const message = `the query needs more memory than all queries have left: ${messageOf(error)}`;
+    return new MillraceError('too_many_queries', message, { cause: error });
+  }
   return new MillraceError('store_unavailable', `the query failed: ${messageOf(error)}`, { cause: error });
 }

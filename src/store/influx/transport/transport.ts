@@ -50,7 +50,7 @@ export class InfluxTransport {
     this.#gzip = gzip;
     this.#writeAgent = agentFor(url, LIMITS.influxMaxConnections);
     // One more than queries may run, so that the health probe never waits behind them.
-    this.#readAgent = agentFor(url, LIMITS.maxQueries + 1);
+    this.#readAgent = agentFor(url, LIMITS.maxOpenReads + 1);
     const parameters = new URLSearchParams({ org, bucket, precision: 'ns' });
     this.#writeUrl = new URL(`${url.replace(/\/+$/, '')}/api/v2/write?${parameters.toString()}`);
     // The library's own time-out reports and leaves the socket open: 0 turns it off.

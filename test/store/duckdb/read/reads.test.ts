@@ -51,7 +51,7 @@ describe('reads beside writes', () => {
   });
 
   test('reads beyond the limit wait in order, and beyond those that may wait are refused', async () => {
-    const store = await folders.open(await folders.file(), { maxQueries: 1, maxQueriesWaiting: 1 });
+    const store = await folders.open(await folders.file(), { maxOpenReads: 1, maxReadsWaiting: 1 });
     await write(store, 0, 20_000);
     const first = await store.rows(ALL, neverAborted());
     let secondCame = false;
@@ -69,7 +69,7 @@ describe('reads beside writes', () => {
   });
 
   test('a read that gives up while it waits makes room for the next', async () => {
-    const store = await folders.open(await folders.file(), { maxQueries: 1, maxQueriesWaiting: 1 });
+    const store = await folders.open(await folders.file(), { maxOpenReads: 1, maxReadsWaiting: 1 });
     await write(store, 0, 20_000);
     const running = new AbortController();
     await store.rows(ALL, running.signal);
@@ -108,7 +108,7 @@ describe('reads beside writes', () => {
 
   test('closing waits for writes, ends reads, and refuses what comes after', async () => {
     const file = await folders.file();
-    const store = await folders.open(file, { maxQueries: 1 });
+    const store = await folders.open(file, { maxOpenReads: 1 });
     await write(store, 0, 20_000);
     const open = await store.rows(ALL, neverAborted());
     const writing = write(store, 20_000, 20_100);

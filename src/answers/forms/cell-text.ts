@@ -49,9 +49,15 @@ function valueText(values: AnswerValues, style: TextStyle, float32: boolean): Ce
       return (row) => texts[values.values[row] ?? 2] ?? style.missing;
     }
     case 'string': {
-      // Each text is written once, however many rows have it.
-      const texts = values.texts.map((text) => style.text(text));
-      return (row) => texts[values.index[row] ?? -1] ?? style.missing;
+      // Each text is written once, however many rows have it, and none that no row has here.
+      const texts: string[] = [];
+      return (row) => {
+        const index = values.index[row] ?? -1;
+        const known = texts[index];
+        if (known !== undefined) return known;
+        const text = values.texts[index];
+        return text === undefined ? style.missing : (texts[index] = style.text(text));
+      };
     }
   }
 }

@@ -1,33 +1,43 @@
-import type { AnswerBatch, AnswerColumn } from '../core/index.ts';
+import type { AnswerBatch, AnswerColumn, Places } from '../core/index.ts';
 import type { Answer, View } from '../store/index.ts';
-import type { ApiContext } from './context.ts';
 import { StoreTime } from './store-time.ts';
 
-/** An answer of the store being read. It is given back by its end, by `close`, or by the client's leaving. */
+/** What a reading may cost. */
+export interface ReadingBounds {
+  /** Time that it may cost the store, in milliseconds. Waiting for a place does not count. */
+  timeoutMs: number;
+  /** Where each step of the store's work takes a place. */
+  work: Places;
+}
+
+/** An answer of the store being read. It is given back by its end, by `close`, or by the signal. */
 export class Reading {
   readonly columns: readonly AnswerColumn[];
   readonly #answer: Answer;
   readonly #chunks: AsyncIterator<AnswerBatch>;
   readonly #time: StoreTime;
+  readonly #work: Places;
   #closed = false;
 
-  private constructor(answer: Answer, time: StoreTime) {
+  private constructor(answer: Answer, time: StoreTime, work: Places) {
     this.columns = answer.columns;
     this.#answer = answer;
     this.#chunks = answer.chunks[Symbol.asyncIterator]();
     this.#time = time;
+    this.#work = work;
   }
 
   /** Starts a query. Throws `query_timeout`, or what the store throws. */
   static async open(
-    { queryTimeoutMs }: Pick<ApiContext, 'queryTimeoutMs'>,
-    client: AbortSignal,
+    { timeoutMs, work }: ReadingBounds,
+    signal: AbortSignal,
     start: (signal: AbortSignal) => Promise<Answer>,
   ): Promise<Reading> {
-    const time = new StoreTime(client, queryTimeoutMs);
-    const reading = new Reading(await time.spend(() => start(time.signal)), time);
-    if (client.aborted) await reading.close();
-    else client.addEventListener('abort', () => void reading.close(), { once: true });
+    const time = new StoreTime(signal, timeoutMs);
+    const answer = await atWork(work, time, () => start(time.signal));
+    const reading = new Reading(answer, time, work);
+    if (signal.aborted) await reading.close();
+    else signal.addEventListener('abort', () => void reading.close(), { once: true });
     return reading;
   }
 
@@ -35,7 +45,7 @@ export class Reading {
   async next(): Promise<AnswerBatch | null> {
     if (this.#closed) return null;
     try {
-      const step = await this.#time.spend(() => this.#chunks.next());
+      const step = await atWork(this.#work, this.#time, () => this.#chunks.next());
       if (step.done !== true) return step.value;
     } catch (error) {
       // Closed meanwhile, because the client left: how the store puts that is nobody's concern.
@@ -61,5 +71,14 @@ export class Reading {
     } catch {
       // The reader has all it wants, or the error that led here is the one to tell.
     }
+  }
+}
+
+async function atWork<T>(work: Places, time: StoreTime, step: () => Promise<T>): Promise<T> {
+  const leave = await work.take(time.signal);
+  try {
+    return await time.spend(step);
+  } finally {
+    leave();
   }
 }

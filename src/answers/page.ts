@@ -1,12 +1,12 @@
-import { LIMITS, rowAt, type AnswerBatch, type Cell } from '../core/index.ts';
-import type { AnswerWriter, BodyPart } from './forms/index.ts';
+import { LIMITS, rowAt, rowsFrom, type AnswerBatch, type Cell } from '../core/index.ts';
+import type { AnswerWriter } from './forms/index.ts';
 import type { Reading } from './reading.ts';
 
 /** A bounded part of an answer, written out. */
 export interface Page {
-  /** The rows, in some parts. */
-  parts: BodyPart[];
   rows: number;
+  /** Bytes of its rows. */
+  bytes: number;
   /** Whether rows are left behind it. */
   more: boolean;
   /** The last row, its time, and how many of the page's rows have exactly that time. Null without rows. */
@@ -14,32 +14,34 @@ export interface Page {
 }
 
 /**
- * Reads at most `limit` rows, and closes the reading. The store must have been asked for at least
- * one row more: that row tells whether there are more. A page of too many bytes ends early.
+ * Reads at most `limit` rows, closes the reading, and gives the bytes of the rows to `take`. The store must have been
+ * asked for at least one row more: that row tells whether there are more. A page of too many bytes ends early.
  */
 export async function readPage(
   reading: Reading,
   writer: AnswerWriter,
   options: { limit: number; maxBytes?: number },
+  take: (rows: Buffer) => Promise<void>,
 ): Promise<Page> {
   const maxBytes = options.maxBytes ?? LIMITS.queryMaxAnswerBytes;
-  const page: Page = { parts: [], rows: 0, more: false, end: null };
-  let bytes = 0;
+  const page: Page = { rows: 0, bytes: 0, more: false, end: null };
   for (let batch = await reading.next(); batch !== null; batch = await reading.next()) {
-    if (batch.rows === 0) continue;
-    const asked = Math.min(batch.rows, options.limit - page.rows);
-    // One row is always given, or a page could not go on.
-    const isFull = asked <= 0 || (bytes >= maxBytes && page.rows > 0);
-    if (!isFull) {
-      const { part, rows } = writer.rows(batch, asked, maxBytes - bytes);
-      page.parts.push(part);
+    for (let rest = batch; rest.rows > 0;) {
+      const asked = Math.min(rest.rows, options.limit - page.rows);
+      // One row is always given, or a page could not go on.
+      if (asked <= 0 || (page.bytes >= maxBytes && page.rows > 0)) {
+        await reading.close();
+        return { ...page, more: true };
+      }
+      const maxLength = Math.min(maxBytes - page.bytes, LIMITS.answerSliceChars);
+      const { part, rows } = writer.rows(rest, asked, maxLength);
+      const bytes = Buffer.from(part);
       page.rows += rows;
-      bytes += part.length;
-      page.end = endOf(page.end, batch, rows);
-      if (rows === batch.rows) continue;
+      page.bytes += bytes.length;
+      page.end = endOf(page.end, rest, rows);
+      await take(bytes);
+      rest = rowsFrom(rest, rows);
     }
-    await reading.close();
-    return { ...page, more: true };
   }
   return page;
 }
