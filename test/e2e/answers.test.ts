@@ -30,11 +30,15 @@ beforeAll(async () => {
     device.socket.send(environmentFrame(readings));
   }
   await device.acked(FRAMES);
-  await until('all rows in the store', async () => {
-    const answer = await fetch(`${server.url}/v1/query?${range}&fn=count&field=temperature`);
-    const { rows } = (await answer.json()) as { rows: unknown[][] };
-    return rows[0]?.[1] === FRAMES * READINGS;
-  });
+  await until(
+    'all rows in the store',
+    async () => {
+      const answer = await fetch(`${server.url}/v1/query?${range}&fn=count&field=temperature`);
+      const { rows } = (await answer.json()) as { rows: unknown[][] };
+      return rows[0]?.[1] === FRAMES * READINGS;
+    },
+    100_000,
+  );
 }, 120_000);
 afterAll(async () => {
   await device.end();
