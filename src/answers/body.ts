@@ -1,9 +1,9 @@
 import { LIMITS } from '../core/index.ts';
-import type { HeldBytes, Reservation } from './held-bytes.ts';
+import type { HeldAnswers, Reservation } from './held-answers.ts';
 
 /** The bytes of one answer that are made and not sent yet, in order. */
 export class AnswerBody {
-  readonly #held: HeldBytes;
+  readonly #held: HeldAnswers;
   readonly #mostBytes: number;
   #chunks: Buffer[] = [];
   /** The first chunk that is not sent, and how much of it is. */
@@ -14,7 +14,7 @@ export class AnswerBody {
   #freed = false;
 
   /** `mostBytes`: what it may grow to. */
-  constructor(held: HeldBytes, mostBytes: number = LIMITS.queryMaxAnswerBytes) {
+  constructor(held: HeldAnswers, mostBytes: number = LIMITS.queryMaxAnswerBytes) {
     this.#held = held;
     this.#mostBytes = mostBytes;
   }
@@ -23,7 +23,7 @@ export class AnswerBody {
     return this.#chunk === this.#chunks.length;
   }
 
-  /** Waits for room where it becomes large; see HeldBytes.reserve. */
+  /** Waits for room where it becomes large; see HeldAnswers.reserve. */
   async add(chunks: readonly Buffer[], signal: AbortSignal): Promise<void> {
     for (const chunk of chunks) {
       signal.throwIfAborted();

@@ -10,5 +10,5 @@ export * from './page-cursor.ts';
 export { Answers, type ReadableStore } from './answers.ts';
 export { stopped } from './making.ts';
 export { ReadPlaces, sizeOf, type ReadCounts, type ReadSize, type SizeCounts } from './read-places.ts';
-export { HeldBytes } from './held-bytes.ts';
+export { HeldAnswers } from './held-answers.ts';
 export { StoreTime } from './store-time.ts';

@@ -14,7 +14,7 @@ import type { Answer, RowKey } from '../store/index.ts';
 import { AnswerBody } from './body.ts';
 import { openEncoder, type BodyEncoder } from './encoding.ts';
 import { FORMS, type AnswerWriter, type BodyPart } from './forms/index.ts';
-import type { HeldBytes } from './held-bytes.ts';
+import type { HeldAnswers } from './held-answers.ts';
 import { readPage, type Page } from './page.ts';
 import { encodeRowsPage, type RowsPage } from './page-cursor.ts';
 import type { OpenPlace } from './read-places.ts';
@@ -38,7 +38,7 @@ export class AnswerInMaking {
   #ended = false;
   #closed: Promise<void> | null = null;
 
-  constructor(request: AnswerRequest, place: OpenPlace, held: HeldBytes, signal: AbortSignal) {
+  constructor(request: AnswerRequest, place: OpenPlace, held: HeldAnswers, signal: AbortSignal) {
     this.#request = request;
     this.#place = place;
     this.#signal = signal;

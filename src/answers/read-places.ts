@@ -1,5 +1,5 @@
 import { LIMITS, MillraceError, Places, steadyClock, type Clock, type Leave } from '../core/index.ts';
-import { HeldBytes } from './held-bytes.ts';
+import { HeldAnswers } from './held-answers.ts';
 import type { AnswerRequest } from './request.ts';
 
 /** Reads that are known to be small have places of their own, so that they never wait behind large ones. */
@@ -46,7 +46,7 @@ interface Held {
  */
 export class ReadPlaces {
   readonly work: Readonly<Record<ReadSize, Places>>;
-  readonly held: HeldBytes;
+  readonly held: HeldAnswers;
   readonly #slots: Readonly<Record<ReadSize, Places>>;
   readonly #open = new Set<Held>();
   readonly #clock: Clock;
@@ -54,10 +54,10 @@ export class ReadPlaces {
   #timer: NodeJS.Timeout | null = null;
 
   constructor(
-    options: { clock?: Clock; held?: HeldBytes; largeAnswers?: number; largeAtWork?: number } = {},
+    options: { clock?: Clock; held?: HeldAnswers; largeAnswers?: number; largeAtWork?: number } = {},
   ) {
     this.#clock = options.clock ?? steadyClock;
-    this.held = options.held ?? new HeldBytes();
+    this.held = options.held ?? new HeldAnswers();
     this.work = {
       small: new Places(LIMITS.maxSmallQueries),
       large: new Places(options.largeAtWork ?? LIMITS.maxLargeQueries),

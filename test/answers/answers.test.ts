@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
-import { Answers, HeldBytes, ReadPlaces, type OpenAnswer } from '../../src/answers/index.ts';
+import { Answers, HeldAnswers, ReadPlaces, type OpenAnswer } from '../../src/answers/index.ts';
 import { LIMITS, MillraceError } from '../../src/core/index.ts';
 import { until } from '../fixtures/until.ts';
 import { countingStore, rowsRequest } from './store.ts';
@@ -118,7 +118,7 @@ describe('held answers', () => {
   const page = rowsRequest({ limit: 1_000_000 });
 
   test('wait for room when they are large, and small ones do not', async () => {
-    const held = new HeldBytes(LIMITS.queryMaxAnswerBytes);
+    const held = new HeldAnswers(LIMITS.queryMaxAnswerBytes);
     const places = new ReadPlaces({ held });
     const large = countingStore(100, 1_000);
     const answers = new Answers(() => large.store, places);
@@ -135,7 +135,7 @@ describe('held answers', () => {
   });
 
   test('are refused when there is no room in time', async () => {
-    const held = new HeldBytes(1, 1);
+    const held = new HeldAnswers(1, 1);
     const store = countingStore(100, 1_000);
     const answers = new Answers(() => store.store, new ReadPlaces({ held }));
     const first = await answers.open(page, never);

@@ -11,7 +11,7 @@ export interface Reservation {
  * grows beyond LIMITS.heldAnswerFreeBytes reserves room for the largest that it may become, or two that grow side by
  * side could wait for each other's room for ever.
  */
-export class HeldBytes {
+export class HeldAnswers {
   readonly #maxBytes: number;
   readonly #waitMs: number;
   /** Bytes that are held now. */
