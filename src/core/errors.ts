@@ -108,7 +108,7 @@ export const ERRORS = {
   measurement_unknown: row(404, 'See /v1/measurements for the names.'),
   device_unknown: row(404, 'No frame of this device has been stored.'),
   dead_letter_unknown: row(404, 'List the dead letters: it expired, or was replayed.'),
-  route_unknown: row(404, 'See docs/ for the routes.'),
+  route_unknown: row(404, 'GET /openapi.json lists the routes.'),
   upgrade_required: row(426, 'Connect with a WebSocket.'),
   method_not_allowed: row(405, 'Use a method that the Allow header names.'),
   not_acceptable: row(406, 'Ask for one of the forms that the message lists.'),

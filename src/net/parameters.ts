@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { LIMITS, MillraceError, didYouMean } from '../core/index.ts';
 import type { HttpExchange } from './edge.ts';
+import { issueText } from './issue-text.ts';
 import type { JsonSchema } from './json-schema.ts';
 
 /**
@@ -110,7 +111,10 @@ export function bindParameters<Input extends z.ZodObject>(
   if (issue !== undefined && issue.path.length === 1 && !Object.hasOwn(bound, top)) {
     throw new MillraceError('parameter_missing', `the parameter ${top} is missing`);
   }
-  throw new MillraceError('parameter_invalid', `${name}: ${issue?.message ?? 'invalid'}`);
+  throw new MillraceError(
+    'parameter_invalid',
+    `${name}: ${issue === undefined ? 'it is invalid' : issueText(issue)}`,
+  );
 }
 
 function unknownParameter(name: string, known: readonly string[]): MillraceError {
