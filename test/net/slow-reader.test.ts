@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
 import type { MillraceError } from '../../src/core/index.ts';
 import type { HttpAnswer, NetServer } from '../../src/net/index.ts';
-import { openTestEdge } from '../fixtures/edge.ts';
+import { EDGES, openTestEdge } from '../fixtures/edge.ts';
 
 const MIB = 1024 ** 2;
 const ANSWER_BYTES = 30 * MIB;
@@ -52,16 +52,20 @@ function dechunked(body: Buffer): Buffer {
   }
 }
 
-test('a reader that is slow and steady gets all of an answer, whole or streamed', async () => {
-  const ended: MillraceError[] = [];
-  net = await openTestEdge(() => {}, { onEnded: (error) => ended.push(error) });
-  net.http(async ({ path }): Promise<HttpAnswer> => {
-    return { status: 200, headers: {}, body: path === '/streamed' ? streamed() : whole };
-  });
-  const port = await net.listen('127.0.0.1', 0);
-  const [first, second] = await Promise.all([readSlowly(port, '/streamed'), readSlowly(port, '/whole')]);
-  expect(ended).toEqual([]);
-  expect(first.equals(whole)).toBe(true);
-  expect(second.equals(whole)).toBe(true);
-  expect(net.held().unread.bytes).toBe(0);
-}, 60_000);
+test.each(EDGES)(
+  'on %s a reader that is slow and steady gets all of an answer, whole or streamed',
+  async (edge) => {
+    const ended: MillraceError[] = [];
+    net = await openTestEdge(() => {}, { edge, onEnded: (error) => ended.push(error) });
+    net.http(async ({ path }): Promise<HttpAnswer> => {
+      return { status: 200, headers: {}, body: path === '/streamed' ? streamed() : whole };
+    });
+    const port = await net.listen('127.0.0.1', 0);
+    const [first, second] = await Promise.all([readSlowly(port, '/streamed'), readSlowly(port, '/whole')]);
+    expect(ended).toEqual([]);
+    expect(first.equals(whole)).toBe(true);
+    expect(second.equals(whole)).toBe(true);
+    expect(net.held().unread.bytes).toBe(0);
+  },
+  60_000,
+);

@@ -25,6 +25,8 @@ export class NodeResponder implements ByteHolder {
   /** Null while nobody has asked for it. */
   #body: BodyCollector | null = null;
   #wake: (() => void) | null = null;
+  /** Whether the client goes on sending much that nobody reads. */
+  #sendsUnwanted = false;
 
   constructor(request: IncomingMessage, response: ServerResponse, parts: NodeParts) {
     this.#request = request;
@@ -131,6 +133,11 @@ export class NodeResponder implements ByteHolder {
   }
 
   async #end(bytes?: Uint8Array): Promise<void> {
+    if (this.#sendsUnwanted) {
+      await this.#linger(bytes);
+      if (!this.#gone) this.#response.end();
+      return;
+    }
     const { socket } = this.#response;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
@@ -143,6 +150,28 @@ export class NodeResponder implements ByteHolder {
       socket?.setTimeout(LIMITS.flushStallMs);
     });
     this.#parts.unread.set(this, 0);
+  }
+
+  /** Leaves the client time to read its answer: at the end Node closes the connection, which resets what is unread. */
+  async #linger(bytes?: Uint8Array): Promise<void> {
+    if (bytes === undefined) this.#response.flushHeaders();
+    else this.#response.write(bytes);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, LIMITS.lingerMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** Whether much is still to come of a body that nobody wants any more: reading on would cost more than the answer. */
+  #isLargePartUnwanted(): boolean {
+    if (this.#request.complete || this.#body?.isComplete === true) return false;
+    const { 'content-length': announced, 'transfer-encoding': coding } = this.#request.headers;
+    const received = this.#body?.received ?? 0;
+    if (announced === undefined) return coding !== undefined && received > LIMITS.maxQueryBodyBytes;
+    return Number(announced) - received > LIMITS.maxQueryBodyBytes;
   }
 
   /** Waits until the socket may take more; false when there is nothing more to be sent. */
@@ -163,6 +192,11 @@ export class NodeResponder implements ByteHolder {
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(answer.headers)) headers[name] = charactersOf(value);
     if (length !== undefined) headers['Content-Length'] = String(length);
+    if (this.#isLargePartUnwanted()) {
+      this.#sendsUnwanted = true;
+      this.#request.pause();
+      headers['Connection'] = 'close';
+    }
     // Node would take any other word for a wish to keep the connection.
     if (!this.#response.shouldKeepAlive) headers['Connection'] = 'close';
     this.#response.writeHead(answer.status, STATUS_TEXT[answer.status] ?? 'Status', headers);
