@@ -17,7 +17,7 @@ import { MethodNotAllowed, Router, allowed, dispatch } from './router.ts';
 import { defineRoute, json, type Route } from './route.ts';
 import { catalogRoutes } from './routes/catalog.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
-import { latestRoute } from './routes/latest.ts';
+import { latestRoutes } from './routes/latest.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { queryRoutes } from './routes/query.ts';
 import { loadStaticFiles } from './static-files.ts';
@@ -117,7 +117,7 @@ interface Destination {
 function apiRoutes(context: ApiContext, version: string): Route[] {
   const routes: Route[] = [
     ...queryRoutes(context),
-    latestRoute(context),
+    ...latestRoutes(context),
     ...catalogRoutes(context),
     ...operationsRoutes(context),
     ...deadLetterRoutes(context),

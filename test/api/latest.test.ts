@@ -45,6 +45,15 @@ describe('the latest values', () => {
     expect(text.split('\r\n')[1]).toBe('2026-03-01T11:59:40Z,a,roof,L1,4');
   });
 
+  test('are the same by POST, where the device names of a fleet do not fit a URL', async () => {
+    const device = ['a', ...Array.from({ length: 250 }, (_, i) => `${'x'.repeat(60)}-${i}`)];
+    const body = { measurement: 'meter', device, tag: { site: ['roof', 'hall'] }, field: 'power' };
+    const posted = await api.call('/v1/latest', { method: 'POST', body });
+    expect([posted.status, posted.rows]).toEqual([200, [['2026-03-01T11:59:40Z', 'a', 'roof', 'L1', 4]]]);
+    const refused = await api.call('/v1/latest', { method: 'POST', body: { ...body, every: '1m' } });
+    expect(refused.json['code']).toBe('parameter_unknown');
+  });
+
   test.each([
     ['/v1/latest', 400, 'parameter_missing'],
     ['/v1/latest?measurement=nothing', 404, 'measurement_unknown'],

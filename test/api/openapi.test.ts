@@ -53,6 +53,7 @@ describe('/openapi.json', () => {
       'get /v1/query',
       'get /v1/stats',
       'post /v1/dead-letters/replay',
+      'post /v1/latest',
       'post /v1/query',
     ]);
   });
