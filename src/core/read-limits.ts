@@ -30,7 +30,7 @@ export const READ_LIMITS = {
   heldAnswerBytes: 256 * 1024 ** 2,
   /** … an answer is large beyond this, and waits so long for room, in milliseconds. */
   heldAnswerFreeBytes: 1024 * 1024,
-  heldAnswerWaitMs: 15_000,
+  heldAnswerWaitMs: 30_000,
   /** Level of gzip: 3 makes rows nearly as small as 6 does, in half of the time. */
   gzipLevel: 3,
   /** Threads of libuv's pool in the writer's process: for the writer, for reads, and for compression beside them. */
