@@ -43,7 +43,7 @@ describe('routing', () => {
   );
 
   test.each([
-    ['POST', '/v1/latest', 'GET, HEAD'],
+    ['DELETE', '/v1/latest', 'GET, HEAD, POST'],
     ['DELETE', '/v1/query', 'GET, HEAD, POST'],
     ['PUT', '/v1/devices/a', 'GET, HEAD'],
     ['OPTIONS', '/healthz', 'GET, HEAD'],
