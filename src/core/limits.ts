@@ -122,7 +122,7 @@ export const LIMITS = {
   /** … unless it has fewer than these, however narrow the limits are. */
   deadLetterLeast: 10,
   /** Refused frames of one device that become dead letters at once; then as many a second. The others are counted only. */
-  deadLetterBurst: 1_000,
+  deadLetterBurst: 10_000,
   deadLettersPerS: 100,
   /** Writing a dead letter takes as long as writing so many bytes of frames: what one commit takes is counted so. */
   deadLetterWeight: 1_024,

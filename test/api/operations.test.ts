@@ -206,9 +206,12 @@ describe('/v1/dead-letters', () => {
 
   test('looks through so many letters for one page, and goes on from there', async () => {
     for (let n = 0; n < LIMITS.deadLettersScanned; n++) {
-      const seq = api.journal.deviceSeq('a') + 1 + n;
-      const letter = { device: 'a', transport: 'ws', atMs: NOW_MS, code: 'many', message: '' } as const;
-      api.journal.reject(origin, seq, { ...letter, readings: 1, position: null, bytes: Buffer.from('x') });
+      // Two devices: of one alone no more are kept at once.
+      const device = n % 2 === 0 ? 'a' : 'b';
+      const seq = api.journal.deviceSeq(device) + 1 + (n >> 1);
+      const letter = { device, transport: 'ws', atMs: NOW_MS, code: 'many', message: '' } as const;
+      const from = { ...origin, device };
+      api.journal.reject(from, seq, { ...letter, readings: 1, position: null, bytes: Buffer.from('x') });
     }
     await api.journal.flush();
     const first = await api.call('/v1/dead-letters?code=frame_truncated');
