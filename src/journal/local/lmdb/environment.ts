@@ -3,7 +3,9 @@ import {
   constants,
   existsSync,
   fdatasyncSync,
+  fstatSync,
   fsyncSync,
+  ftruncateSync,
   openSync,
   readSync,
   renameSync,
@@ -111,6 +113,27 @@ export function settleMetaPages(dir: string): void {
     const length = readSync(file, bytes, 0, bytes.length, 0);
     if (writeSync(file, bytes, 0, length, 0) !== length) throw new Error('the meta pages cannot be written');
     fdatasyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * Lets the file grow by so many bytes, syncs them and takes them back. Throws with the system's reason where it may not.
+ * lmdb is not asked for this as long as it would fail: its message about a write that failed is longer than the memory
+ * that it has for it (100 bytes), and the heap is damaged then.
+ */
+export function probeFile(dir: string, bytes: number): void {
+  const file = openSync(join(dir, DATA_FILE), constants.O_RDWR);
+  try {
+    const { size } = fstatSync(file);
+    const zeros = Buffer.alloc(bytes);
+    try {
+      for (let at = 0; at < bytes;) at += writeSync(file, zeros, at, bytes - at, size + at);
+      fdatasyncSync(file);
+    } finally {
+      ftruncateSync(file, size);
+    }
   } finally {
     closeSync(file);
   }

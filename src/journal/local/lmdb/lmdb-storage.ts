@@ -4,7 +4,7 @@ import type { Database } from 'lmdb';
 import { LIMITS, MillraceError, messageOf } from '../../../core/index.ts';
 import { OpenFiles } from '../../../files/index.ts';
 import { type BlockInfo, readBlockInfo } from '../format/block.ts';
-import { type Environment, filesIn, openEnvironment, settleMetaPages } from './environment.ts';
+import { type Environment, filesIn, openEnvironment, probeFile, settleMetaPages } from './environment.ts';
 import { FORMAT, readMeta, sealState, writeFirst } from './format.ts';
 import { type Databases, LmdbReads, mapBytesOf, openDatabases, readLetter } from './lmdb-reads.ts';
 import type { JournalState } from '../format/state.ts';
@@ -148,6 +148,11 @@ class LmdbStorage extends LmdbReads implements Storage {
 
   async probe(bytes: number): Promise<void> {
     const { devices } = this.open;
+    try {
+      probeFile(this.#dir, bytes);
+    } catch (error) {
+      throw await this.#commitError(error);
+    }
     await this.#commit(() => void devices.put('probe', Buffer.alloc(bytes)));
     await this.#commit(() => void devices.remove('probe'));
   }
