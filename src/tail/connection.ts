@@ -84,7 +84,7 @@ export class TailConnection implements SocketHandler, TailSink {
 
   /** Takes one message. True when there is one more, and the client reads. */
   readonly #takeNext = (): boolean => {
-    if (!this.#socket.open || this.lagging()) return false;
+    if (!this.#socket.open || !this.#hasCaughtUp()) return false;
     const text = this.#waiting.take();
     if (text !== null) this.#take(text);
     return !this.#waiting.empty;
@@ -118,7 +118,7 @@ export class TailConnection implements SocketHandler, TailSink {
     // What is sent inside uWebSockets.js' own callback and does not fit is never flushed: it stops watching the
     // socket when the callback ends. So nothing is sent before the next turn.
     setImmediate(() => {
-      if (this.#socket.bufferedBytes() > this.#limits.socketBytes / 2) return;
+      if (!this.#hasCaughtUp()) return;
       for (const subscription of this.#subscriptions.values()) subscription.drained();
       if (!this.#waiting.empty) this.#rounds.enter(this.#takeNext);
     });
@@ -133,6 +133,11 @@ export class TailConnection implements SocketHandler, TailSink {
     if (this.#socket.sendText(message.json) === 'dropped') {
       this.end('slow_consumer', 'more waits for the reader than the server keeps');
     }
+  }
+
+  /** Where one that lagged goes on again, and where messages are taken: what it does not read would only become more. */
+  #hasCaughtUp(): boolean {
+    return this.#socket.bufferedBytes() <= this.#limits.socketBytes / 2;
   }
 
   lagging(): boolean {
