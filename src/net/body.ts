@@ -5,7 +5,10 @@ import type { HeldBytes, ByteHolder } from './held-bytes.ts';
 export interface Bodies {
   /** What was received of bodies that are not read yet. */
   readonly held: HeldBytes;
-  /** Bodies are given one after another, so that what is made of them leaves time for other work. */
+  /**
+   * Bodies are given one after another, and so are requests beyond what one turn answers: what is made of them leaves
+   * time for other work.
+   */
   readonly rounds: Rounds;
 }
 

@@ -1,26 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LIMITS, MillraceError } from '../../core/index.ts';
-import { BodyCollector, type Bodies } from '../body.ts';
+import { hasLargeRest, lengthOf, type ResponderParts } from '../answering.ts';
+import { BodyCollector } from '../body.ts';
 import type { HttpAnswer } from '../edge.ts';
-import type { ByteHolder, HeldBytes } from '../held-bytes.ts';
+import type { ByteHolder } from '../held-bytes.ts';
 import { pieces } from '../pieces.ts';
 import { STATUS_TEXT } from '../status-text.ts';
 import { charactersOf } from './request.ts';
-
-/** What the responses of one server share, and whom they tell. */
-export interface NodeParts {
-  /** Bytes of answers and messages that their readers have not taken. */
-  readonly unread: HeldBytes;
-  readonly bodies: Bodies;
-  /** A connection is cut for what its client does, or does not. */
-  readonly onEnded: (error: MillraceError) => void;
-}
 
 /** One response, and the body of its request. */
 export class NodeResponder implements ByteHolder {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #parts: NodeParts;
+  readonly #parts: ResponderParts;
   readonly #abort = new AbortController();
   /** Null while nobody has asked for it. */
   #body: BodyCollector | null = null;
@@ -28,7 +20,7 @@ export class NodeResponder implements ByteHolder {
   /** Whether the client goes on sending much that nobody reads. */
   #sendsUnwanted = false;
 
-  constructor(request: IncomingMessage, response: ServerResponse, parts: NodeParts) {
+  constructor(request: IncomingMessage, response: ServerResponse, parts: ResponderParts) {
     this.#request = request;
     this.#response = response;
     this.#parts = parts;
@@ -169,9 +161,8 @@ export class NodeResponder implements ByteHolder {
   #isLargePartUnwanted(): boolean {
     if (this.#request.complete || this.#body?.isComplete === true) return false;
     const { 'content-length': announced, 'transfer-encoding': coding } = this.#request.headers;
-    const received = this.#body?.received ?? 0;
-    if (announced === undefined) return coding !== undefined && received > LIMITS.maxQueryBodyBytes;
-    return Number(announced) - received > LIMITS.maxQueryBodyBytes;
+    if (announced === undefined && coding === undefined) return false;
+    return hasLargeRest(announced === undefined ? null : Number(announced), this.#body?.received ?? 0);
   }
 
   /** Waits until the socket may take more; false when there is nothing more to be sent. */
@@ -201,11 +192,4 @@ export class NodeResponder implements ByteHolder {
     if (!this.#response.shouldKeepAlive) headers['Connection'] = 'close';
     this.#response.writeHead(answer.status, STATUS_TEXT[answer.status] ?? 'Status', headers);
   }
-}
-
-/** Bytes of the body that a HEAD's answer would have; undefined where it is not known. */
-function lengthOf({ body, length }: HttpAnswer): number | undefined {
-  if (body === null) return length ?? 0;
-  if (typeof body === 'string') return Buffer.byteLength(body);
-  return body instanceof Uint8Array ? body.byteLength : undefined;
 }

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, ListenOptions, Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LIMITS, MillraceError, Rounds } from '../../core/index.ts';
+import { LIMITS, MillraceError } from '../../core/index.ts';
 import type {
   EdgeOptions,
   HeldByEdge,
@@ -12,13 +12,13 @@ import type {
   OnDefect,
   WebSocketRoute,
 } from '../edge.ts';
-import { HeldBytes } from '../held-bytes.ts';
+import { openResponderParts, type ResponderParts } from '../answering.ts';
 import { assertPortFree, listenError } from '../port.ts';
 import { asMillraceError, problem } from '../problem.ts';
 import { TurnCount } from '../turn-count.ts';
 import { refusalOf, refuse } from './refuse.ts';
 import { isHandshake, readHead, type RequestHead } from './request.ts';
-import { NodeResponder, type NodeParts } from './responder.ts';
+import { NodeResponder } from './responder.ts';
 import { sharesPorts } from '../shares-ports.ts';
 import { responseOn, Upgrades, type Handshake } from './upgrades.ts';
 
@@ -40,34 +40,23 @@ export class NodeServer implements NetServer {
   readonly #upgraded = new Set<NetSocket>();
   readonly #refused = new WeakSet<Duplex>();
 
-  readonly #unread: HeldBytes;
-  readonly #bodies: HeldBytes;
   readonly #turn = new TurnCount();
-  /** Requests that came beyond what one turn answers, and bodies that are complete. */
-  readonly #rounds = new Rounds();
-  readonly #parts: NodeParts;
+  readonly #parts: ResponderParts;
 
   constructor(onDefect: OnDefect, options: EdgeOptions) {
-    const { onEnded = () => {}, unreadBytes, heldBodyBytes, maxConnections, hasRoom } = options;
+    const { maxConnections, hasRoom } = options;
     this.#onDefect = onDefect;
     this.#maxConnections = maxConnections;
     this.#hasRoom = hasRoom ?? (() => true);
-    this.#unread = new HeldBytes(
-      unreadBytes ?? LIMITS.unreadBytes,
-      'too_much_unread',
-      'what readers left unread',
-    );
-    this.#bodies = new HeldBytes(heldBodyBytes ?? LIMITS.heldBodyBytes, 'too_many_bodies', 'the bodies');
-    const bodies = { held: this.#bodies, rounds: this.#rounds };
-    this.#parts = { unread: this.#unread, bodies, onEnded };
+    this.#parts = openResponderParts(options);
   }
 
   held(): HeldByEdge {
-    return { unread: this.#unread, bodies: this.#bodies };
+    return { unread: this.#parts.unread, bodies: this.#parts.bodies.held };
   }
 
   websocket(route: WebSocketRoute): void {
-    this.#sockets.set(route.path, new Upgrades(route, this.#unread, this.#onDefect));
+    this.#sockets.set(route.path, new Upgrades(route, this.#parts.unread, this.#onDefect));
   }
 
   http(handler: Handler, path?: string): void {
@@ -164,7 +153,7 @@ export class NodeServer implements NetServer {
       if (before !== null) await before;
       const headOnly = head.method === 'HEAD';
       await this.#reply(responder, headOnly, async () => {
-        if (this.#turn.next() > LIMITS.requestsPerTurn) await this.#rounds.turn();
+        if (this.#turn.next() > LIMITS.requestsPerTurn) await this.#parts.bodies.rounds.turn();
         if (head.fault !== null) throw head.fault;
         return this.#handle(responder, head);
       });

@@ -1,20 +1,12 @@
 import { LIMITS, MillraceError, type Rounds } from '../../core/index.ts';
-import { BodyCollector, type Bodies } from '../body.ts';
+import { hasLargeRest, lengthOf, type ResponderParts } from '../answering.ts';
+import { BodyCollector } from '../body.ts';
 import type { HttpAnswer, HttpExchange } from '../edge.ts';
 import { readHeaders } from '../headers.ts';
-import type { HeldBytes, ByteHolder } from '../held-bytes.ts';
+import type { ByteHolder } from '../held-bytes.ts';
 import { STATUS_TEXT } from '../status-text.ts';
 import type { HttpRequest, HttpResponse } from './load.ts';
 import { Patience } from './patience.ts';
-
-/** What the responses of one server share, and whom they tell. */
-export interface ResponderParts {
-  /** Bytes of answers and messages that their readers have not taken. */
-  readonly unread: HeldBytes;
-  readonly bodies: Bodies;
-  /** A connection is cut for what its client does, or does not. */
-  readonly onEnded: (error: MillraceError) => void;
-}
 
 /** One response: remembers whether the client is still there, because touching a dead one kills the process. */
 export class Responder implements ByteHolder {
@@ -208,9 +200,7 @@ export class Responder implements ByteHolder {
   /** Whether the client goes on sending much of a body that nobody wants any more. */
   #isLargePartUnwanted(): boolean {
     if (!this.#hasBody || this.#body?.isComplete === true) return false;
-    const received = this.#body?.received ?? 0;
-    if (this.#announced === null) return received > LIMITS.maxQueryBodyBytes;
-    return this.#announced - received > LIMITS.maxQueryBodyBytes;
+    return hasLargeRest(this.#announced, this.#body?.received ?? 0);
   }
 
   #close(): void {
@@ -256,13 +246,6 @@ const PIPELINED = `more than ${LIMITS.requestsPerTurn} requests at once, of whic
 
 async function* inBytes(body: AsyncIterable<string | Uint8Array>): AsyncGenerator<Uint8Array> {
   for await (const chunk of body) yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-}
-
-/** Bytes of the body that a HEAD's answer would have; undefined where it is not known. */
-function lengthOf({ body, length }: HttpAnswer): number | undefined {
-  if (body === null) return length ?? 0;
-  if (typeof body === 'string') return Buffer.byteLength(body);
-  return body instanceof Uint8Array ? body.byteLength : undefined;
 }
 
 /** A request as it came, and a header that came twice although there can be one at most. */

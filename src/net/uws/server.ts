@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LIMITS, MillraceError, Rounds } from '../../core/index.ts';
+import { LIMITS, MillraceError } from '../../core/index.ts';
 import type {
   EdgeOptions,
   HeldByEdge,
@@ -11,12 +11,12 @@ import type {
   UpgradeRequest,
   WebSocketRoute,
 } from '../edge.ts';
-import { HeldBytes } from '../held-bytes.ts';
+import { openResponderParts, type ResponderParts } from '../answering.ts';
 import { assertPortFree, tryPort } from '../port.ts';
 import { asMillraceError, problem } from '../problem.ts';
 import { TurnCount } from '../turn-count.ts';
 import { uws, type TemplatedApp, type us_listen_socket } from './load.ts';
-import { Responder, readExchange, type ReadExchange, type ResponderParts } from './responder.ts';
+import { Responder, readExchange, type ReadExchange } from './responder.ts';
 import { GuardedSocket, type SocketSlot } from './socket.ts';
 
 /** The words with which uWebSockets.js cuts a connection that sent a message over the route's limit. */
@@ -32,25 +32,17 @@ export class UwsServer implements NetServer {
   readonly #listening: us_listen_socket[] = [];
   readonly #answering = new Set<Promise<void>>();
 
-  readonly #unread: HeldBytes;
-  readonly #bodies: HeldBytes;
   readonly #turn = new TurnCount();
-  /** Requests that came beyond what one turn answers, and bodies that are complete. */
-  readonly #rounds = new Rounds();
   readonly #parts: ResponderParts;
 
   constructor(onDefect: OnDefect, options: EdgeOptions) {
-    const { unreadBytes = LIMITS.unreadBytes, heldBodyBytes = LIMITS.heldBodyBytes } = options;
-    const { onEnded = () => {}, hasRoom } = options;
+    const { hasRoom } = options;
     this.#onDefect = onDefect;
-    this.#unread = new HeldBytes(unreadBytes, 'too_much_unread', 'what readers left unread');
-    this.#bodies = new HeldBytes(heldBodyBytes, 'too_many_bodies', 'the bodies');
-    const bodies = { held: this.#bodies, rounds: this.#rounds };
-    this.#parts = { unread: this.#unread, bodies, onEnded };
+    this.#parts = openResponderParts(options);
     if (hasRoom === undefined) return;
     this.#app.filter((res, change) => {
       if (change < 0 || hasRoom()) return;
-      onEnded(
+      this.#parts.onEnded(
         new MillraceError('too_many_connections', 'the process may open no more files and connections'),
       );
       res.close();
@@ -58,7 +50,7 @@ export class UwsServer implements NetServer {
   }
 
   held(): HeldByEdge {
-    return { unread: this.#unread, bodies: this.#bodies };
+    return { unread: this.#parts.unread, bodies: this.#parts.bodies.held };
   }
 
   websocket(route: WebSocketRoute): void {
@@ -86,7 +78,7 @@ export class UwsServer implements NetServer {
         this.#answer(responder, false, async () => {
           const accepted = await this.#judge(route, request, exchange, responder);
           responder.release((raw) => {
-            const socket = new GuardedSocket((ws) => accepted.start(ws), this.#unread);
+            const socket = new GuardedSocket((ws) => accepted.start(ws), this.#parts.unread);
             raw.upgrade<SocketSlot>({ socket }, key, accepted.protocol, extensions, context);
           });
           return null;
@@ -141,7 +133,7 @@ export class UwsServer implements NetServer {
       refuseRepeated(exchange);
       return await route.upgrade(request);
     } catch (error) {
-      if (isOver) await responder.queue(this.#rounds);
+      if (isOver) await responder.queue(this.#parts.bodies.rounds);
       throw error;
     }
   }
@@ -165,7 +157,7 @@ export class UwsServer implements NetServer {
       const responder = new Responder(res, this.#parts);
       const exchange = readExchange(req, responder);
       this.#answer(responder, exchange.method === 'HEAD', async () => {
-        if (this.#turn.next() > LIMITS.requestsPerTurn) await responder.queue(this.#rounds);
+        if (this.#turn.next() > LIMITS.requestsPerTurn) await responder.queue(this.#parts.bodies.rounds);
         if (responder.signal.aborted) return null;
         refuseRepeated(exchange);
         if (!this.#socketPaths.has(exchange.path)) return handler(exchange);
