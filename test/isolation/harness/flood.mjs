@@ -129,3 +129,17 @@ export function connections(count, make) {
   const all = Array.from({ length: count }, (_, n) => make(n));
   return { stop: () => all.forEach((connection) => connection.stop()) };
 }
+
+/** Tail connections that send these messages again and again, and read none of the answers; `perS` in all when slow. */
+export function pouringTails(context, count, messages, perS) {
+  const each = context.slow ? (perS * context.share) / count : undefined;
+  return connections(
+    count,
+    () =>
+      new Connection(context, {
+        head: opening('/v1/tail', context),
+        upgrade: true,
+        begin: (socket) => pour(socket, context, messages, each),
+      }),
+  );
+}

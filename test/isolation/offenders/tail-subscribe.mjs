@@ -1,5 +1,5 @@
 /** Tail connections that subscribe and unsubscribe without end, and read none of the answers. */
-import { connections, Connection, message, opening, pour } from '../harness/flood.mjs';
+import { message, pouringTails } from '../harness/flood.mjs';
 
 const MESSAGES_PER_S = 100_000;
 const MESSAGES = [
@@ -8,14 +8,5 @@ const MESSAGES = [
 ];
 
 export function run(context, { count }) {
-  const perS = context.slow ? (MESSAGES_PER_S * context.share) / count : undefined;
-  return connections(
-    count,
-    () =>
-      new Connection(context, {
-        head: opening('/v1/tail', context),
-        upgrade: true,
-        begin: (socket) => pour(socket, context, MESSAGES, perS),
-      }),
-  );
+  return pouringTails(context, count, MESSAGES, MESSAGES_PER_S);
 }
