@@ -64,8 +64,7 @@ export class TailConnection implements SocketHandler, TailSink {
         progressMs: this.#limits.progressMs,
       }),
     );
-    const body = subscribeBodyOf(query);
-    if (body !== null) this.#subscribe(URL_SUBSCRIPTION, body);
+    this.#subscribe(URL_SUBSCRIPTION, () => subscribeBodyOf(query));
   }
 
   message(bytes: Uint8Array, isBinary: boolean): void {
@@ -102,7 +101,7 @@ export class TailConnection implements SocketHandler, TailSink {
     }
     switch (message.type) {
       case 'subscribe':
-        this.#subscribe(message.id, message.body);
+        this.#subscribe(message.id, () => message.body);
         return;
       case 'unsubscribe':
         // One that an error has ended meanwhile is no mistake of the client's.
@@ -158,9 +157,12 @@ export class TailConnection implements SocketHandler, TailSink {
     this.#socket.end(close, error.message);
   }
 
-  #subscribe(id: SubscriptionId, body: RawParameters): void {
+  /** `read` gives what is asked for, or null when nothing is; what it throws is told as the subscription's error. */
+  #subscribe(id: SubscriptionId, read: () => RawParameters | null): void {
     const key = JSON.stringify(id);
     try {
+      const body = read();
+      if (body === null) return;
       if (this.#subscriptions.has(key)) {
         throw new MillraceError('parameter_invalid', `the id ${key} is in use; unsubscribe it first`);
       }

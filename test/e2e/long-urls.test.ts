@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { WebSocket } from 'ws';
 import { DeviceSocket } from '../fixtures/device-socket.ts';
 import { environmentFrame } from '../fixtures/environment-frames.ts';
 import { temporaryFolder } from '../fixtures/folder.ts';
@@ -100,4 +102,21 @@ test('a longer one is refused with what to do', async () => {
   const { status, page } = await get(query);
   expect([status, page.code]).toEqual([414, 'query_too_long']);
   expect((await post(query)).status).toBe(200);
+});
+
+test('a tail with a longer one is told so, can ask in a message, and is forgotten when it leaves', async () => {
+  const query = longQuery([]);
+  query.append('device', 'z');
+  const tail = new WebSocket(`${server.wsUrl}/v1/tail?${String(query)}`);
+  const told: Record<string, unknown>[] = [];
+  tail.on('message', (text: Buffer) => told.push(JSON.parse(text.toString()) as Record<string, unknown>));
+  await until('the error', () => told.some(({ id, code }) => id === '0' && code === 'query_too_long'));
+  tail.send(JSON.stringify({ type: 'subscribe', id: '0', measurement: 'environment', device: 'there' }));
+  await until('the subscription', () => told.some(({ type, id }) => type === 'live' && id === '0'));
+  tail.close();
+  await once(tail, 'close');
+  await until('no tail', async () => {
+    const stats = (await (await fetch(`${server.url}/v1/stats`)).json()) as { tails: number };
+    return stats.tails === 0;
+  });
 });
