@@ -171,13 +171,44 @@ describe.each(EDGES)('HTTP on %s', (edge) => {
     expect([text.slice(0, 12), code(text)]).toEqual(['HTTP/1.1 426', 'upgrade_required']);
   });
 
-  test('a request that would rather have another protocol is answered in this one', async () => {
+  test.each([
+    ['Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n'],
+    [HANDSHAKE.slice(HANDSHAKE.indexOf('Upgrade:'), -2)],
+  ])('a request that would rather have another protocol is one as any other: %j', async (wish) => {
+    const large = 'x'.repeat(8 * 1024 ** 2);
+    answer = async ({ method, path, body }) => {
+      const sent = await body(100);
+      return { status: 200, headers: {}, body: path === '/large' ? large : `${method} ${String(sent)};` };
+    };
     const raw = await RawConnection.open(port);
-    raw.write(
-      'GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n',
-    );
-    await raw.expect(/^HTTP\/1.1 200 OK[^]*"\/a"/);
+    raw.write(`GET /large HTTP/1.1\r\nHost: a\r\n${wish}\r\n`);
+    await until('all of a large answer', () => raw.text.endsWith(large));
+    raw.text = '';
+    raw.write(`POST /b HTTP/1.1\r\nHost: a\r\n${wish}Content-Length: 5\r\n\r\nhe`);
+    raw.write('llo');
+    await raw.expect(/POST hello;$/);
+    raw.write('GET /c HTTP/1.1\r\nHost: a\r\n\r\n');
+    await raw.expect(/GET ;$/);
     raw.socket.destroy();
+  });
+
+  test.each([
+    ['an upgrade', HANDSHAKE],
+    ['an upgrade to nothing there is', HANDSHAKE.replace('/socket', '/nothing')],
+  ])('%s before the answer to another request ends the connection alone', async (_, second) => {
+    let asked = 0;
+    answer = async ({ path, signal }) => {
+      asked++;
+      if (path === '/slow') await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      return { status: 200, headers: {}, body: 'served' };
+    };
+    const raw = await RawConnection.open(port);
+    raw.write('GET /slow HTTP/1.1\r\nHost: a\r\n\r\n');
+    await until('the request', () => asked === 1);
+    raw.write(second);
+    expect(await raw.end()).toBe('');
+    expect(socket).toBeNull();
+    expect(await ask(`GET / HTTP/1.1\r\nHost: a\r\n${CLOSE}`)).toMatch(/200 OK[^]*served$/);
   });
 
   test('all that was asked is answered before a stop, and nothing is taken after it', async () => {

@@ -109,11 +109,14 @@ describe('what is no sound request is refused with a code', () => {
     );
   });
 
-  test('behind a request that waits for its answer it ends the connection: it would be taken for that answer', async () => {
+  test.each([
+    ['it', 'rubbish\r\n\r\n'],
+    ['a tunnel', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ])('behind a request that waits for its answer %s ends the connection', async (_, second) => {
     let release = (): void => {};
     answer = () =>
       new Promise((resolve) => (release = () => resolve({ status: 200, headers: {}, body: 'late' })));
-    expect(await ask('GET / HTTP/1.1\r\nHost: a\r\n\r\nrubbish\r\n\r\n')).toBe('');
+    expect(await ask(`GET / HTTP/1.1\r\nHost: a\r\n\r\n${second}`)).toBe('');
     release();
   });
 });

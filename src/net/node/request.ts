@@ -72,3 +72,15 @@ export function isHandshake({ method, headers }: IncomingMessage): boolean {
     (version === '13' || version === '8')
   );
 }
+
+/**
+ * The head of a request as it came, but for its wish to upgrade. Node lets go of a connection for such a wish, before
+ * version 24.9 for any protocol; what has not to be upgraded is given back to it in this form.
+ */
+export function withoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
+  const lines = [`${method} ${url} HTTP/${httpVersion}`];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    if (!/^upgrade$/i.test(rawHeaders[i] ?? '')) lines.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`);
+  }
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+}

@@ -17,7 +17,7 @@ import { assertPortFree, listenError } from '../port.ts';
 import { asMillraceError, problem } from '../problem.ts';
 import { TurnCount } from '../turn-count.ts';
 import { refusalOf, refuse } from './refuse.ts';
-import { isHandshake, readHead, type RequestHead } from './request.ts';
+import { isHandshake, readHead, withoutUpgrade, type RequestHead } from './request.ts';
 import { NodeResponder } from './responder.ts';
 import { sharesPorts } from '../shares-ports.ts';
 import { responseOn, Upgrades, type Handshake } from './upgrades.ts';
@@ -34,8 +34,13 @@ export class NodeServer implements NetServer {
   readonly #handlers = new Map<string, Handler>();
   #fallback: Handler | null = null;
   readonly #answering = new Set<Promise<void>>();
-  /** The answers that a connection waits for: each request is answered behind the one before. */
+  /**
+   * The answers that a connection waits for: each request is answered behind the one before. What Node hands out of its
+   * turn behind them ends the connection, as its answer would be taken for theirs.
+   */
   readonly #queues = new WeakMap<Duplex, { waiting: number; last: Promise<void> }>();
+  /** Sockets whose requests are read again: see `withoutUpgrade`. */
+  readonly #readAgain = new WeakSet<Duplex>();
   /** Sockets that Node has let go of for an upgrade. */
   readonly #upgraded = new Set<NetSocket>();
   readonly #refused = new WeakSet<Duplex>();
@@ -101,18 +106,21 @@ export class NodeServer implements NetServer {
     server.maxHeadersCount = 0;
     if (this.#maxConnections !== undefined) server.maxConnections = this.#maxConnections;
     server.on('connection', (socket) => {
-      if (this.#hasRoom()) return;
+      if (this.#readAgain.has(socket) || this.#hasRoom()) return;
       this.#parts.onEnded(new MillraceError('too_many_connections', NO_ROOM));
       socket.destroy();
     });
-    server.on('upgrade', (request, socket, rest) => this.#upgrade(request, socket as NetSocket, rest));
-    server.on('connect', (_request, socket) =>
-      refuse(
-        socket.on('error', () => {}),
-        new MillraceError('method_not_allowed', 'this is no proxy'),
-        ALLOWED,
-      ),
-    );
+    server.on('upgrade', (request, socket, rest) => {
+      if (this.#upgrade(request, socket as NetSocket, rest)) return;
+      this.#readAgain.add(socket);
+      socket.unshift(Buffer.concat([withoutUpgrade(request), rest]));
+      server.emit('connection', socket);
+    });
+    server.on('connect', (_request, socket) => {
+      socket.on('error', () => {});
+      if (this.#queues.has(socket)) socket.destroy();
+      else refuse(socket, new MillraceError('method_not_allowed', 'this is no proxy'), ALLOWED);
+    });
     server.on('clientError', (error, socket) => this.#refuse(error, socket));
     return server;
   }
@@ -122,7 +130,6 @@ export class NodeServer implements NetServer {
     this.#refused.add(socket);
     const refusal = refusalOf(error);
     const silent = 'bytesRead' in socket && socket.bytesRead === 0;
-    // Behind a request that waits for its answer this one would be taken for that.
     if (refusal === null || silent || !socket.writable || this.#queues.has(socket)) socket.destroy();
     else refuse(socket, refusal, refusal.code === 'method_not_allowed' ? ALLOWED : {});
   }
@@ -180,18 +187,21 @@ export class NodeServer implements NetServer {
     });
   }
 
-  #upgrade(request: IncomingMessage, raw: NetSocket, rest: Buffer): void {
+  /** False for what is no handshake of a WebSocket that there is: it is a request as any other. */
+  #upgrade(request: IncomingMessage, raw: NetSocket, rest: Buffer): boolean {
+    if (this.#queues.has(raw)) {
+      raw.destroy();
+      return true;
+    }
     const head = readHead(request);
+    const route = isHandshake(request) ? this.#sockets.get(head.path) : undefined;
+    if (route === undefined) return false;
     this.#upgraded.add(raw);
     raw.once('close', () => this.#upgraded.delete(raw));
     // What ends it is heard as its close.
     raw.on('error', () => {});
-    const route = isHandshake(request) ? this.#sockets.get(head.path) : undefined;
-    if (route === undefined) {
-      void this.#answer(new NodeResponder(request, responseOn(raw, request), this.#parts), head, null);
-      return;
-    }
     void this.#track(() => this.#accept(route, { request, head, raw, rest }));
+    return true;
   }
 
   async #accept(route: Upgrades, handshake: Handshake): Promise<void> {
