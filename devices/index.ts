@@ -11,7 +11,8 @@ import type { DeviceModel } from './model.ts';
 import { power } from './power.ts';
 import { vehicle } from './vehicle.ts';
 
-export type { FleetProgress, FleetSummary } from './fleet/index.ts';
+export { FLEET_TRANSPORTS } from './fleet/index.ts';
+export type { FleetProgress, FleetSummary, FleetTransport } from './fleet/index.ts';
 export type { DeviceModel, DeviceSource, FrameRecord, FrameSpan } from './model.ts';
 
 export const MODELS: Readonly<Record<string, DeviceModel>> = { environment, vehicle, power };

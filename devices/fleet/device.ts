@@ -1,18 +1,16 @@
-import { IngestClient } from '../../src/client/index.ts';
-import type { KeptFrame, OutboxLimits, Timers, WebSocketConstructor } from '../../src/client/index.ts';
+import type { KeptFrame, Timers } from '../../src/client/index.ts';
 import type { DeviceSource } from '../model.ts';
 import type { Random } from '../random.ts';
 import type { FrameEncoder } from './encoder.ts';
+import type { FrameSender, Senders } from './sender.ts';
 import type { Tally } from './tally.ts';
 
 /** What the devices of a fleet share. */
 export interface FleetContext {
-  url: string;
-  WebSocket: WebSocketConstructor;
+  senders: Senders;
   timers: Timers;
   encoder: FrameEncoder;
   tally: Tally;
-  outbox: OutboxLimits;
   /** Between two frames of a device. */
   periodMs: number;
   readings: number;
@@ -34,12 +32,12 @@ export class FleetDevice {
   readonly #random: Random;
   readonly #context: FleetContext;
   readonly #onDone: () => void;
-  #client: IngestClient | null = null;
+  #sender: FrameSender | null = null;
   #cancel: () => void = () => {};
   #startMs = 0;
   #startEpochMs = 0;
   #frame = 0;
-  #welcomes = 0;
+  #connections = 0;
   #isDone = false;
 
   constructor(id: string, source: DeviceSource, random: Random, context: FleetContext, onDone: () => void) {
@@ -51,7 +49,7 @@ export class FleetDevice {
   }
 
   get connected(): boolean {
-    return this.#client?.state === 'open';
+    return this.#sender?.connected === true;
   }
 
   /** Connects after `delayMs` and begins to measure. */
@@ -72,45 +70,35 @@ export class FleetDevice {
     this.#onDone();
   }
 
-  /** Whether it was welcomed at least once. */
-  get wasWelcomed(): boolean {
-    return this.#welcomes > 0;
+  /** Whether it reached the gateway at least once. */
+  get wasConnected(): boolean {
+    return this.#connections > 0;
   }
 
   neverSent(): KeptFrame[] {
-    return this.#client?.neverSent() ?? [];
+    return this.#sender?.neverSent() ?? [];
   }
 
   async flushed(timeoutMs: number): Promise<void> {
-    await this.#client?.flushed(timeoutMs);
+    await this.#sender?.flushed(timeoutMs);
   }
 
   close(): void {
-    this.#client?.close();
+    this.#sender?.close();
   }
 
   #connect(): void {
-    const { url, WebSocket, timers, tally, outbox, onTrouble } = this.#context;
-    this.#client = new IngestClient({
-      url,
-      device: this.#id,
-      WebSocket,
-      timers,
-      outbox,
-      random: () => this.#random.uniform(),
+    const { senders, tally, onTrouble } = this.#context;
+    this.#sender = senders.open(this.#id, () => this.#random.uniform(), {
       onSettled: (frame, nowMs) => tally.settled(frame, nowMs),
-      onNumbersFault: ({ kind }) => tally.numbersFault(kind),
-      onWelcome: () => {
-        this.#welcomes += 1;
-        if (this.#welcomes > 1) tally.reconnected();
+      onNumbersFault: (kind) => tally.numbersFault(kind),
+      onConnected: () => {
+        this.#connections += 1;
+        if (this.#connections > 1) tally.reconnected();
       },
-      onState: (state) => {
-        if (state.name === 'waiting') {
-          const { reason, closeCode } = state.end;
-          onTrouble(reason || `close code ${closeCode}`);
-        }
-        if (state.name !== 'stopped' || state.stop.cause === 'closed') return;
-        tally.stopped(state.stop.reason || `close code ${state.stop.closeCode ?? 1006}`);
+      onTrouble,
+      onStopped: (reason) => {
+        tally.stopped(reason);
         this.finish();
       },
     });
@@ -138,7 +126,7 @@ export class FleetDevice {
     const record = this.#source.next({ fromMs, untilMs, count: readings });
     if (record !== null) {
       const bytes = encoder.encode(record);
-      if (this.#client?.send(bytes, readings) === true) tally.sent(readings, bytes.length);
+      if (this.#sender?.send(bytes, readings) === true) tally.sent(readings, bytes.length);
       else if (!this.#isDone) tally.dropped();
     }
     this.#schedule();

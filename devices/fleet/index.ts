@@ -1,19 +1,22 @@
-import { WebSocket } from 'ws';
 import type { OutboxLimits } from '../../src/client/index.ts';
 import type { DeviceModel } from '../model.ts';
 import { Random } from '../random.ts';
 import { FleetDevice } from './device.ts';
 import type { FleetContext } from './device.ts';
 import { FrameEncoder, shippedSchema } from './encoder.ts';
+import { SENDERS, type FleetTransport } from './senders.ts';
 import { Tally } from './tally.ts';
 import type { FleetProgress, FleetSummary } from './tally.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
+export { FLEET_TRANSPORTS, type FleetTransport } from './senders.ts';
 export type { FleetProgress, FleetSummary } from './tally.ts';
 
 export interface FleetRun {
-  /** `ws://HOST:PORT`. */
+  /** `ws://HOST:PORT` or `http://HOST:PORT`. */
   url: string;
+  /** The WebSocket where nothing is said. */
+  transport?: FleetTransport;
   model: DeviceModel;
   /** Number of devices. */
   count: number;
@@ -53,13 +56,12 @@ export async function runFleet(run: FleetRun): Promise<FleetSummary> {
   const timers = new TimerWheel();
   const tally = new Tally(count);
   const startedMs = timers.nowMs();
+  const senders = SENDERS[run.transport ?? 'ws']({ url: run.url, timers, outbox: outboxOf(count) });
   const context: FleetContext = {
-    url: run.url,
-    WebSocket: PlainWebSocket,
+    senders,
     timers,
     encoder: new FrameEncoder(shippedSchema(model.schemaFile)),
     tally,
-    outbox: outboxOf(count),
     periodMs: 1_000 / rate,
     readings,
     frames: Math.max(1, Math.round((durationMs * rate) / 1_000)),
@@ -98,7 +100,7 @@ export async function runFleet(run: FleetRun): Promise<FleetSummary> {
     else signal?.addEventListener('abort', stop, { once: true });
     await allDone;
     // Where no gateway ever answered there is nothing to wait for.
-    const answered = devices.some((device) => device.wasWelcomed);
+    const answered = devices.some((device) => device.wasConnected);
     const flushMs = !answered ? 0 : signal?.aborted === true ? FLUSH_ABORTED_MS : FLUSH_MS;
     await Promise.all(devices.map((device) => device.flushed(flushMs)));
     for (const device of devices) tally.neverSent(device.neverSent());
@@ -107,14 +109,8 @@ export async function runFleet(run: FleetRun): Promise<FleetSummary> {
     signal?.removeEventListener('abort', stop);
     clearInterval(progress);
     for (const device of devices) device.close();
+    senders.close();
     timers.stop();
-  }
-}
-
-/** Devices do not compress: frames are small and binary already. */
-class PlainWebSocket extends WebSocket {
-  constructor(url: string, protocols?: string | string[]) {
-    super(url, protocols, { perMessageDeflate: false });
   }
 }
 

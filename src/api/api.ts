@@ -3,14 +3,17 @@ import { LIMITS, MillraceError } from '../core/index.ts';
 import {
   asMillraceError,
   isOriginAllowed,
+  isPreflight,
+  preflight,
   problem,
   requireLoopbackHost,
+  withCors,
   type HttpAnswer,
   type HttpExchange,
+  type JsonSchema,
 } from '../net/index.ts';
 import { z } from 'zod';
 import { conditional } from './conditional.ts';
-import { isPreflight, preflight, withCors } from './cors.ts';
 import type { ApiContext } from './context.ts';
 import { openApiDocument } from './openapi.ts';
 import { MethodNotAllowed, Router, allowed, dispatch } from './router.ts';
@@ -30,6 +33,8 @@ export interface ApiOptions extends Omit<ApiContext, 'queryTimeoutMs' | 'answers
   queryTimeoutMs?: number;
   /** Folder of the built page; without it `/` is unknown. */
   pageDir?: string;
+  /** Operations of OpenAPI by path and method that ways in answer beside these routes. */
+  described?: Readonly<Record<string, JsonSchema>>;
   /** Origins of other pages that may send requests other than reads. */
   origins?: readonly string[];
   /** Answer only under loopback names and those of `origins`: for a server on loopback without authentication. */
@@ -47,13 +52,13 @@ const UNKNOWN = 'unknown';
  * defect is thrown on, for the edge to log and answer.
  */
 export function createApi(options: ApiOptions): (exchange: HttpExchange) => Promise<HttpAnswer> {
-  const { version, pageDir, origins = [], loopbackOnly = false, onAnswer } = options;
+  const { pageDir, origins = [], loopbackOnly = false, onAnswer } = options;
   const context: ApiContext = {
     ...options,
     answers: options.answers ?? new Answers(() => options.store),
     queryTimeoutMs: options.queryTimeoutMs ?? LIMITS.queryTimeoutMs,
   };
-  const router = new Router(apiRoutes(context, version));
+  const router = new Router(apiRoutes(context, options));
   const files = pageDir === undefined ? new Map<string, HttpAnswer>() : loadStaticFiles(pageDir);
 
   const find = (exchange: HttpExchange): Destination => {
@@ -114,7 +119,10 @@ interface Destination {
 }
 
 /** All routes, /openapi.json that describes them included. */
-function apiRoutes(context: ApiContext, version: string): Route[] {
+function apiRoutes(
+  context: ApiContext,
+  { version, described = {} }: Pick<ApiOptions, 'version' | 'described'>,
+): Route[] {
   const routes: Route[] = [
     ...queryRoutes(context),
     ...latestRoutes(context),
@@ -131,7 +139,7 @@ function apiRoutes(context: ApiContext, version: string): Route[] {
       input: z.object({}),
       output: { 'application/json': z.object({ openapi: z.string() }).catchall(z.unknown()) },
       handler() {
-        document ??= JSON.stringify(openApiDocument(routes, version));
+        document ??= JSON.stringify(openApiDocument(routes, version, described));
         return { ...json(null), body: document };
       },
     }),

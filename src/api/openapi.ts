@@ -22,8 +22,12 @@ const PROBLEM_TITLES: Readonly<Record<number, string>> = {
   503: 'Not now; try again later',
 };
 
-/** The OpenAPI 3.1 document of the routes. */
-export function openApiDocument(routes: readonly Route[], version: string): JsonSchema {
+/** The OpenAPI 3.1 document of the routes, and of what is answered beside them: `described` is by path and method. */
+export function openApiDocument(
+  routes: readonly Route[],
+  version: string,
+  described: Readonly<Record<string, JsonSchema>>,
+): JsonSchema {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {
     const path = (paths[route.path] ??= {});
@@ -34,11 +38,11 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
     info: {
       title: 'Millrace',
       version,
-      description: 'Reads and operations of a telemetry gateway. GET routes answer HEAD too.',
+      description: 'Frames by HTTP, reads and operations of a telemetry gateway. GET routes answer HEAD too.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
-    paths,
+    paths: { ...paths, ...described },
     components: { schemas: { Problem: outputSchema(problemOutput) } },
   };
 }

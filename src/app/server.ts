@@ -5,7 +5,14 @@ import { createApi } from '../api/index.ts';
 import { LIMITS, MillraceError, messageOf, steadyClock, systemClock } from '../core/index.ts';
 import { isLoopback, SETTINGS, type Settings } from '../config/index.ts';
 import { FileRoom } from '../files/index.ts';
-import { DeviceDirectory, DeviceLog, IngestHub, Replayer } from '../ingest/index.ts';
+import {
+  DeviceDirectory,
+  DeviceLog,
+  FRAMES_OPERATION,
+  FRAMES_PATH,
+  IngestHub,
+  Replayer,
+} from '../ingest/index.ts';
 import { SettledTimes, openLocalJournal } from '../journal/index.ts';
 import { openNetServer } from '../net/index.ts';
 import { loadSchemaFolder, openRegistry } from '../registry/index.ts';
@@ -224,6 +231,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
         guard: time.clock,
         limits: frameLimits(settings),
         authorize,
+        origins: settings.origins,
       });
       openWaysIn(waysIn.table, hub, net);
       return {
@@ -257,6 +265,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
       clock,
       version,
       pageDir,
+      described: { [FRAMES_PATH]: { post: FRAMES_OPERATION } },
       queryTimeoutMs: settings['query-timeout'],
       origins: settings.origins,
       loopbackOnly: isLoopback(settings.host),

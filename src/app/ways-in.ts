@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { TRANSPORTS, type Transport } from '../core/index.ts';
-import { openWebSocket, type IngestHub, type OpenWayIn } from '../ingest/index.ts';
+import { openHttp, openWebSocket, type IngestHub, type OpenWayIn } from '../ingest/index.ts';
 import type { Edge } from '../net/index.ts';
 
 /** How each transport's way in is opened, in every process that takes frames; null for one that is not built yet. */
@@ -8,7 +8,7 @@ export type WaysInTable = Record<Transport, OpenWayIn | null>;
 
 export const WAYS_IN: WaysInTable = {
   ws: openWebSocket,
-  http: null,
+  http: openHttp,
   mqtt: null,
 };
 

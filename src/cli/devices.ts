@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { MODELS, runFleet } from '../../devices/index.ts';
+import { FLEET_TRANSPORTS, MODELS, runFleet, type FleetTransport } from '../../devices/index.ts';
 import { isDeviceId, parseDurationMs, printable } from '../core/index.ts';
 import { printJson } from './print.ts';
 import { socketUrl } from './server-api.ts';
@@ -15,7 +15,7 @@ interface DevicesOptions {
   readings: number;
   duration: number;
   seed: number;
-  transport: 'ws';
+  transport: FleetTransport;
   prefix?: string;
   json?: true;
 }
@@ -24,7 +24,7 @@ interface DevicesOptions {
 export function devicesCommand(): Command {
   return new Command('devices')
     .description('stream believable data from simulated devices')
-    .requiredOption('--url <url>', 'gateway, ws://HOST:PORT', socketUrl)
+    .requiredOption('--url <url>', 'gateway, ws://HOST:PORT or http://HOST:PORT', socketUrl)
     .addOption(
       new Option('--model <name>', 'kind of device').choices(Object.keys(MODELS)).makeOptionMandatory(),
     )
@@ -38,7 +38,7 @@ export function devicesCommand(): Command {
       'devices are called ID-0001 and so on; default: the model and four random characters',
       prefix,
     )
-    .addOption(new Option('--transport <name>', 'way in').choices(['ws']).default('ws'))
+    .addOption(new Option('--transport <name>', 'way in').choices(FLEET_TRANSPORTS).default('ws'))
     .option('--json', 'no progress line, only the summary')
     .action(async (options: DevicesOptions) => {
       const stop = new AbortController();
@@ -50,6 +50,7 @@ export function devicesCommand(): Command {
       const summary = await runFleet({
         idPrefix,
         url: options.url,
+        transport: options.transport,
         model: options.model,
         count: options.count,
         rate: options.rate,

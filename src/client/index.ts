@@ -10,6 +10,7 @@ export { newOutbox, Outbox, ProtocolViolation } from './outbox.ts';
 export type { KeptFrame, NumbersFault, OutboxLimits, SavedOutbox } from './outbox.ts';
 export { TailClient } from './tail.ts';
 export type { TailHandlers, TailOptions, TailSubscription } from './tail.ts';
+export { reconnectDelayMs, verdictOfStatus } from './reconnect.ts';
 export type { LinkState, Stop, Surroundings } from './link.ts';
 export type { SocketEnd, WebSocketConstructor, WebSocketLike } from './socket.ts';
 export type { Timers } from './timers.ts';

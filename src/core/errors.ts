@@ -55,7 +55,7 @@ export const ERRORS = {
   ),
   registry_full: row(507, 'The registry holds as many schemas as it may; reuse subjects and schemas.'),
   // connections
-  device_missing: row(400, 'Name the device with ?device=ID.'),
+  device_missing: row(400, 'Name the device: with ?device=ID, or by HTTP with the header X-Device.'),
   device_invalid: row(400, 'Device ids match [A-Za-z0-9][A-Za-z0-9._:-]{0,127}.'),
   outbox_invalid: row(400, 'Outbox ids match [A-Za-z0-9_-]{16,64}.'),
   protocol_error: row(400, 'A text message was no known control message.', { close: 4510 }),
@@ -113,6 +113,10 @@ export const ERRORS = {
   method_not_allowed: row(405, 'Use a method that the Allow header names.'),
   not_acceptable: row(406, 'Ask for one of the forms that the message lists.'),
   content_type_unsupported: row(415, 'Send the body in a content type that the message names.'),
+  content_encoding_unsupported: row(
+    415,
+    'Send the body in a Content-Encoding that the message names, or in none.',
+  ),
   query_too_long: row(414, 'Send the parameters in a message: a query by POST, a tail over WebSocket.'),
   body_too_large: row(413, 'Send a smaller body.'),
   body_late: row(408, 'Send the body at once, or a smaller one.', { retry: true }),
@@ -125,8 +129,9 @@ export const ERRORS = {
   ),
   head_too_large: row(431, 'Send a shorter URL and fewer headers, or the parameters in a body by POST.'),
   head_late: row(408, 'Send the whole request at once.', { retry: true }),
+  header_invalid: row(400, 'Correct the header that the message names, or leave it out.'),
   header_repeated: row(400, 'Send the header that the message names once.'),
-  body_invalid: row(400, 'The body is not the JSON that this route takes.'),
+  body_invalid: row(400, 'The body is not what this route takes; the message says why.'),
   too_many_subscriptions: row(429, 'Unsubscribe first, or open another connection.'),
   store_unavailable: row(503, 'The store is away; data is kept in the journal. Try again later.', {
     retry: true,

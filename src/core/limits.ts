@@ -1,3 +1,4 @@
+import { FRAME_BODY_LIMITS } from './frame-body-limits.ts';
 import { READ_LIMITS } from './read-limits.ts';
 
 /**
@@ -255,6 +256,7 @@ export const LIMITS = {
   /** Longest query, in milliseconds (setting). */
   queryTimeoutMs: 30_000,
   ...READ_LIMITS,
+  ...FRAME_BODY_LIMITS,
   /** Characters of a row's device and tags in a page cursor, which travels in a URL; where they have more, rows are counted. */
   cursorKeyChars: 400,
   /** Bytes of a request's head: its URL and all its headers, a long token among them. */
@@ -270,7 +272,10 @@ export const LIMITS = {
   maxQueryBodyBytes: 64 * 1024,
   /** Bytes of bodies that are received and not read yet, over all connections: beyond it the largest is refused. */
   heldBodyBytes: 32 * 1024 ** 2,
-  /** A body has come whole within this time, in milliseconds; uWebSockets.js by itself cuts some at 8 s. */
+  /**
+   * A body has come whole within this time, and of a streamed one something comes, in milliseconds; uWebSockets.js by itself
+   * cuts some at 8 s.
+   */
   bodyTimeoutMs: 7_000,
   /** Requests that are answered in the turn of the event loop in which they come; the others follow in rounds. */
   requestsPerTurn: 64,
@@ -291,7 +296,7 @@ export const LIMITS = {
    * free again: a reader of 4 MB in 6 minutes is not cut.
    */
   flushStallMs: 120_000,
-  /** With node:http: a request's head comes within this time, and all of it within this, in milliseconds … */
+  /** With node:http: a request's head comes within this time, and the rest of one that is answered within this, in milliseconds … */
   headTimeoutMs: 20_000,
   requestTimeoutMs: 60_000,
   /** … the next one on the same connection within this, more than proxies keep theirs for … */

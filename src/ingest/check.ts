@@ -17,27 +17,40 @@ export function checkFrame(registry: Schemas, bytes: Uint8Array, device: string,
   return schema.compiled.check(bytes, bodyStart, bytes.length, device, nowMs);
 }
 
-/** The same for a frame without a number, with the name by which its record is known when it comes again. */
+/**
+ * The same for a frame without a number, with the name by which its record is known when it comes again. `place` names
+ * it within a request that has a name of its own; null where there is none.
+ */
 export function checkUnnumbered(
   registry: Schemas,
   bytes: Uint8Array,
   device: string,
   nowMs: number,
+  place: string | null,
 ): { readings: number; content: string | null } {
   const resolved = registry.resolve(bytes, 0, bytes.length);
   const { schema, bodyStart } = resolved;
   const readings = schema.compiled.check(bytes, bodyStart, bytes.length, device, nowMs);
-  return { readings, content: contentOf(resolved, bytes) };
+  return { readings, content: contentOf(resolved, bytes, place) };
 }
 
 /**
- * 16 bytes of a SHA-256 over the schema's fingerprint and the body, as latin1. The framing does not count. Null
- * where points get their time from the arrival: then the same bytes are another measurement.
+ * 16 bytes of a SHA-256 over the schema's fingerprint and the body, as latin1. The framing does not count. Where points
+ * get their time from the arrival the same bytes may be another measurement: then the place counts too, and without one
+ * the record has no name.
  */
-function contentOf({ schema, bodyStart }: ResolvedFrame, bytes: Uint8Array): string | null {
+function contentOf(
+  { schema, bodyStart }: ResolvedFrame,
+  bytes: Uint8Array,
+  place: string | null,
+): string | null {
   const { compiled } = schema;
-  if (!compiled.survey(bytes, bodyStart, bytes.length).timed) return null;
-  const hash = createHash('sha256').update(compiled.fingerprint).update(bytes.subarray(bodyStart));
+  const hash = createHash('sha256');
+  if (!compiled.survey(bytes, bodyStart, bytes.length).timed) {
+    if (place === null) return null;
+    hash.update(place).update('\0');
+  }
+  hash.update(compiled.fingerprint).update(bytes.subarray(bodyStart));
   return hash.digest().toString('latin1', 0, 16);
 }
 

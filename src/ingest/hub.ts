@@ -23,6 +23,8 @@ export interface IngestHubOptions {
   registry: Pick<Registry, 'resolve'>;
   limits: FrameLimits;
   authorize: Authorize;
+  /** Origins of other pages that may send frames. */
+  origins: readonly string[];
   clock: Clock;
   guard: ClockGuard;
   log: DeviceLog;

@@ -21,3 +21,4 @@ export { Intake, type IntakeResult } from './intake.ts';
 export { Replayer, type ReplayAnswer, type ReplayRequest } from './replay.ts';
 export type { WayIn } from './way-in.ts';
 export { openWebSocket } from './websocket.ts';
+export { FRAMES_OPERATION, FRAMES_PATH, openHttp } from './http/index.ts';

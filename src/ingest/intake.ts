@@ -32,6 +32,13 @@ export interface IntakeOptions {
  */
 export type WhenFull = 'refuse' | 'withhold';
 
+/** A request by the name that its sender gave it, so that its frames are known again when it comes again. */
+export interface RequestName {
+  key: string;
+  /** The place in the request of the first of the frames. */
+  first: number;
+}
+
 /** What became of frames that came together, counted in frames. */
 export interface IntakeResult {
   accepted: number;
@@ -90,7 +97,8 @@ interface Withheld {
 
 /**
  * Takes frames of transports that number nothing (HTTP, MQTT): checks and journals them, and answers when all are
- * on disk. A record that the same device brought within the dedupe window is counted and not kept.
+ * on disk. A record that the same device brought within the dedupe window is counted and not kept: known by its bytes, or
+ * where it has no time of its own by its place in a request that has a name.
  */
 export class Intake {
   readonly #options: IntakeOptions;
@@ -117,6 +125,7 @@ export class Intake {
     transport: UnnumberedTransport,
     frames: readonly Uint8Array[],
     whenFull: WhenFull = 'refuse',
+    name: RequestName | null = null,
   ): Promise<IntakeResult> {
     const { admission, journal } = this.#options;
     checkDeviceId(device);
@@ -131,7 +140,7 @@ export class Intake {
     if (frames.length === 0) return request.result;
     this.#bytesInFlight += bytes;
     try {
-      for (const [index, frame] of frames.entries()) this.#takeOne(request, index, frame);
+      for (const [index, frame] of frames.entries()) this.#takeOne(request, index, frame, name);
       await request.durable;
       if (whenFull === 'withhold' && !journal.accepting()) await this.#room();
     } finally {
@@ -140,7 +149,7 @@ export class Intake {
     return request.result;
   }
 
-  #takeOne(request: Request, index: number, bytes: Uint8Array): void {
+  #takeOne(request: Request, index: number, bytes: Uint8Array, name: RequestName | null): void {
     const { journal, registry, clock, limits } = this.#options;
     const { device, transport } = request;
     const seq = index + 1;
@@ -150,7 +159,8 @@ export class Intake {
       if (bytes.length > limits.maxFrameBytes) {
         throw new MillraceError('frame_too_large', `a frame may have ${limits.maxFrameBytes} bytes`);
       }
-      checked = checkUnnumbered(registry, bytes, device, nowMs);
+      const place = name === null ? null : `${name.key} ${name.first + index}`;
+      checked = checkUnnumbered(registry, bytes, device, nowMs, place);
     } catch (thrown) {
       if (!(thrown instanceof MillraceError)) this.#options.onError(thrown);
       const { error, readings } = refusedFrame(registry, bytes, thrown);

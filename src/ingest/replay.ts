@@ -155,7 +155,7 @@ export class Replayer {
       if (isNumbered(transport) || kind === 'deadLettered') {
         return { id, readings: checkFrame(registry, bytes, device, clock.nowMs()), content: null };
       }
-      return { id, ...checkUnnumbered(registry, bytes, device, clock.nowMs()) };
+      return { id, ...checkUnnumbered(registry, bytes, device, clock.nowMs(), null) };
     } catch (error) {
       if (error instanceof MillraceError) return error;
       return new MillraceError('internal', messageOf(error), { cause: error });

@@ -12,8 +12,24 @@ export interface Bodies {
   readonly rounds: Rounds;
 }
 
+/** What becomes of a body while it comes. */
+export interface BodySink {
+  /** Whether all of it has come. */
+  readonly isComplete: boolean;
+  /** Bytes that were received while it was wanted. */
+  readonly received: number;
+  /** A part of it, of which a copy is kept. */
+  add(part: Uint8Array): void;
+  /** It is complete. */
+  end(): void;
+  /** The client has left. */
+  abandon(): void;
+  /** The request is answered: what still comes of the body passes. */
+  leave(): void;
+}
+
 /** Collects the body of one request within its limits: its own size, the sum of all, and the time that it may take. */
-export class BodyCollector implements ByteHolder {
+export class BodyCollector implements BodySink, ByteHolder {
   readonly #bodies: Bodies;
   readonly #maxBytes: number;
   readonly #chunks: Buffer[] = [];
@@ -38,17 +54,14 @@ export class BodyCollector implements ByteHolder {
     }, LIMITS.bodyTimeoutMs);
   }
 
-  /** Whether all of it has come. */
   get isComplete(): boolean {
     return this.#complete;
   }
 
-  /** Bytes that were received while it was wanted. */
   get received(): number {
     return this.#bytes;
   }
 
-  /** A part of it, of which a copy is kept. */
   add(part: Uint8Array): void {
     if (this.#failed !== null || part.length === 0) return;
     this.#bytes += part.length;
@@ -60,16 +73,16 @@ export class BodyCollector implements ByteHolder {
     if (this.#isWanted()) this.#chunks.push(Buffer.from(part));
   }
 
-  /** It is complete. */
   end(): void {
     this.#complete = true;
     this.#close();
   }
 
-  /** The client has left. */
   abandon(): void {
     this.cut(new MillraceError('body_invalid', 'the client left before the body was complete'));
   }
+
+  leave(): void {}
 
   cut(error: MillraceError): void {
     this.#failed ??= error;

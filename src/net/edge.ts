@@ -15,6 +15,12 @@ export interface HttpExchange {
    * once, and before anything is waited for: a body that nobody asks for is not kept.
    */
   body(maxBytes: number): Promise<Buffer>;
+  /**
+   * The body in parts as it comes, instead: as fast as they are read, so that one of any size takes bounded memory. Ask
+   * for it as for `body`. Rejects with `body_invalid` when the client has left, with `body_late` when nothing came for
+   * long, and with `too_many_bodies`.
+   */
+  stream(): AsyncIterable<Uint8Array>;
   /** Fires when the client has gone. */
   signal: AbortSignal;
 }
@@ -87,7 +93,10 @@ export interface SocketHandler {
 /** Where the parts put their routes. They hear of nothing before the port is open. */
 export interface Edge {
   websocket(route: WebSocketRoute): void;
-  /** Answers every HTTP request that is no upgrade, or those of one path alone, which then are no others'. */
+  /**
+   * Answers every HTTP request that is no upgrade, or those of one path alone, which then are no others'. The handler of a
+   * path is asked in the turn of the event loop in which the request comes, others when there is time.
+   */
   http(handler: (exchange: HttpExchange) => Promise<HttpAnswer>, path?: string): void;
 }
 

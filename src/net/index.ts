@@ -23,6 +23,7 @@ export { sharesPorts } from './shares-ports.ts';
 export { bindParameters, readBody, readMembers, readQuery, type RawParameters } from './parameters.ts';
 export { inputJsonSchema, type JsonSchema } from './json-schema.ts';
 export { asMillraceError, problem } from './problem.ts';
+export { isPreflight, preflight, withCors } from './cors.ts';
 export { requireLoopbackHost } from './host.ts';
 export { isOriginAllowed } from './origin.ts';
 export { freePort } from './port.ts';

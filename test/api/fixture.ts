@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createApi, type ApiOptions, type ReadyReport, type ServerStats } from '../../src/api/index.ts';
@@ -140,6 +141,7 @@ export function exchangeOf(
     header: (name) => all[name],
     headers: new Map(Object.entries(all)),
     body: () => Promise.resolve(Buffer.from(json)),
+    stream: () => Readable.from([Buffer.from(json)]),
     signal,
   };
 }

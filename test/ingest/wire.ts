@@ -54,6 +54,7 @@ export function openHub(
     limits: { maxFrameBytes: 4_096, maxUnacked: 8, maxUnackedBytes: 65_536 },
     directory: new DeviceDirectory(journal, maxConnections),
     authorize: () => {},
+    origins: [],
     clock: systemClock,
     guard: { earliestMs: 0 },
     log,

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { MillraceError } from '../../src/core/index.ts';
@@ -48,6 +49,7 @@ function body(text: string, contentType = 'application/json'): Promise<RawParame
     query: '',
     header: (name) => (name === 'content-type' ? contentType : undefined),
     body: () => Promise.resolve(Buffer.from(text)),
+    stream: () => Readable.from([Buffer.from(text)]),
     headers: new Map(),
     signal: new AbortController().signal,
   });

@@ -96,6 +96,7 @@ class IngestProgram {
       registry,
       limits: frameLimits(settings),
       authorize,
+      origins: settings.origins,
       clock: systemClock,
       guard,
       log,

@@ -19,10 +19,7 @@ export function refusalOf(error: RequestError): MillraceError | null {
         `a request's URL and headers may have ${LIMITS.httpHeadBytes} bytes`,
       );
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new MillraceError(
-        'head_late',
-        `a request's head comes within ${LIMITS.headTimeoutMs} ms, and all of it within ${LIMITS.requestTimeoutMs} ms`,
-      );
+      return new MillraceError('head_late', `a request's head comes within ${LIMITS.headTimeoutMs} ms`);
     case 'HPE_INVALID_METHOD':
       // What has no method at all is another protocol, such as TLS.
       if (!/^[A-Za-z]+ /.test(error.rawPacket?.toString('latin1', 0, 100) ?? '')) break;

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LIMITS, MillraceError } from '../../core/index.ts';
 import { hasLargeRest, lengthOf, type ResponderParts } from '../answering.ts';
-import { BodyCollector } from '../body.ts';
+import { BodyCollector, type BodySink } from '../body.ts';
+import { BodyStream } from '../body-stream.ts';
 import type { HttpAnswer } from '../edge.ts';
 import type { ByteHolder } from '../held-bytes.ts';
 import { pieces } from '../pieces.ts';
@@ -15,7 +16,9 @@ export class NodeResponder implements ByteHolder {
   readonly #parts: ResponderParts;
   readonly #abort = new AbortController();
   /** Null while nobody has asked for it. */
-  #body: BodyCollector | null = null;
+  #body: BodySink | null = null;
+  /** The same, where it is wanted whole. */
+  #collected: BodyCollector | null = null;
   #wake: (() => void) | null = null;
   /** Whether the client goes on sending much that nobody reads. */
   #sendsUnwanted = false;
@@ -46,21 +49,33 @@ export class NodeResponder implements ByteHolder {
 
   /** The request's body, read as it is asked for. Rejects as HttpExchange says. */
   body(maxBytes: number): Promise<Buffer> {
-    this.#body ??= this.#receive(maxBytes);
-    return this.#body.whole(maxBytes);
+    this.#collected ??= this.#collect(maxBytes);
+    return this.#collected.whole(maxBytes);
   }
 
-  #receive(maxBytes: number): BodyCollector {
+  /** Its parts as they come, instead. */
+  stream(): AsyncIterable<Uint8Array> {
+    const body = new BodyStream(this.#parts.bodies.held, {
+      hold: () => this.#request.pause(),
+      release: () => this.#request.resume(),
+    });
+    this.#pour(body);
+    return body.read();
+  }
+
+  #collect(maxBytes: number): BodyCollector {
     const announced = this.#request.headers['content-length'];
-    const body = new BodyCollector(
-      this.#parts.bodies,
-      maxBytes,
-      announced === undefined ? null : Number(announced),
-    );
+    const bytes = announced === undefined ? null : Number(announced);
+    const body = new BodyCollector(this.#parts.bodies, maxBytes, bytes);
+    this.#pour(body);
+    return body;
+  }
+
+  #pour(body: BodySink): void {
+    this.#body = body;
     this.#request.on('data', (part: Buffer) => body.add(part));
     this.#request.once('end', () => body.end());
     this.#request.once('error', () => body.abandon());
-    return body;
   }
 
   /** Cuts the connection, and lets go of what was still to be sent. The client learns that the answer is not whole. */
@@ -165,6 +180,12 @@ export class NodeResponder implements ByteHolder {
     return hasLargeRest(announced === undefined ? null : Number(announced), this.#body?.received ?? 0);
   }
 
+  /** A connection whose next request waits behind a body that nobody reads has this time for the rest of it. */
+  #expectRest(): void {
+    const timer = setTimeout(() => this.#request.socket.destroy(), LIMITS.requestTimeoutMs).unref();
+    this.#request.once('close', () => clearTimeout(timer));
+  }
+
   /** Waits until the socket may take more; false when there is nothing more to be sent. */
   async #room(): Promise<boolean> {
     const response = this.#response;
@@ -187,6 +208,9 @@ export class NodeResponder implements ByteHolder {
       this.#sendsUnwanted = true;
       this.#request.pause();
       headers['Connection'] = 'close';
+    } else if (!this.#request.complete) {
+      this.#body?.leave();
+      this.#expectRest();
     }
     // Node would take any other word for a wish to keep the connection.
     if (!this.#response.shouldKeepAlive) headers['Connection'] = 'close';

@@ -13,6 +13,7 @@ import type {
   WebSocketRoute,
 } from '../edge.ts';
 import { openResponderParts, type ResponderParts } from '../answering.ts';
+import { noBody } from '../body-stream.ts';
 import { assertPortFree, listenError } from '../port.ts';
 import { asMillraceError, problem } from '../problem.ts';
 import { TurnCount } from '../turn-count.ts';
@@ -93,7 +94,8 @@ export class NodeServer implements NetServer {
     const options = {
       maxHeaderSize: LIMITS.httpHeadBytes,
       headersTimeout: LIMITS.headTimeoutMs,
-      requestTimeout: LIMITS.requestTimeoutMs,
+      // A streamed body may take any time; the others have times of their own.
+      requestTimeout: 0,
       connectionsCheckingInterval: LIMITS.headTimeoutMs / 4,
       keepAliveTimeout: LIMITS.keepAliveMs,
       // It is looked for in `readHead`, for an answer with a code.
@@ -183,6 +185,7 @@ export class NodeServer implements NetServer {
       header: (name) => headers.get(name),
       headers,
       body: (maxBytes) => (hasBody ? responder.body(maxBytes) : Promise.resolve(Buffer.alloc(0))),
+      stream: () => (hasBody ? responder.stream() : noBody()),
       signal: responder.signal,
     });
   }

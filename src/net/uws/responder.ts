@@ -1,6 +1,7 @@
 import { LIMITS, MillraceError, type Rounds } from '../../core/index.ts';
 import { hasLargeRest, lengthOf, type ResponderParts } from '../answering.ts';
-import { BodyCollector } from '../body.ts';
+import { BodyCollector, type BodySink } from '../body.ts';
+import { BodyStream, noBody } from '../body-stream.ts';
 import type { HttpAnswer, HttpExchange } from '../edge.ts';
 import { readHeaders } from '../headers.ts';
 import type { ByteHolder } from '../held-bytes.ts';
@@ -20,7 +21,9 @@ export class Responder implements ByteHolder {
   /** The body's size in bytes, where the client says it. */
   #announced: number | null = null;
   /** Null while nobody has asked for it. */
-  #body: BodyCollector | null = null;
+  #body: BodySink | null = null;
+  /** The same, where it is wanted whole. */
+  #whole: BodyCollector | null = null;
   #isBeingRead = true;
   #wake: (() => void) | null = null;
 
@@ -191,7 +194,10 @@ export class Responder implements ByteHolder {
   #writeHead(answer: HttpAnswer): void {
     this.#res.writeStatus(`${answer.status} ${STATUS_TEXT[answer.status] ?? 'Status'}`);
     for (const [name, value] of Object.entries(answer.headers)) this.#res.writeHeader(name, value);
-    if (!this.#isLargePartUnwanted()) return;
+    if (!this.#isLargePartUnwanted()) {
+      this.#body?.leave();
+      return;
+    }
     // Reading on would cost more than the answer. The library closes the connection some seconds after it.
     this.#res.writeHeader('Connection', 'close');
     this.#res.pause();
@@ -222,8 +228,23 @@ export class Responder implements ByteHolder {
    */
   async body(maxBytes: number): Promise<Buffer> {
     this.#receive(maxBytes);
-    if (this.#body === null) throw new TypeError('a body is asked for before anything is waited for');
-    return this.#body.whole(maxBytes);
+    if (this.#whole === null) throw new TypeError(LATE);
+    return this.#whole.whole(maxBytes);
+  }
+
+  /** Its parts as they come, instead. */
+  stream(): AsyncIterable<Uint8Array> {
+    if (this.#body !== null || !this.#isBeingRead) throw new TypeError(LATE);
+    const body = new BodyStream(this.#parts.bodies.held, {
+      hold: () => {
+        if (!this.#ended) this.#res.pause();
+      },
+      release: () => {
+        if (!this.#ended) this.#res.resume();
+      },
+    });
+    this.#pour(body);
+    return body.read();
   }
 
   /** The request's first part has been read: handlers have had their chance to ask for a body. */
@@ -233,7 +254,11 @@ export class Responder implements ByteHolder {
 
   #receive(maxBytes: number): void {
     if (this.#body !== null || !this.#isBeingRead) return;
-    const body = new BodyCollector(this.#parts.bodies, maxBytes, this.#announced);
+    this.#whole = new BodyCollector(this.#parts.bodies, maxBytes, this.#announced);
+    this.#pour(this.#whole);
+  }
+
+  #pour(body: BodySink): void {
     this.#body = body;
     this.#res.onData((part, isLast) => {
       body.add(new Uint8Array(part));
@@ -242,6 +267,7 @@ export class Responder implements ByteHolder {
   }
 }
 
+const LATE = 'a body is asked for once, and before anything is waited for';
 const PIPELINED = `more than ${LIMITS.requestsPerTurn} requests at once, of which the client had read no answer`;
 
 async function* inBytes(body: AsyncIterable<string | Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -272,6 +298,7 @@ export function readExchange(req: HttpRequest, responder: Responder): ReadExchan
     headers,
     repeated,
     body: (maxBytes) => (hasBody ? responder.body(maxBytes) : Promise.resolve(Buffer.alloc(0))),
+    stream: () => (hasBody ? responder.stream() : noBody()),
     signal: responder.signal,
   };
 }

@@ -152,12 +152,14 @@ export class UwsServer implements NetServer {
     socket.end(1011, asMillraceError(error).message);
   }
 
-  http(handler: (exchange: HttpExchange) => Promise<HttpAnswer>, path = '/*'): void {
-    this.#app.any(path, (res, req) => {
+  http(handler: (exchange: HttpExchange) => Promise<HttpAnswer>, path?: string): void {
+    this.#app.any(path ?? '/*', (res, req) => {
       const responder = new Responder(res, this.#parts);
       const exchange = readExchange(req, responder);
       this.#answer(responder, exchange.method === 'HEAD', async () => {
-        if (this.#turn.next() > LIMITS.requestsPerTurn) await responder.queue(this.#parts.bodies.rounds);
+        const isOver = this.#turn.next() > LIMITS.requestsPerTurn;
+        if (path !== undefined) return this.#answerNow(handler, exchange, responder, isOver);
+        if (isOver) await responder.queue(this.#parts.bodies.rounds);
         if (responder.signal.aborted) return null;
         refuseRepeated(exchange);
         if (!this.#socketPaths.has(exchange.path)) return handler(exchange);
@@ -166,6 +168,24 @@ export class UwsServer implements NetServer {
       });
       responder.read();
     });
+  }
+
+  /** What is known without a body waits its turn, as an upgrade that is refused: see `#judge`. */
+  async #answerNow(
+    handler: (exchange: HttpExchange) => Promise<HttpAnswer>,
+    exchange: ReadExchange,
+    responder: Responder,
+    isOver: boolean,
+  ): Promise<HttpAnswer> {
+    let answer: HttpAnswer | null = null;
+    try {
+      refuseRepeated(exchange);
+      answer = await handler(exchange);
+      return answer;
+    } finally {
+      if (isOver && (answer === null || answer.status >= 400))
+        await responder.queue(this.#parts.bodies.rounds);
+    }
   }
 
   #answer(responder: Responder, headOnly: boolean, produce: () => Promise<HttpAnswer | null>): void {

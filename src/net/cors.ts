@@ -1,10 +1,11 @@
 import { MillraceError } from '../core/index.ts';
-import type { HttpAnswer, HttpExchange } from '../net/index.ts';
+import type { HttpAnswer, HttpExchange } from './edge.ts';
 
 /** What a page of another origin may read beside the headers that every page may. */
 const EXPOSED = 'Millrace-Cursor, Millrace-Tail, ETag, Retry-After';
 /** What it may send beside them. */
-const ALLOWED = 'Authorization, Content-Type, If-None-Match, Last-Event-ID, X-Device';
+const ALLOWED =
+  'Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Device';
 /** How long a browser may remember a preflight's answer, in seconds: a change of the setting is noticed after it. */
 const MAX_AGE_S = 600;
 
