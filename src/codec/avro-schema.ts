@@ -66,7 +66,7 @@ class SchemaParser {
       case 'enum':
         return this.#define(json, namespace, place.path, (name) => {
           const symbols = this.#symbols(json, place.path);
-          return { kind: 'enum', name, symbols };
+          return { kind: 'enum', name, symbols, attributes: json };
         });
       case 'fixed':
         return this.#define(json, namespace, place.path, (name) => {
@@ -74,7 +74,7 @@ class SchemaParser {
           if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
             throw invalid(place.path, 'a fixed needs a "size" of 0 or more');
           }
-          return { kind: 'fixed', name, size };
+          return { kind: 'fixed', name, size, attributes: json };
         });
       case 'array':
         return { kind: 'array', items: this.type(json['items'], namespace, inner) };
@@ -83,13 +83,17 @@ class SchemaParser {
       default: {
         const logicalType = json['logicalType'];
         if (!isPrimitive(type)) return this.#reference(type, namespace, place.path);
-        return { kind: type, logicalType: typeof logicalType === 'string' ? logicalType : null };
+        return {
+          kind: type,
+          logicalType: typeof logicalType === 'string' ? logicalType : null,
+          attributes: json,
+        };
       }
     }
   }
 
   #reference(name: string, namespace: string, path: string): AvroType {
-    if (isPrimitive(name)) return { kind: name, logicalType: null };
+    if (isPrimitive(name)) return { kind: name, logicalType: null, attributes: null };
     const full = name.includes('.') || namespace === '' ? name : `${namespace}.${name}`;
     const type = this.#named.get(full);
     if (type === undefined) throw invalid(path, `the type ${quote(name)} is not defined`);

@@ -1,7 +1,7 @@
 import { LIMITS, MillraceError, type ColumnBatch } from '../core/index.ts';
 import { parseAvroSchema } from './avro-schema.ts';
 import type { CompiledSchema } from './compiled.ts';
-import { canonicalFormOf, crc64Avro } from './fingerprint.ts';
+import { aliasesOf, canonicalFormOf, crc64Avro } from './fingerprint.ts';
 import { generateCheck, generateSurvey, type FrameSurvey } from './generate-check.ts';
 import { generateDecode } from './generate-decode.ts';
 import { mapSchema } from './mapping.ts';
@@ -62,6 +62,7 @@ export function compileSchema(text: string, bounds: TimeBounds = {}): CompiledSc
 
   return {
     fingerprint: crc64Avro(Buffer.from(canonicalForm)),
+    aliases: aliasesOf(type),
     canonicalForm,
     mapping,
     shape: shapeOf(plan),

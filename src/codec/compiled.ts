@@ -1,9 +1,12 @@
 import type { ColumnBatch, Mapping, MillraceError } from '../core/index.ts';
+import type { FingerprintAlias } from './fingerprint.ts';
 
 /** A record schema made ready for frames. Compiled once per schema, then shared. */
 export interface CompiledSchema {
   /** CRC-64-AVRO of the Parsing Canonical Form: 16 lower-case hex digits of the number (big-endian). */
   readonly fingerprint: string;
+  /** What libraries that do not follow the specification write instead of it. */
+  readonly aliases: readonly FingerprintAlias[];
   readonly canonicalForm: string;
   readonly mapping: Mapping;
   /**

@@ -1,5 +1,6 @@
 import { parseAvroSchema } from './avro-schema.ts';
 import type { AvroType } from './avro-types.ts';
+import { ALIAS_FORMS, SPECIFIED, type CanonicalForm, type Library } from './canonical-forms.ts';
 
 /** CRC-64-AVRO of nothing; also its polynomial (Avro specification, "Schema Fingerprints"). */
 const EMPTY_HIGH = 0xc15d213a;
@@ -42,18 +43,45 @@ export function fingerprintOf(text: string): string {
   return crc64Avro(Buffer.from(canonicalFormOf(parseAvroSchema(text, { defaults: false }))));
 }
 
-/** The Parsing Canonical Form (Avro specification, "Transforming into Parsing Canonical Form"). */
-export function canonicalFormOf(type: AvroType): string {
-  return canonical(type, new Set());
+/** A fingerprint that is not the specification's, and the libraries that write it. */
+export interface FingerprintAlias {
+  readonly fingerprint: string;
+  readonly libraries: readonly Library[];
 }
 
-function canonical(type: AvroType, defined: Set<string>): string {
+/**
+ * The fingerprints that widespread libraries compute for a schema where they do not follow the specification; none where
+ * they all agree with it.
+ */
+export function aliasesOf(type: AvroType): FingerprintAlias[] {
+  const specified = canonicalFormOf(type);
+  const librariesByForm = new Map<string, Library[]>();
+  for (const { library, form } of ALIAS_FORMS) {
+    const text = canonicalFormOf(type, form);
+    if (text === specified) continue;
+    librariesByForm.set(text, [...(librariesByForm.get(text) ?? []), library]);
+  }
+  return [...librariesByForm].map(([text, libraries]) => ({
+    fingerprint: crc64Avro(Buffer.from(text)),
+    libraries,
+  }));
+}
+
+/**
+ * The Parsing Canonical Form (Avro specification, "Transforming into Parsing Canonical Form"), or what another form
+ * makes of it.
+ */
+export function canonicalFormOf(type: AvroType, form: CanonicalForm = SPECIFIED): string {
+  return canonical(type, form, new Set());
+}
+
+function canonical(type: AvroType, form: CanonicalForm, defined: Set<string>): string {
   switch (type.kind) {
     case 'record': {
       if (defined.has(type.name)) return JSON.stringify(type.name);
       defined.add(type.name);
       const fields = type.fields.map(
-        (field) => `{"name":${JSON.stringify(field.name)},"type":${canonical(field.type, defined)}}`,
+        (field) => `{"name":${JSON.stringify(field.name)},"type":${canonical(field.type, form, defined)}}`,
       );
       return `{"name":${JSON.stringify(type.name)},"type":"record","fields":[${fields.join(',')}]}`;
     }
@@ -66,11 +94,11 @@ function canonical(type: AvroType, defined: Set<string>): string {
       defined.add(type.name);
       return `{"name":${JSON.stringify(type.name)},"type":"fixed","size":${type.size}}`;
     case 'array':
-      return `{"type":"array","items":${canonical(type.items, defined)}}`;
+      return `{"type":"array","items":${canonical(type.items, form, defined)}}`;
     case 'map':
-      return `{"type":"map","values":${canonical(type.values, defined)}}`;
+      return `{"type":"map","values":${canonical(type.values, form, defined)}}`;
     case 'union':
-      return `[${type.branches.map((branch) => canonical(branch, defined)).join(',')}]`;
+      return `[${type.branches.map((branch) => canonical(branch, form, defined)).join(',')}]`;
     case 'null':
     case 'boolean':
     case 'int':
@@ -79,7 +107,7 @@ function canonical(type: AvroType, defined: Set<string>): string {
     case 'double':
     case 'bytes':
     case 'string':
-      return `"${type.kind}"`;
+      return form(type);
   }
 }
 

@@ -7,7 +7,7 @@
  */
 export type { CompiledSchema } from './compiled.ts';
 export { compileSchema, type TimeBounds } from './compile.ts';
-export { fingerprintOf } from './fingerprint.ts';
+export { fingerprintOf, type FingerprintAlias } from './fingerprint.ts';
 export {
   CONFLUENT_HEADER_BYTES,
   SINGLE_OBJECT_HEADER_BYTES,

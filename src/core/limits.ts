@@ -53,6 +53,12 @@ export const LIMITS = {
   maxDefaultSteps: 1_000_000,
   /** Schemas in the registry. */
   maxSchemas: 10_000,
+  /** Fingerprints that the refusal of an unknown one names. */
+  knownFingerprintsShown: 5,
+  /** Refused messages in each second of which it is found out whether they are the body of a known schema … */
+  frameGuessesPerS: 20,
+  /** … and how many schemas, the newest ones, each is tried with. */
+  frameGuessSchemas: 16,
   /** Bytes of one string value: InfluxDB's limit of 64 KB for strings and tags, less room for escapes. */
   maxStringBytes: 32 * 1024,
   /** Bytes of the tags of one point, where commas, spaces and equals signs count twice … */

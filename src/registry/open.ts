@@ -124,12 +124,22 @@ class DiskRegistry implements Registry {
     }
     if (compiled.objection !== null) throw compiled.objection;
     this.#schemas.measurements.check(compiled.mapping);
-    const twin = this.#schemas.index.byFingerprint(compiled.fingerprint);
-    if (twin !== undefined && twin.compiled.shape !== compiled.shape) {
+    const { fingerprint, shape } = compiled;
+    const twin = this.#schemas.index.byFingerprint(fingerprint);
+    if (twin !== undefined && twin.compiled.shape !== shape) {
       throw new MillraceError(
         'schema_conflict',
-        `the schema has the fingerprint ${compiled.fingerprint} of schema ${twin.id} but maps to other points ` +
+        `the schema has the fingerprint ${fingerprint} of schema ${twin.id} but maps to other points ` +
           '(measurement, roles or times differ): its frames could not be told apart',
+      );
+    }
+    // Frames of the other schema may lie in the journal under it, and must stay what they are.
+    const other = this.#schemas.index.byAlias(fingerprint);
+    if (other !== undefined) {
+      throw new MillraceError(
+        'schema_conflict',
+        `the schema has the fingerprint ${fingerprint}, under which frames of schema ${other.id} are taken already, ` +
+          'as some libraries compute it so: change a name of the schema',
       );
     }
   }
