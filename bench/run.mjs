@@ -40,6 +40,10 @@ const BENCHMARKS = {
     quick: ['--subscribers', '1000', '--rate', '5000', '--seconds', '3'],
     tiny: ['--subscribers', '20', '--rate', '200', '--seconds', '0.3'],
   },
+  reads: {
+    alone: true,
+    tiny: ['--rows', '20000', '--devices', '20', '--runs', '1', '--turns', '1'],
+  },
   outage: { alone: true, tiny: ['--minutes', '0.05', '--rate', '2000', '--warm-up', '1'] },
   heavy: { alone: true, tiny: ['--seconds', '0.5', '--devices', '5'] },
   soak: {

@@ -39,6 +39,8 @@ export const READ_LIMITS = {
   duckdbMemoryMb: 512,
   /** … of so many MiB at most; a query that would need more is refused. */
   duckdbSpillMb: 4_096,
+  /** Rows that a read of rows from DuckDB looks for at once, and sorts: an answer of more has several such windows of time. */
+  duckdbWindowRows: 32_768,
   /** Threads of DuckDB's: all queries together use no more beside those that wait for them. */
   duckdbThreads: 2,
 } as const;

@@ -19,6 +19,7 @@ const ALONE = [
   'soak',
   'scale',
   'tail',
+  'reads',
 ];
 const WITH_INFLUX = ['influx-write', 'influx-end-to-end', 'outage'];
 

@@ -20,6 +20,8 @@ export interface DatabaseOptions {
   maxOpenReads?: number;
   /** Reads that may wait for the open ones. */
   maxReadsWaiting?: number;
+  /** Rows that a read of rows looks for at once. */
+  windowRows?: number;
   /** Series whose newest time is remembered. */
   maxSeriesTracked?: number;
 }
@@ -36,6 +38,7 @@ export class Database {
   readonly tables: Tables;
   readonly filler = new ChunkFiller();
   readonly reader: SnapshotReader;
+  readonly windowRows: number;
   /** The position that the file held when it was opened. */
   readonly position: StorePosition | null;
   readonly #files: DatabaseFiles;
@@ -54,6 +57,7 @@ export class Database {
     this.writer = writer;
     this.tables = tables;
     this.position = position;
+    this.windowRows = options.windowRows ?? LIMITS.duckdbWindowRows;
     const poolThreads = Number(process.env['UV_THREADPOOL_SIZE'] ?? POOL_THREADS) || POOL_THREADS;
     this.reader = new SnapshotReader(
       instance,

@@ -28,8 +28,9 @@ import { deviceSql, devicesSql, storedDevice } from './read/devices.ts';
 import { isOfTheStore } from './file/failure.ts';
 import { latestSql } from './read/latest.ts';
 import { withRefused } from './write/position.ts';
-import { rowsSql } from './read/select.ts';
-import { OWN, type Statement } from './file/sql.ts';
+import { rowsReading } from './read/rows.ts';
+import { reads, type SnapshotReading } from './read/snapshot.ts';
+import { OWN } from './file/sql.ts';
 import type { Table } from './file/tables.ts';
 import { writeTransaction } from './write/transaction.ts';
 
@@ -146,12 +147,13 @@ export class DuckDbStore implements Store {
 
   async rows(query: RowsQuery, signal: AbortSignal): Promise<Answer> {
     const columns = selectColumns(query.measurement, query.fields).columns;
-    return this.#stream(query.measurement.name, (table) => rowsSql(table, query), columns, signal);
+    const { windowRows } = this.#readable();
+    return this.#stream(query, (table) => rowsReading(table, query, windowRows), columns, signal);
   }
 
   async aggregate(query: AggregateQuery, signal: AbortSignal): Promise<Answer> {
     const columns = aggregateColumns(query);
-    return this.#stream(query.measurement.name, (table) => aggregateSql(table, query), columns, signal);
+    return this.#stream(query, (table) => reads(aggregateSql(table, query)), columns, signal);
   }
 
   async latest(
@@ -159,7 +161,7 @@ export class DuckDbStore implements Store {
     signal: AbortSignal,
   ): Promise<Answer> {
     const columns = selectColumns(selection.measurement, selection.fields).columns;
-    return this.#stream(selection.measurement.name, (table) => latestSql(table, selection), columns, signal);
+    return this.#stream(selection, (table) => reads(latestSql(table, selection)), columns, signal);
   }
 
   async devices(query: DevicesQuery, signal: AbortSignal): Promise<StoredDevice[]> {
@@ -197,14 +199,14 @@ export class DuckDbStore implements Store {
   }
 
   async #stream(
-    measurement: string,
-    sql: (table: Table) => Statement,
+    { measurement }: Pick<Selection, 'measurement'>,
+    readingOf: (table: Table) => SnapshotReading,
     columns: readonly AnswerColumn[],
     signal: AbortSignal,
   ): Promise<Answer> {
     const { tables, reader } = this.#readable();
-    const table = tables.get(measurement);
-    return reader.stream(table === undefined ? null : sql(table), columns, signal);
+    const table = tables.get(measurement.name);
+    return reader.stream(table === undefined ? null : readingOf(table), columns, signal);
   }
 
   #readable(): Database {

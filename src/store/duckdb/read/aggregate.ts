@@ -18,6 +18,8 @@ export function aggregateSql(table: Table, query: AggregateQuery): Statement {
   const tagNames = tags.map((tag) => tag.name);
   const group = query.group.map((name) => (name === 'device' ? 'd' : `k${tagNames.indexOf(name)}`));
   const bucket = bucketSql(query);
+  // A constant is no key: grouped by one, every row would be hashed, and no count be known beforehand.
+  const keys = query.everyNs === null ? group : ['b', ...group];
 
   const inner = [
     `${bucket} AS b`,
@@ -27,7 +29,7 @@ export function aggregateSql(table: Table, query: AggregateQuery): Statement {
     ...fields.map((field, i) => `${columnSql(table, field)} AS f${i}`),
   ];
   const rows = `SELECT ${inner.join(', ')} FROM ${table.sql} AS ${ROWS} WHERE ${whereSql(table, query, fields, parameters)}`;
-  const source = withPrevious(rows, query, fields, ['b', ...group], tags.length);
+  const source = withPrevious(rows, query, fields, keys, tags.length);
 
   // what tells rows of one group and one time apart; a series has each time once
   const wholeSeries = ['device', ...tagNames].every((name) => query.group.includes(name));
@@ -36,14 +38,14 @@ export function aggregateSql(table: Table, query: AggregateQuery): Statement {
     const index = fields.findIndex((field) => field.name === aggregate.field);
     return functionSql(aggregate.fn, { index, integer: fields[index]?.type === 'integer', rank });
   });
-  const order = ['b', ...group].map(
-    (sql) => `${sql} ${query.order === 'asc' ? 'ASC NULLS FIRST' : 'DESC NULLS LAST'}`,
-  );
+  const order = keys.map((sql) => `${sql} ${query.order === 'asc' ? 'ASC NULLS FIRST' : 'DESC NULLS LAST'}`);
   const offset = query.after !== null && query.after.key === null ? ` OFFSET ${query.after.skip}` : '';
+  const grouped =
+    keys.length === 0 ? 'HAVING count(*) > 0' : `GROUP BY ${keys.join(', ')} ORDER BY ${order.join(', ')}`;
   return {
     text:
-      `SELECT ${['b', ...group, ...values].join(', ')} FROM (${source})${continuedSql(query, group, parameters)} ` +
-      `GROUP BY ${['b', ...group].join(', ')} ORDER BY ${order.join(', ')}${limitSql(query.limit)}${offset}`,
+      `SELECT ${[query.everyNs === null ? bucket : 'b', ...group, ...values].join(', ')} ` +
+      `FROM (${source})${continuedSql(query, group, parameters)} ${grouped}${limitSql(query.limit)}${offset}`,
     values: parameters.values,
   };
 }
@@ -83,8 +85,9 @@ function withPrevious(
   );
   if (previous.length === 0) return rows;
   const order = ['t', 'd', ...Array.from({ length: tagCount }, (_, i) => `k${i} NULLS FIRST`)];
+  const partitioned = partition.length === 0 ? '' : `PARTITION BY ${partition.join(', ')} `;
   return (
     `SELECT *, ${previous.join(', ')} FROM (${rows}) ` +
-    `WINDOW in_order AS (PARTITION BY ${partition.join(', ')} ORDER BY ${order.join(', ')})`
+    `WINDOW in_order AS (${partitioned}ORDER BY ${order.join(', ')})`
   );
 }

@@ -4,6 +4,7 @@ import type { RowKey, RowsQuery, Selection } from '../../store.ts';
 import { isTagText } from '../../shared/tag-text.ts';
 import { Parameters, SQL_TYPES, timeLiteral, type Statement } from '../file/sql.ts';
 import type { Table } from '../file/tables.ts';
+import type { TimeRange } from './time-windows.ts';
 
 /** Every read names its table so: qualified columns are never mistaken for an alias of the statement. */
 export const ROWS = 'r';
@@ -48,46 +49,80 @@ export function whereSql(
   return conditions.join(' AND ');
 }
 
+/** A part of the rows of a query: those of a range of time, behind `key` where that is given. */
+export interface RowsPart extends TimeRange {
+  /** Names a row at the query's `after.timeNs`. */
+  key: RowKey | null;
+  skip: number;
+  limit: number | null;
+}
+
 /** Raw rows in the order of the interface: time, device, tags with null first, or the exact reverse. */
-export function rowsSql(table: Table, query: RowsQuery): Statement {
+export function rowsSql(table: Table, query: RowsQuery, part: RowsPart): Statement {
   const parameters = new Parameters();
   const selected = selectColumns(query.measurement, query.fields);
-  const range = continued(query);
   const columns = [DEVICE, ...selected.defs.map((def) => columnSql(table, def))];
   const direction = query.order === 'asc' ? 'ASC NULLS FIRST' : 'DESC NULLS LAST';
   const order = [TIME, ...columns.slice(0, 1 + selected.tags.length)].map((sql) => `${sql} ${direction}`);
-  const offset = range.skip === 0 ? '' : ` OFFSET ${range.skip}`;
-  const where = [whereSql(table, range.query, selected.fields, parameters)];
-  if (range.key !== null && query.after !== null) {
-    const { key } = range;
-    const values = ['device', ...selected.tags.map(({ name }) => name)].map((name) => namedIn(key, name));
-    const behind = behindSql(columns.slice(0, values.length), values, query.order, parameters);
-    where.push(`(${TIME} <> ${timeLiteral(query.after.timeNs)} OR ${behind})`);
-  }
+  const offset = part.skip === 0 ? '' : ` OFFSET ${part.skip}`;
   return {
     text:
       `SELECT epoch_ns(${TIME}), ${columns.join(', ')} FROM ${table.sql} AS ${ROWS} ` +
-      `WHERE ${where.join(' AND ')} ` +
-      `ORDER BY ${order.join(', ')}${limitSql(query.limit)}${offset}`,
+      `WHERE ${rowsWhereSql(table, query, part, parameters)} ` +
+      `ORDER BY ${order.join(', ')}${limitSql(part.limit)}${offset}`,
     values: parameters.values,
   };
+}
+
+/** How many rows a part has, and from when to when, counted up to `most`: beyond that they are any so many of them. */
+export function rowsCountSql(table: Table, query: RowsQuery, part: RowsPart, most: number): Statement {
+  const parameters = new Parameters();
+  const where = rowsWhereSql(table, query, part, parameters);
+  return {
+    text:
+      'SELECT count(*), epoch_ns(min(t)), epoch_ns(max(t)) ' +
+      `FROM (SELECT ${TIME} AS t FROM ${table.sql} AS ${ROWS} WHERE ${where} LIMIT ${most})`,
+    values: parameters.values,
+  };
+}
+
+/** The time of the first row of a part, in the query's order; null where it has none. */
+export function firstTimeSql(table: Table, query: RowsQuery, part: RowsPart): Statement {
+  const parameters = new Parameters();
+  const where = rowsWhereSql(table, query, part, parameters);
+  const first = query.order === 'asc' ? 'min' : 'max';
+  return {
+    text: `SELECT epoch_ns(${first}(${TIME})) FROM ${table.sql} AS ${ROWS} WHERE ${where}`,
+    values: parameters.values,
+  };
+}
+
+function rowsWhereSql(table: Table, query: RowsQuery, part: RowsPart, parameters: Parameters): string {
+  const { fromNs, toNs, key } = part;
+  const { tags, fields } = selectColumns(query.measurement, query.fields);
+  const where = [whereSql(table, { ...query, fromNs, toNs }, fields, parameters)];
+  if (key !== null && query.after !== null) {
+    const columns = [DEVICE, ...tags.map((def) => columnSql(table, def))];
+    const values = ['device', ...tags.map(({ name }) => name)].map((name) => namedIn(key, name));
+    const behind = behindSql(columns, values, query.order, parameters);
+    where.push(`(${TIME} <> ${timeLiteral(query.after.timeNs)} OR ${behind})`);
+  }
+  return where.join(' AND ');
 }
 
 export function limitSql(limit: number | null): string {
   return limit === null ? '' : ` LIMIT ${Math.max(0, Math.trunc(limit))}`;
 }
 
-/** Moves the end where reading starts up to `after`, and says what of its time was given: up to a key, or so many rows. */
-function continued(query: RowsQuery): { query: RowsQuery; key: RowKey | null; skip: number } {
-  const { after } = query;
-  const whole = { query, key: null, skip: 0 };
+/** What of a query is left behind its `after`. */
+export function continued(query: RowsQuery): RowsPart {
+  const { after, fromNs, toNs, order, limit } = query;
+  const whole = { fromNs, toNs, key: null, skip: 0, limit };
   if (after === null) return whole;
   const { timeNs, key } = after;
   const skip = key === null ? after.skip : 0;
-  if (query.order === 'asc') {
-    return timeNs < query.fromNs ? whole : { query: { ...query, fromNs: timeNs }, key, skip };
-  }
-  return timeNs >= query.toNs ? whole : { query: { ...query, toNs: timeNs + 1n }, key, skip };
+  if (order === 'asc') return timeNs < fromNs ? whole : { ...whole, fromNs: timeNs, key, skip };
+  return timeNs >= toNs ? whole : { ...whole, toNs: timeNs + 1n, key, skip };
 }
 
 /** A condition that holds for the rows behind these values. Rows are compared column by column, null first. */

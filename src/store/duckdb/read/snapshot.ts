@@ -1,4 +1,4 @@
-import type { DuckDBConnection, DuckDBInstance, DuckDBResult } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import {
   LIMITS,
   MillraceError,
@@ -13,6 +13,17 @@ import {
 import type { Answer, View } from '../../store.ts';
 import { batchOfChunk, readRows } from '../file/cells.ts';
 import { OWN, type Statement } from '../file/sql.ts';
+
+/** Statements of one snapshot, one after another. */
+export interface SnapshotStatements {
+  /** The rows of a statement as they come. They are read to their end before the next statement begins. */
+  batches(statement: Statement): AsyncIterable<AnswerBatch>;
+  /** All rows of a small answer. */
+  rows(statement: Statement): Promise<Cell[][]>;
+}
+
+/** What is to be read of a snapshot. */
+export type SnapshotReading = (snapshot: SnapshotStatements) => AsyncGenerator<AnswerBatch>;
 
 /** An interrupt that comes before its statement has started is lost, so it is repeated until the call ends. */
 const INTERRUPT_EVERY_MS = 25;
@@ -35,16 +46,16 @@ export class SnapshotReader {
     this.#calls = new Places(maxCalls, LIMITS.maxOpenReads);
   }
 
-  /** Streams a statement; without one the answer has no rows, only the position. */
+  /** Streams what `reading` finds; without one the answer has no rows, only the position. */
   async stream(
-    statement: Statement | null,
+    reading: SnapshotReading | null,
     columns: readonly AnswerColumn[],
     signal: AbortSignal,
   ): Promise<Answer> {
     const snapshot = await this.#begin(signal);
     try {
       const view: View = { ...(await snapshot.position()), exact: true };
-      const chunks = statement === null ? null : await snapshot.run(statement);
+      const chunks = reading === null ? null : await snapshot.run(reading);
       if (chunks === null) await snapshot.release();
       return { columns, view: () => view, chunks: { [Symbol.asyncIterator]: () => chunks ?? nothing() } };
     } catch (error) {
@@ -55,10 +66,8 @@ export class SnapshotReader {
 
   /** All rows of a small answer. */
   async rows(statement: Statement, signal: AbortSignal): Promise<Cell[][]> {
-    const answer = await this.stream(statement, [], signal);
-    const rows: Cell[][] = [];
-    for await (const batch of answer.chunks) rows.push(...rowsOfBatch(batch));
-    return rows;
+    const answer = await this.stream(reads(statement), [], signal);
+    return rowsOf(answer.chunks);
   }
 
   /** Ends all open reads with `reason`, and those that come. */
@@ -92,7 +101,7 @@ export class SnapshotReader {
 }
 
 /** One read transaction. Everything it holds is freed by release(), which may be called often. */
-class Snapshot {
+class Snapshot implements SnapshotStatements {
   readonly #connection: DuckDBConnection;
   readonly #calls: Places;
   readonly #signal: AbortSignal;
@@ -122,15 +131,34 @@ class Snapshot {
       : { epoch: String(row[0]), position: Number(row[1]) };
   }
 
-  /** Starts a statement and reads one chunk ahead, so that a short answer holds nothing while it is used. */
-  async run(statement: Statement): Promise<AsyncIterator<AnswerBatch>> {
-    const result = await this.#call(() => this.#connection.stream(statement.text, statement.values));
-    let ahead = await this.#fetch(result);
+  async *batches({ text, values }: Statement): AsyncGenerator<AnswerBatch> {
+    const result = await this.#call(() => this.#connection.stream(text, values));
+    for (;;) {
+      const chunk = await this.#call(() => result.fetchChunk());
+      if (chunk === null || chunk.rowCount === 0) return;
+      yield batchOfChunk(chunk);
+    }
+  }
+
+  rows(statement: Statement): Promise<Cell[][]> {
+    return rowsOf(this.batches(statement));
+  }
+
+  /** Starts a reading and reads one batch ahead, so that a short answer holds nothing while it is used. */
+  async run(reading: SnapshotReading): Promise<AsyncIterator<AnswerBatch>> {
+    const batches = reading(this);
+    const step = async (): Promise<AnswerBatch | null> => {
+      const { done, value } = await batches.next();
+      if (done !== true) return value;
+      await this.release();
+      return null;
+    };
+    let ahead = await step();
     return {
       next: async () => {
         const value = ahead;
         if (value === null) return { done: true, value: undefined };
-        ahead = await this.#fetch(result);
+        ahead = await step();
         return { done: false, value };
       },
       return: async () => {
@@ -165,13 +193,6 @@ class Snapshot {
     this.#onRelease();
   }
 
-  async #fetch(result: DuckDBResult): Promise<AnswerBatch | null> {
-    const chunk = await this.#call(() => result.fetchChunk());
-    if (chunk !== null && chunk.rowCount > 0) return batchOfChunk(chunk);
-    await this.release();
-    return null;
-  }
-
   /** One call into DuckDB. A failed one ends the snapshot. */
   async #call<T>(work: () => Promise<T>): Promise<T> {
     try {
@@ -198,6 +219,19 @@ class Snapshot {
     if (this.#cancelled !== null) throw this.#cancelled;
     if (this.#released !== null) throw new MillraceError('internal', 'the read has already ended');
   }
+}
+
+/** The reading of one statement. */
+export function reads(statement: Statement): SnapshotReading {
+  return async function* (snapshot) {
+    yield* snapshot.batches(statement);
+  };
+}
+
+async function rowsOf(batches: AsyncIterable<AnswerBatch>): Promise<Cell[][]> {
+  const rows: Cell[][] = [];
+  for await (const batch of batches) rows.push(...rowsOfBatch(batch));
+  return rows;
 }
 
 function nothing(): AsyncIterator<AnswerBatch> {
