@@ -4,7 +4,7 @@ import type { RowKey, RowsQuery, Selection } from '../../store.ts';
 import { isTagText } from '../../shared/tag-text.ts';
 import { Parameters, SQL_TYPES, timeLiteral, type Statement } from '../file/sql.ts';
 import type { Table } from '../file/tables.ts';
-import type { TimeRange } from './time-windows.ts';
+import type { TimeWindow } from './time-windows.ts';
 
 /** Every read names its table so: qualified columns are never mistaken for an alias of the statement. */
 export const ROWS = 'r';
@@ -50,37 +50,46 @@ export function whereSql(
 }
 
 /** A part of the rows of a query: those of a range of time, behind `key` where that is given. */
-export interface RowsPart extends TimeRange {
+export interface RowsPart extends TimeWindow {
   /** Names a row at the query's `after.timeNs`. */
   key: RowKey | null;
+  /** Rows to be left out by whoever reads: they are among those that a statement gives. */
   skip: number;
   limit: number | null;
 }
 
-/** Raw rows in the order of the interface: time, device, tags with null first, or the exact reverse. */
-export function rowsSql(table: Table, query: RowsQuery, part: RowsPart): Statement {
+/**
+ * Raw rows in the order of the interface: time, device, tags with null first, or the exact reverse. With `most` the last
+ * column tells how many there are in all. Of `most` and more it gives any so many: only these were found and sorted.
+ */
+export function rowsSql(table: Table, query: RowsQuery, part: RowsPart, most: number | null): Statement {
   const parameters = new Parameters();
-  const selected = selectColumns(query.measurement, query.fields);
-  const columns = [DEVICE, ...selected.defs.map((def) => columnSql(table, def))];
+  const { tags, defs } = selectColumns(query.measurement, query.fields);
+  const inner = [
+    `epoch_ns(${TIME}) AS t`,
+    `${DEVICE} AS d`,
+    ...defs.map((def, i) => `${columnSql(table, def)} AS c${i}`),
+  ];
   const direction = query.order === 'asc' ? 'ASC NULLS FIRST' : 'DESC NULLS LAST';
-  const order = [TIME, ...columns.slice(0, 1 + selected.tags.length)].map((sql) => `${sql} ${direction}`);
-  const offset = part.skip === 0 ? '' : ` OFFSET ${part.skip}`;
+  const order = ['t', 'd', ...tags.map((_, i) => `c${i}`)].map((name) => `${name} ${direction}`);
+  const limit = part.limit === null ? null : part.limit + part.skip;
+  const where = rowsWhereSql(table, query, part, parameters);
+  const rows = `SELECT ${inner.join(', ')} FROM ${table.sql} AS ${ROWS} WHERE ${where}${limitSql(most)}`;
   return {
     text:
-      `SELECT epoch_ns(${TIME}), ${columns.join(', ')} FROM ${table.sql} AS ${ROWS} ` +
-      `WHERE ${rowsWhereSql(table, query, part, parameters)} ` +
-      `ORDER BY ${order.join(', ')}${limitSql(part.limit)}${offset}`,
+      `SELECT *${most === null ? '' : ', count(*) OVER ()'} FROM (${rows}) ` +
+      `ORDER BY ${order.join(', ')}${limitSql(limit)}`,
     values: parameters.values,
   };
 }
 
-/** How many rows a part has, and from when to when, counted up to `most`: beyond that they are any so many of them. */
-export function rowsCountSql(table: Table, query: RowsQuery, part: RowsPart, most: number): Statement {
+/** From when to when the rows of a part are; of `most` and more, any so many of them. */
+export function timesSql(table: Table, query: RowsQuery, part: RowsPart, most: number): Statement {
   const parameters = new Parameters();
   const where = rowsWhereSql(table, query, part, parameters);
   return {
     text:
-      'SELECT count(*), epoch_ns(min(t)), epoch_ns(max(t)) ' +
+      'SELECT epoch_ns(min(t)), epoch_ns(max(t)) ' +
       `FROM (SELECT ${TIME} AS t FROM ${table.sql} AS ${ROWS} WHERE ${where} LIMIT ${most})`,
     values: parameters.values,
   };

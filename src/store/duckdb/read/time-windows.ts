@@ -1,5 +1,5 @@
 /** Times [fromNs, toNs). */
-export interface TimeRange {
+export interface TimeWindow {
   fromNs: bigint;
   toNs: bigint;
 }
@@ -14,19 +14,19 @@ const MOST_GROWTH = 16;
 export class TimeWindows {
   readonly #order: 'asc' | 'desc';
   /** What is left to read. */
-  #left: TimeRange;
+  #left: TimeWindow;
   #widthNs: bigint;
   #afterEmpty = false;
 
   /** `widthNs`: of the first window. */
-  constructor(range: TimeRange, order: 'asc' | 'desc', widthNs: bigint) {
+  constructor(range: TimeWindow, order: 'asc' | 'desc', widthNs: bigint) {
     this.#left = range;
     this.#order = order;
     this.#widthNs = widthNs < 1n ? 1n : widthNs;
   }
 
   /** The next window; null behind the last one. */
-  next(): TimeRange | null {
+  next(): TimeWindow | null {
     const { fromNs, toNs } = this.#left;
     if (fromNs >= toNs) return null;
     const widthNs = this.#widthNs > toNs - fromNs ? toNs - fromNs : this.#widthNs;
@@ -34,7 +34,7 @@ export class TimeWindows {
   }
 
   /** The window had so many rows, and is done with. */
-  passed(window: TimeRange, rows: number, wanted: number): void {
+  passed(window: TimeWindow, rows: number, wanted: number): void {
     if (this.#order === 'asc') this.#left.fromNs = window.toNs;
     else this.#left.toNs = window.fromNs;
     const growth = Math.min(MOST_GROWTH, Math.max(1 / MOST_GROWTH, wanted / Math.max(1, rows)));
@@ -46,7 +46,7 @@ export class TimeWindows {
    * The window has more rows than are wanted: `rows` of them lie in the times of `some`. The next one is narrower.
    * Returns the part of the window that may well be empty and is worth a look before it is gone through; null where none is.
    */
-  tooMany(window: TimeRange, some: TimeRange, rows: number, wanted: number): TimeRange | null {
+  tooMany(window: TimeWindow, some: TimeWindow, rows: number, wanted: number): TimeWindow | null {
     this.#widthNs = scaled(some.toNs - some.fromNs, wanted / rows);
     const before =
       this.#order === 'asc'

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { Cell } from '../../../../src/core/index.ts';
 import type { RowsAfter, RowsQuery, Store } from '../../../../src/store/index.ts';
-import { TimeWindows, type TimeRange } from '../../../../src/store/duckdb/read/time-windows.ts';
+import { TimeWindows, type TimeWindow } from '../../../../src/store/duckdb/read/time-windows.ts';
 import { batchOf, shape, type Point } from '../../points.ts';
 import { Reference } from '../../reference.ts';
 import { cellsOf, expectRows, neverAborted, rowsQuery } from '../../subject.ts';
@@ -101,7 +101,7 @@ function afterOf(given: readonly Cell[][], byKey: boolean): RowsAfter {
 describe('the windows of a read', () => {
   /** Goes through ascending times as a read does; returns how many steps it took, and the most rows of a window. */
   function walk(times: readonly bigint[], order: 'asc' | 'desc', wanted: number, widthNs: bigint) {
-    const inside = ({ fromNs, toNs }: TimeRange): bigint[] =>
+    const inside = ({ fromNs, toNs }: TimeWindow): bigint[] =>
       times.filter((timeNs) => timeNs >= fromNs && timeNs < toNs);
     const range = { fromNs: times[0] ?? 0n, toNs: (times.at(-1) ?? 0n) + 1n };
     const windows = new TimeWindows(range, order, widthNs);
