@@ -114,6 +114,7 @@ export class BodyCollector implements BodySink, ByteHolder {
   }
 }
 
-function tooLarge(maxBytes: number): MillraceError {
+/** What a body over the limit of its route is answered. */
+export function tooLarge(maxBytes: number): MillraceError {
   return new MillraceError('body_too_large', `the body may have ${maxBytes} bytes here`);
 }

@@ -60,6 +60,9 @@ describe.each(EDGES)('on %s', (edge) => {
         const { length } = await exchange.body(128 * 1024);
         return { status: 200, headers: {}, body: String(length) };
       }
+      if (exchange.path === '/accept') {
+        return { status: 200, headers: {}, body: exchange.header('accept') ?? '' };
+      }
       return { status: exchange.path === '/' ? 200 : 404, headers: {}, body };
     });
     net.websocket({
@@ -201,6 +204,15 @@ describe.each(EDGES)('on %s', (edge) => {
       await until('the answer', () => client.text().startsWith('HTTP/1.1 413'));
     });
 
+    test('over any limit are refused also when many requests come at once', async () => {
+      const many = Array.from({ length: 2 * LIMITS.requestsPerTurn }, dial);
+      await Promise.all(many.map(({ tcp }) => once(tcp, 'connect')));
+      for (const { tcp } of many) tcp.write(post('/known', 100_000_000));
+      await until('the answers', () => many.every((client) => client.text() !== ''));
+      for (const client of many) expect(client.text()).toMatch(/^HTTP\/1.1 413 [^]*body_too_large/);
+      expect(ended).toEqual([]);
+    });
+
     test('that are large and refused are not read on, at a known route or another one', async () => {
       const part = Buffer.alloc(1024 ** 2);
       const parts = 64;
@@ -269,8 +281,8 @@ describe.each(EDGES)('on %s', (edge) => {
 
     test('of which several can be are one list', async () => {
       const client = dial();
-      client.tcp.write(request('/', 'Accept: a/b\r\nAccept: c/d\r\n'));
-      await until('the answer', () => client.text().startsWith('HTTP/1.1 200'));
+      client.tcp.write(request('/accept', 'Accept: a/b\r\nAccept: c/d\r\n'));
+      await until('the answer', () => client.text().endsWith('\r\n\r\na/b, c/d'));
     });
   });
 });

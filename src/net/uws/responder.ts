@@ -1,6 +1,6 @@
 import { LIMITS, MillraceError, type Rounds } from '../../core/index.ts';
 import { hasLargeRest, lengthOf, type ResponderParts } from '../answering.ts';
-import { BodyCollector, type BodySink } from '../body.ts';
+import { BodyCollector, tooLarge, type BodySink } from '../body.ts';
 import { BodyStream, noBody } from '../body-stream.ts';
 import type { HttpAnswer, HttpExchange } from '../edge.ts';
 import { readHeaders } from '../headers.ts';
@@ -228,7 +228,11 @@ export class Responder implements ByteHolder {
    */
   async body(maxBytes: number): Promise<Buffer> {
     this.#receive(maxBytes);
-    if (this.#whole === null) throw new TypeError(LATE);
+    if (this.#whole === null) {
+      // It was too large to be kept while the request waited for its turn.
+      if ((this.#announced ?? 0) > maxBytes) throw tooLarge(maxBytes);
+      throw new TypeError(LATE);
+    }
     return this.#whole.whole(maxBytes);
   }
 
