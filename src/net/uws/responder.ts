@@ -92,12 +92,15 @@ export class Responder implements ByteHolder {
     await this.#parts.bodies.rounds.turn();
     if (this.#ended) return;
     this.#end();
+    // A 304 describes the whole answer, so it must not claim a length of 0; a 204 has none (RFC 9110, 8.6).
+    const hasLength = answer.status !== 304 && answer.status !== 204;
+    const length = hasLength && headOnly ? lengthOf(answer) : undefined;
     this.#res.cork(() => {
       this.#writeHead(answer);
-      // A 304 describes the whole answer, so it must not claim a length of 0.
-      if (answer.status === 304) this.#res.endWithoutBody();
-      else if (headOnly) this.#res.endWithoutBody(lengthOf(answer));
-      else this.#res.end();
+      // As a header: told by the call, the library waits for so many bytes and takes no other request on the connection.
+      if (length !== undefined) this.#res.writeHeader('Content-Length', String(length));
+      if (hasLength && !headOnly) this.#res.end();
+      else this.#res.endWithoutBody();
     });
   }
 
