@@ -90,6 +90,10 @@ export class Report {
       tails: () => this.#parts.tail.stats(),
       held: () => this.#parts.net.held(),
       devicesByProcess: () => devicesByProcess(ingest.connections, processes),
+      childProcesses: () => ({
+        writer: writer.figures(),
+        ...byIngestProcess(processes, (it) => it.figures()),
+      }),
       storeUp: () => writer.storeState().state === 'up',
       writer: () => writer.status(),
       audit: () => writer.audit(),
@@ -124,7 +128,14 @@ function processesPart({ places }: IngestProcesses): PartState {
 }
 
 /** Device connections by process: the server's own and those of the others. */
-function devicesByProcess(own: number, { places }: IngestProcesses): Record<string, number> {
-  const others = places.map(({ connections }, index) => [`ingest-${index + 1}`, connections] as const);
-  return { server: own, ...Object.fromEntries(others) };
+function devicesByProcess(own: number, processes: IngestProcesses): Record<string, number> {
+  return { server: own, ...byIngestProcess(processes, ({ connections }) => connections) };
+}
+
+/** Something of each ingest process, by the name that metrics know it by. */
+function byIngestProcess<T>(
+  { places }: IngestProcesses,
+  of: (place: IngestProcesses['places'][number]) => T,
+): Record<string, T> {
+  return Object.fromEntries(places.map((place, index) => [`ingest-${index + 1}`, of(place)]));
 }

@@ -86,7 +86,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
   const { settings, logger, version, pageDir, waysIn = OPENED } = options;
   const clock = systemClock;
   const startedMs = steadyClock.nowMs();
-  const metrics = new Metrics();
+  const metrics = new Metrics({ version, edge: settings.edge, store: settings.store });
   const acks = new AckLatency();
   const authorize = authorizer(settings);
   const onError = (error: unknown): void => logger.error({ err: error }, messageOf(error));

@@ -2,4 +2,5 @@
 export { createLogger, jsonLogger, prettyLogger, type Logger } from './logger.ts';
 export { AckLatency } from './ack-latency.ts';
 export { Metrics, type MetricSources } from './metrics.ts';
+export type { ChildProcesses, ChildProcessFigures } from './process-metrics.ts';
 export { Rate } from './rate.ts';

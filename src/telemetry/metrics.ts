@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
-import { CLOSING_CODES, FRAME_CODES, type ErrorCode } from '../core/index.ts';
+import { CLOSING_CODES, FRAME_CODES, TRANSPORTS, type ErrorCode } from '../core/index.ts';
+import { observeChildProcesses, type ChildProcesses } from './process-metrics.ts';
 
 /** Values that are read at the moment of a scrape instead of being counted along the way. */
 export interface MetricSources {
@@ -10,6 +11,7 @@ export interface MetricSources {
   journal(): {
     state: string;
     bytes: number;
+    maxBytes: number;
     pendingBytes: number;
     queuedBytes: number;
     lettersDropped: number;
@@ -28,6 +30,8 @@ export interface MetricSources {
   held(): Readonly<Record<'unread' | 'bodies', { bytes: number; limit: number }>>;
   /** Device connections of each process that takes some, by its name. */
   devicesByProcess(): Readonly<Record<string, number>>;
+  /** The writer and the ingest processes. */
+  childProcesses(): ChildProcesses;
   storeUp(): boolean;
   audit(): { checked: number; missing: number };
   /** Reads of the store by size; null while there is none. */
@@ -50,6 +54,21 @@ interface ReadFigures {
   parked: number;
 }
 
+/** What is told of the program that runs. */
+export interface BuildFacts {
+  version: string;
+  edge: string;
+  store: string;
+}
+
+/** Failures of the store that have their counters from the start; rarer ones get theirs when they come. */
+const STORE_FAILURES = [
+  'internal',
+  'store_refused',
+  'store_unavailable',
+  ...[401, 403, 404, 413, 429, 500, 503].map((status) => `http_${status}`),
+];
+
 /** The program's metrics, in the Prometheus text form; all names begin with `millrace_`. */
 export class Metrics {
   readonly #registry = new Registry();
@@ -62,8 +81,14 @@ export class Metrics {
   /** Connections that the server ended, by error code. */
   readonly ended: Counter<'code'>;
 
-  constructor() {
+  constructor(build: BuildFacts) {
     const registers = [this.#registry];
+    new Gauge({
+      name: 'millrace_build_info',
+      help: 'Always 1: what runs, by its version, the version of Node, the edge that serves the port, and the store',
+      labelNames: ['version', 'node', 'edge', 'store'],
+      registers,
+    }).set({ node: process.versions.node, ...build }, 1);
     collectDefaultMetrics({ register: this.#registry, prefix: 'millrace_' });
     this.ackSeconds = new Histogram({
       name: 'millrace_ack_seconds',
@@ -108,6 +133,10 @@ export class Metrics {
     });
     // Counters that begin at 0 show their first rise, too.
     for (const code of CLOSING_CODES) this.ended.inc({ code }, 0);
+    for (const kind of STORE_FAILURES) this.storeWriteFailures.inc({ kind }, 0);
+    for (const transport of TRANSPORTS) {
+      for (const limit of ['bytes', 'age']) this.expiredReadings.inc({ transport, limit }, 0);
+    }
   }
 
   /** Adds what is known only by asking the parts. Call once. */
@@ -202,6 +231,11 @@ export class Metrics {
     );
     gauge('millrace_journal_bytes', 'Bytes of journal kept', () => sources.journal().bytes);
     gauge(
+      'millrace_journal_limit_bytes',
+      'Limit of its bytes (journal-max-bytes), at which acks are withheld',
+      () => sources.journal().maxBytes,
+    );
+    gauge(
       'millrace_journal_pending_bytes',
       'Bytes of journal not in the store yet',
       () => sources.journal().pendingBytes,
@@ -211,6 +245,7 @@ export class Metrics {
       'Bytes taken and not on disk yet',
       () => sources.journal().queuedBytes,
     );
+    observeChildProcesses(this.#registry, () => sources.childProcesses());
     gauge('millrace_device_connections', 'Devices connected', () => sources.connections().devices);
     void new Gauge({
       name: 'millrace_process_device_connections',

@@ -4,5 +4,6 @@
  */
 export { endOf, type Child } from './child.ts';
 export { Supervisor, type ChildKind, type Down, type Supervision } from './supervisor.ts';
+export { ownUsage, type ProcessUsage } from './usage.ts';
 export { systemTiming, type Timing } from './timing.ts';
 export { seconds } from './watchdog.ts';

@@ -53,6 +53,7 @@ export class Supervisor<C extends Child> {
   /** Since when the child does its work; null before, and when there is none. */
   #readySinceMs: number | null = null;
   #stopping = false;
+  #restarted = 0;
   #cancelRestart: () => void = () => {};
   /** The last child has ended, and its `onEnd` is done. */
   #over: Promise<void> = Promise.resolve();
@@ -72,6 +73,11 @@ export class Supervisor<C extends Child> {
   /** Whether it does its work. */
   get ready(): boolean {
     return this.#readySinceMs !== null;
+  }
+
+  /** Starts after the first one; those that failed count, too. */
+  get restarted(): number {
+    return this.#restarted;
   }
 
   get down(): Down {
@@ -183,6 +189,7 @@ export class Supervisor<C extends Child> {
     const waitMs = this.#restarts.nextMs();
     this.#down = { reason, sinceMs: clock.nowMs(), retryAtMs: timing.nowMs() + waitMs };
     this.#cancelRestart = timing.after(waitMs, () => {
+      this.#restarted++;
       this.start().catch((error: unknown) => {
         if (this.#stopping) return;
         const message = messageOf(error);

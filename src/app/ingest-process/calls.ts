@@ -3,6 +3,7 @@ import type { Settings } from '../../config/index.ts';
 import type { DeviceIdentity, Numbers } from '../../ingest/index.ts';
 import type { RejectedFrame, JournalStats } from '../../journal/index.ts';
 import type { RegistryContents, SubjectVersion } from '../../registry/index.ts';
+import type { ProcessUsage } from '../child-process/index.ts';
 
 /** What an ingest process has to know to begin. */
 export interface IngestSetup {
@@ -39,8 +40,8 @@ export interface IngestCalls {
   replaced(connection: number): void;
   /** What was in flight will not be acknowledged. */
   failed(connection: number): void;
-  /** Answered by a process that is not stuck. */
-  ping(): void;
+  /** A sign of life, with what the process has taken of the machine. */
+  alive(): ProcessUsage;
   /** Takes no new connections, has what came made durable and acknowledged, and ends the devices' connections. */
   drain(reason: string): Promise<void>;
   /** Lets what is asked be answered, for so long at most, and ends what is left; the process ends afterwards. */

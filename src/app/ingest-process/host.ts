@@ -53,8 +53,8 @@ export class IngestProcesses {
     ];
   }
 
-  /** The processes that there are to be: whether each takes devices, and how many connections it has. */
-  get places(): readonly { ready: boolean; connections: number }[] {
+  /** The processes that there are to be: whether each takes devices, how many connections it has, how it is. */
+  get places(): readonly Pick<IngestProcess, 'ready' | 'connections' | 'figures'>[] {
     return this.#places;
   }
 

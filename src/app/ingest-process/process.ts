@@ -2,7 +2,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { type Duplex, PassThrough } from 'node:stream';
 import type { BirpcReturn } from 'birpc';
 import { LIMITS, MillraceError } from '../../core/index.ts';
-import { type Child, endOf, Supervisor, type Supervision } from '../child-process/index.ts';
+import type { ChildProcessFigures } from '../../telemetry/index.ts';
+import {
+  type Child,
+  endOf,
+  type ProcessUsage,
+  Supervisor,
+  type Supervision,
+} from '../child-process/index.ts';
 import { connect } from '../process-calls.ts';
 import type { IngestCalls, IngestSetup, IngestHostCalls } from './calls.ts';
 import { KIND, ProcessLink } from './link.ts';
@@ -26,6 +33,7 @@ interface RunningIngest extends Child {
   stream: Duplex;
   calls: RemoteIngest;
   served: ServedIngest;
+  usage: ProcessUsage | null;
 }
 
 /** One place for an ingest process: what the server has to do with the one that takes it, and with the next one. */
@@ -45,8 +53,8 @@ export class IngestProcess {
         // It compiles all schemas, and answers nothing meanwhile.
         beginMs: ({ setup }) =>
           LIMITS.ingestStartMs + LIMITS.ingestStartSchemaMs * setup.schemas.schemas.length,
-        ask: async ({ calls }) => {
-          await calls.ping();
+        ask: async (running) => {
+          running.usage = await running.calls.alive();
           return null;
         },
         silentMs: LIMITS.ingestSilentMs,
@@ -68,6 +76,12 @@ export class IngestProcess {
   /** Its port is open. */
   get ready(): boolean {
     return this.#supervisor.ready;
+  }
+
+  /** How the process itself is. */
+  figures(): ChildProcessFigures {
+    const { ready, restarted, child } = this.#supervisor;
+    return { up: ready, restarts: restarted, usage: child?.usage ?? null };
   }
 
   get connections(): number {
@@ -127,6 +141,7 @@ export class IngestProcess {
       stream,
       calls,
       served,
+      usage: null,
     };
   }
 }

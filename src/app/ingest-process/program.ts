@@ -11,6 +11,7 @@ import { RegistryCopy } from '../../registry/index.ts';
 import { goawayMessage, TAIL_ROUTE } from '../../tail/index.ts';
 import { createLogger } from '../../telemetry/index.ts';
 import { authorizer } from '../authorize.ts';
+import { ownUsage } from '../child-process/index.ts';
 import { edgeOptions } from '../edge.ts';
 import { frameLimits } from '../frame-limits.ts';
 import { connect } from '../process-calls.ts';
@@ -50,7 +51,7 @@ class IngestProgram {
       registered: (version, text) => this.#parts?.registry.add(version, text),
       replaced: (connection) => this.#parts?.upstream.replaced(connection),
       failed: (connection) => this.#parts?.upstream.failed(connection),
-      ping: () => {},
+      alive: ownUsage,
       drain: (reason) => this.#drain(reason),
       close: (graceMs) => this.#close(graceMs),
     });

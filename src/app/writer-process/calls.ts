@@ -14,6 +14,7 @@ import type {
   View,
 } from '../../store/index.ts';
 import type { AuditStatus, Suspects, WriteAttempt, WriterStatus } from '../../writer/index.ts';
+import type { ProcessUsage } from '../child-process/index.ts';
 import type { PlainError } from '../process-calls.ts';
 
 /** What a writer process has to know to begin. */
@@ -75,8 +76,11 @@ export interface WriterCalls {
   device(id: number, query: DeviceQuery): Promise<StoredDevice | null>;
   /** Ends a read or an answer wherever it is. */
   endRead(id: number, reason: PlainError | null): void;
-  /** How long the running call of the store's writing half has taken, in milliseconds; 0 when none runs. */
-  busyMs(): number;
+  /**
+   * A sign of life: how long the running call of the store's writing half has taken, in milliseconds (0 when none runs),
+   * and what the process has taken of the machine.
+   */
+  alive(): { busyMs: number; usage: ProcessUsage };
   /** Writes what the journal holds, for so long at most. */
   drain(graceMs: number): Promise<void>;
   /** Closes the store; the process ends afterwards. */

@@ -6,9 +6,16 @@ import type { Settings } from '../../config/index.ts';
 import type { JournalState, LocalJournal, Settlement } from '../../journal/index.ts';
 import type { Registry } from '../../registry/index.ts';
 import { STORES, type StoreState } from '../../store/index.ts';
-import type { Logger } from '../../telemetry/index.ts';
+import type { ChildProcessFigures, Logger } from '../../telemetry/index.ts';
 import { type AuditStatus, backlogOf, type WriterStatus } from '../../writer/index.ts';
-import { type Child, endOf, seconds, Supervisor, systemTiming } from '../child-process/index.ts';
+import {
+  type Child,
+  endOf,
+  type ProcessUsage,
+  seconds,
+  Supervisor,
+  systemTiming,
+} from '../child-process/index.ts';
 import { connect, nodeChannel } from '../process-calls.ts';
 import type { WriterHostCalls, WriterCalls, WriterReport } from './calls.ts';
 import { WriterEnds } from './ends.ts';
@@ -42,6 +49,7 @@ interface RunningWriter extends Child {
   process: ChildProcess;
   calls: RemoteWriter;
   report: WriterReport | null;
+  usage: ProcessUsage | null;
 }
 
 /**
@@ -79,10 +87,11 @@ export class WriterProcess {
         begin: (running) => this.#begin(running),
         // A database may have much to recover.
         beginMs: () => null,
-        ask: async ({ calls }) => {
-          const ms = await calls.busyMs();
-          const hangs = longestCallMs !== null && ms >= longestCallMs;
-          return hangs ? `the store has not answered for ${seconds(ms)}` : null;
+        ask: async (running) => {
+          const { busyMs, usage } = await running.calls.alive();
+          running.usage = usage;
+          const hangs = longestCallMs !== null && busyMs >= longestCallMs;
+          return hangs ? `the store has not answered for ${seconds(busyMs)}` : null;
         },
         silentMs: LIMITS.writerSilentMs,
         onEnd: (running, reason, wasReady) => this.#ended(running, reason, wasReady),
@@ -134,6 +143,12 @@ export class WriterProcess {
   /** How reads are; null while no process has told. */
   reads(): ReadCounts | null {
     return this.#running?.report?.reads ?? null;
+  }
+
+  /** How the process itself is. */
+  figures(): ChildProcessFigures {
+    const { ready, restarted, child } = this.#supervisor;
+    return { up: ready, restarts: restarted, usage: child?.usage ?? null };
   }
 
   storeState(): StoreState {
@@ -195,6 +210,7 @@ export class WriterProcess {
       kill: () => child.kill('SIGKILL'),
       calls,
       report: null,
+      usage: null,
     };
     return running;
   }

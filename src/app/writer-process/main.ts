@@ -13,6 +13,7 @@ import { RegistryCopy } from '../../registry/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import { createLogger, type Logger } from '../../telemetry/index.ts';
 import { Audit, Holes, Writer } from '../../writer/index.ts';
+import { ownUsage } from '../child-process/index.ts';
 import { connect, nodeChannel } from '../process-calls.ts';
 import type { WriterHostCalls, WriterCalls, WriterReport, WriterSetup } from './calls.ts';
 import { ServedAnswers } from './served-answers.ts';
@@ -70,7 +71,7 @@ class WriterProgram {
         reads.end(id, reason);
         served.end(id, reason);
       },
-      busyMs: () => this.#parts?.writer.busyMs() ?? 0,
+      alive: () => ({ busyMs: this.#parts?.writer.busyMs() ?? 0, usage: ownUsage() }),
       drain: (graceMs) => this.#drain(graceMs),
       close: () => this.#close(),
     });

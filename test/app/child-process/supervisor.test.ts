@@ -214,6 +214,20 @@ test('while none runs it is told why, since when and until when', async () => {
   expect(messages()).toContain('the test process does not start: no room');
 });
 
+test('starts after the first one are counted, those that failed, too', async () => {
+  const first = await startedOne();
+  expect(supervisor.restarted).toBe(0);
+  canSpawn = false;
+  first.end('code 7');
+  await moved(1);
+  expect(supervisor.restarted).toBe(0);
+  await moved(150);
+  expect([supervisor.restarted, children.length]).toEqual([1, 1]);
+  canSpawn = true;
+  await moved(200);
+  expect([supervisor.restarted, children.length]).toEqual([2, 2]);
+});
+
 test('an end that cannot be dealt with is told, and another process is started all the same', async () => {
   const first = await startedOne();
   endFault = new Error('the files are closed');
