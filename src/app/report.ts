@@ -1,11 +1,13 @@
 import type { PartState, ReadyReport, ServerStats } from '../api/index.ts';
+import type { Settings } from '../config/index.ts';
 import { steadyClock } from '../core/index.ts';
-import { type DeviceDirectory, type IngestHub, sumFrames } from '../ingest/index.ts';
+import { type DeviceDirectory, type IngestHub, type MqttBridge, sumFrames } from '../ingest/index.ts';
 import type { Journal } from '../journal/index.ts';
 import type { NetServer } from '../net/index.ts';
 import type { Tail } from '../tail/index.ts';
 import { type AckLatency, type MetricSources, Rate } from '../telemetry/index.ts';
 import type { IngestProcesses } from './ingest-process/host.ts';
+import { bridgePart } from './mqtt-bridge.ts';
 import type { ServerTime } from './server-time.ts';
 import type { WriterProcess } from './writer-process/host.ts';
 
@@ -22,6 +24,9 @@ export interface Reported {
   directory: DeviceDirectory;
   ingest: IngestHub;
   processes: IngestProcesses;
+  /** Null when no broker is named. */
+  bridge: MqttBridge | null;
+  settings: Settings;
   tail: Tail;
   net: Pick<NetServer, 'held'>;
   acks: AckLatency;
@@ -40,7 +45,7 @@ export class Report {
 
   /** What /readyz answers. */
   ready(): ReadyReport {
-    const { journal, writer, processes, time, draining } = this.#parts;
+    const { journal, writer, processes, bridge, settings, time, draining } = this.#parts;
     const { state, reason = null, bytes, pendingBytes, maxBytes } = journal.stats();
     const storeState = writer.storeState();
     const { sinceMs, ...writing } = writer.status();
@@ -54,6 +59,7 @@ export class Report {
         store: { kind: writer.store.kind, ...storeState },
         audit: { ...writer.audit() },
         processes: processesPart(processes),
+        ...(bridge === null ? {} : { mqttBridge: bridgePart(settings['mqtt-url'] ?? '', bridge.status) }),
         clock,
       },
     };
@@ -81,7 +87,7 @@ export class Report {
 
   /** Where the metrics come from that are read when somebody asks for them. */
   metrics(): MetricSources {
-    const { journal, writer, ingest, processes } = this.#parts;
+    const { journal, writer, ingest, processes, bridge } = this.#parts;
     return {
       ledger: () => journal.ledger(),
       journal: () => journal.stats(),
@@ -94,6 +100,7 @@ export class Report {
         writer: writer.figures(),
         ...byIngestProcess(processes, (it) => it.figures()),
       }),
+      bridge: () => bridge?.status ?? null,
       storeUp: () => writer.storeState().state === 'up',
       writer: () => writer.status(),
       audit: () => writer.audit(),

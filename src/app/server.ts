@@ -11,6 +11,7 @@ import {
   FRAMES_OPERATION,
   FRAMES_PATH,
   IngestHub,
+  MqttBridge,
   Replayer,
 } from '../ingest/index.ts';
 import { SettledTimes, openLocalJournal } from '../journal/index.ts';
@@ -24,6 +25,7 @@ import { edgeOptions, withEdge } from './edge.ts';
 import { frameLimits } from './frame-limits.ts';
 import { logJournalState } from './journal-log.ts';
 import { IngestProcesses } from './ingest-process/host.ts';
+import { bridgeOptions } from './mqtt-bridge.ts';
 import { Parts } from './parts.ts';
 import { Report } from './report.ts';
 import { SharedPort } from './shared-port.ts';
@@ -220,7 +222,7 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
     close: (it) => it.close(),
   });
 
-  const { directory, ingest, processes } = await parts.start({
+  const { directory, ingest, processes, bridge } = await parts.start({
     name: 'devices',
     start: () => {
       const held = new DeviceDirectory(journal, settings['max-connections'], settings['max-devices']);
@@ -234,9 +236,12 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
         origins: settings.origins,
       });
       openWaysIn(waysIn.table, hub, net);
+      const broker = bridgeOptions(settings, folder.path('mqtt-client-id'), logger);
       return {
         directory: held,
         ingest: hub,
+        // Here and not in another process: this one lives as long as the journal is open.
+        bridge: broker === null ? null : hub.add(new MqttBridge(hub, broker)),
         processes: new IngestProcesses({
           ...common,
           program: waysIn.ingestProgram,
@@ -252,8 +257,8 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
   });
 
   const draining = (): boolean => parts.stopping;
-  const all = { journal, writer, directory, ingest, processes, tail, net, acks };
-  const report = new Report({ ...all, time, version, startedMs, draining });
+  const all = { journal, writer, directory, ingest, processes, bridge, tail, net, acks };
+  const report = new Report({ ...all, settings, time, version, startedMs, draining });
   metrics.observe(report.metrics());
   net.websocket(tail.route);
   net.http(
@@ -289,6 +294,10 @@ async function startIn(parts: Parts, options: ServerOptions): Promise<Server> {
     // The others have sent their close frames.
     close: () => sleep(CLOSING_MS),
   });
+
+  if (bridge !== null) {
+    await parts.start({ name: 'MQTT bridge', start: () => bridge.start(), close: () => bridge.closed() });
+  }
 
   const url = `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${number}`;
   logger.info({ url, edge: settings.edge, store: store.kind, data: folder.path('.'), subjects }, 'ready');

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { SETTINGS, misspeltVariables, type SettingKey } from '../config/index.ts';
+import { SETTINGS, misspeltVariables, withoutUser, type SettingKey } from '../config/index.ts';
 import { addSettingFlags, settingsOf } from './settings.ts';
 import { printJson, printTable } from './print.ts';
 
@@ -12,10 +12,7 @@ export function configCommand(): Command {
     const settings = settingsOf(check);
     for (const warning of misspeltVariables(process.env)) process.stderr.write(`millrace: ${warning}\n`);
     const shown = Object.fromEntries(
-      Object.entries(settings).map(([key, value]) => [
-        key,
-        SETTINGS[key as SettingKey].secret === true && value !== null ? '(hidden)' : value,
-      ]),
+      Object.entries(settings).map(([key, value]) => [key, shownValue(key as SettingKey, value)]),
     );
     if (check.opts<{ json?: true }>().json === true) printJson(shown);
     else {
@@ -30,4 +27,11 @@ export function configCommand(): Command {
     }
   });
   return new Command('config').description('look at the settings').addCommand(check);
+}
+
+/** A value as anybody may see it. */
+function shownValue<Value>(key: SettingKey, value: Value): Value | string {
+  const { secret = false } = SETTINGS[key];
+  if (secret === false || value === null) return value;
+  return secret === 'user' && typeof value === 'string' ? withoutUser(value) : '(hidden)';
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { MillraceError, didYouMean, messageOf, nearestName } from '../core/index.ts';
 import { withoutUser } from './setting.ts';
@@ -39,7 +39,7 @@ export function loadConfig(sources: ConfigSources): Settings {
     if (result.success) values[key] = result.data;
     else
       problems.push(
-        `${given.name}: expected ${expected}, got ${secret ? '(hidden)' : JSON.stringify(withoutUser(given.text))}`,
+        `${given.name}: expected ${expected}, got ${secret === true ? '(hidden)' : JSON.stringify(withoutUser(given.text))}`,
       );
   }
   const settings = values as Settings;
@@ -87,6 +87,15 @@ function contradictions(settings: Settings): string[] {
       `MILLRACE_HOST: expected a loopback address, got "${settings.host}" (connections are not authenticated; ` +
         '--insecure allows it behind something that does)',
     );
+  }
+  for (const key of ['mqtt-ca', 'mqtt-cert', 'mqtt-key'] as const) {
+    const path = settings[key];
+    if (path !== null && !existsSync(path)) {
+      problems.push(`${SETTINGS[key].env}: expected a file that exists, got "${path}"`);
+    }
+  }
+  if ((settings['mqtt-cert'] === null) !== (settings['mqtt-key'] === null)) {
+    problems.push('MQTT_CERT and MQTT_KEY: expected both or none, got one of them');
   }
   // Elsewhere a port that is shared gives all connections to one of those who share it.
   if (settings.processes > 1 && process.platform !== 'linux') {

@@ -67,8 +67,8 @@ export interface Setting<T> {
   expected: string;
   fallback: T;
   help: string;
-  /** Its value is never printed. */
-  secret?: boolean;
+  /** Its value is never printed; of a URL with a secret user only the user and the password are not. */
+  secret?: boolean | 'user';
 }
 
 export const setting = <T>(
@@ -77,7 +77,7 @@ export const setting = <T>(
   expected: string,
   fallback: T,
   help: string,
-  secret = false,
+  secret: boolean | 'user' = false,
 ): Setting<T> => ({ env, schema, expected, fallback, help, secret });
 
 export const optional = <T>(schema: z.ZodType<T, string>): z.ZodType<T | null, string> => schema;

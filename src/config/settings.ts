@@ -12,6 +12,7 @@ import {
   wholeNumber,
   type ValueOf,
 } from './setting.ts';
+import { MQTT_SETTINGS } from './mqtt-settings.ts';
 import {
   ALL_STORE_SETTINGS,
   STORE_KINDS,
@@ -39,6 +40,7 @@ export const SETTINGS = {
     'where points live',
   ),
   ...ALL_STORE_SETTINGS,
+  ...MQTT_SETTINGS,
   journal: setting('MILLRACE_JOURNAL', z.enum(['local']), 'local', 'local', 'where frames are made durable'),
   'journal-max-bytes': setting(
     'MILLRACE_JOURNAL_MAX_BYTES',

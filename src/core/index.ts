@@ -5,6 +5,7 @@
 export * from './errors.ts';
 export * from './limits.ts';
 export * from './device.ts';
+export * from './frame-topic.ts';
 export * from './edges.ts';
 export * from './transports.ts';
 export * from './time.ts';

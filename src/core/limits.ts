@@ -136,6 +136,21 @@ export const LIMITS = {
   deadLettersPerBatch: 1_000,
   /** Bytes of frames by HTTP and MQTT that may wait for the disk. */
   intakeBytes: 16 * 1024 ** 2,
+  /** Packets that a broker may have sent the bridge without an ack (MQTT 5): a commit's time of the fastest brokers. */
+  bridgeReceiveMaximum: 1_024,
+  /** Bytes of frames that the bridge holds until they are on disk; then it reads no further. */
+  bridgeBytes: 8 * 1024 ** 2,
+  /** Seconds for which a broker keeps the bridge's session while it is away (MQTT 5): a week. */
+  bridgeSessionExpiryS: 7 * 86_400,
+  /** Seconds without traffic after which the bridge pings its broker. */
+  bridgeKeepaliveS: 30,
+  /** A broker answers a connect and a subscription within this time, in milliseconds. */
+  bridgeAnswerMs: 10_000,
+  /** … and one that the bridge leaves has closed the connection within this time, in milliseconds. */
+  bridgeLeaveMs: 1_000,
+  /** Waits between two tries of the bridge to connect, in milliseconds: they double from the first to the second. */
+  bridgeRetryMinMs: 500,
+  bridgeRetryMaxMs: 15_000,
   /** Dead letters of one replay, which is one commit … */
   maxReplayLetters: 500,
   /** … and bytes of their frames. */

@@ -76,7 +76,13 @@ export class IngestHub {
 
   /** Lets frames come in by one more way. */
   open(way: OpenWayIn, edge: Edge): void {
-    this.#ways.push(way(this, edge));
+    this.add(way(this, edge));
+  }
+
+  /** The same for one that needs nothing of the edge. Returns it. */
+  add<T extends WayIn>(way: T): T {
+    this.#ways.push(way);
+    return way;
   }
 
   /**

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { CLOSING_CODES, FRAME_CODES, TRANSPORTS, type ErrorCode } from '../core/index.ts';
 import { observeChildProcesses, type ChildProcesses } from './process-metrics.ts';
+import { observeBridge, type BridgeFigures } from './bridge-metrics.ts';
 
 /** Values that are read at the moment of a scrape instead of being counted along the way. */
 export interface MetricSources {
@@ -32,6 +33,8 @@ export interface MetricSources {
   devicesByProcess(): Readonly<Record<string, number>>;
   /** The writer and the ingest processes. */
   childProcesses(): ChildProcesses;
+  /** The bridge from an MQTT broker; null where there is none. */
+  bridge(): BridgeFigures | null;
   storeUp(): boolean;
   audit(): { checked: number; missing: number };
   /** Reads of the store by size; null while there is none. */
@@ -325,6 +328,7 @@ export class Metrics {
       () => sources.audit().checked,
     );
     counter('millrace_audit_missing_total', 'Points that it did not find', () => sources.audit().missing);
+    observeBridge(this.#registry, () => sources.bridge());
     gauge('millrace_store_up', '1 while the store answers', () => (sources.storeUp() ? 1 : 0));
   }
 

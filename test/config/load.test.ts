@@ -136,6 +136,7 @@ describe('settings', () => {
     ['INFLUX_URL', 'ftp://user:PASSWORD@influx.example'],
     ['INFLUX_URL', 'http://user:PASS/PASSWORD@influx.example:8086'],
     ['INFLUX_URL', 'user:PASSWORD@influx.example'],
+    ['MQTT_URL', 'http://user:PASSWORD@broker.example'],
     ['MILLRACE_ORIGINS', 'https://user:PASSWORD@page.example'],
     ['MILLRACE_PORT', 'http://user:PASSWORD@host'],
   ])('what is wrong with %s=%s is told without the password', (name, value) => {
@@ -173,6 +174,24 @@ test.each([
   ['10.0.0.1', false],
 ])('%s reaches this machine alone: %p', (host, expected) => {
   expect(isLoopback(host)).toBe(expected);
+});
+
+describe('the topic filter of an MQTT broker', () => {
+  test.each(['millrace/v1/+/frames', '$share/a/+', 'a/+', '$share/group/plant/+/telemetry'])(
+    '%s names a device',
+    (filter) => expect(loadConfig({ flags: {}, env: { MQTT_TOPIC: filter } })['mqtt-topic']).toBe(filter),
+  );
+
+  test.each(['a/b', 'a/+/+', 'a/#', 'a+/b', '+/b/#', '$share/+/a', '$share/a', 'a/+/\u0000'])(
+    '%j does not, and is refused',
+    (filter) => expect(() => loadConfig({ flags: {}, env: { MQTT_TOPIC: filter } })).toThrow(/^MQTT_TOPIC: /),
+  );
+
+  test('a certificate needs its key, and both have to be there', () => {
+    const load = (env: Record<string, string>) => () => loadConfig({ flags: {}, env });
+    expect(load({ MQTT_CERT: 'package.json' })).toThrow('MQTT_CERT and MQTT_KEY: expected both or none');
+    expect(load({ MQTT_CA: '/nowhere' })).toThrow('MQTT_CA: expected a file that exists, got "/nowhere"');
+  });
 });
 
 describe('variables of the environment', () => {

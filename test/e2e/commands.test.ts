@@ -59,6 +59,16 @@ describe('wrong settings', () => {
     const result = await runMillrace(['config', 'check', '--json'], env);
     expect(JSON.parse(result.stdout)).toMatchObject({ store: 'influxdb', 'influx-token': '(hidden)' });
   });
+
+  test('a broker is printed without the user and password that it is given', async () => {
+    const env = { MQTT_URL: 'mqtt://somebody:very-secret@broker.example:1884' };
+    for (const form of [['--json'], []]) {
+      const { code, stdout, stderr } = await runMillrace(['config', 'check', ...form], env);
+      expect(code).toBe(0);
+      expect(stdout).toContain('mqtt://(hidden)@broker.example:1884');
+      expect(stdout + stderr).not.toMatch(/somebody|very-secret/);
+    }
+  });
 });
 
 describe('millrace devices', () => {
