@@ -22,4 +22,4 @@ export { Replayer, type ReplayAnswer, type ReplayRequest } from './replay.ts';
 export type { WayIn } from './way-in.ts';
 export { openWebSocket } from './websocket.ts';
 export { FRAMES_OPERATION, FRAMES_PATH, openHttp } from './http/index.ts';
-export { BRIDGE_STATES, MqttBridge, type BridgeOptions, type BridgeStatus } from './mqtt/bridge.ts';
+export { MqttBridge, type BridgeOptions, type BridgeStatus } from './mqtt/bridge.ts';

@@ -14,8 +14,7 @@ import {
  * `up`: subscribed. `connecting`: no answer yet. `away`: the broker cannot be reached, or left. `refused`: it was there and
  * said no, to the connection or to the subscription. `waiting`: this server takes no frames now, so the broker keeps them.
  */
-export const BRIDGE_STATES = ['up', 'connecting', 'away', 'refused', 'waiting', 'stopped'] as const;
-export type BridgeState = (typeof BRIDGE_STATES)[number];
+export type BridgeState = 'up' | 'connecting' | 'away' | 'refused' | 'waiting' | 'stopped';
 
 export interface BridgeOptions extends Omit<BrokerAddress, 'topic'> {
   /** A topic filter, as FrameTopic has it. */

@@ -37,6 +37,7 @@ export async function openGateway(): Promise<TestGateway> {
     limits: { maxFrameBytes: 64 * 1024, maxUnacked: 8, maxUnackedBytes: 65_536 },
     directory: new DeviceDirectory(journal, 10),
     authorize: () => {},
+    origins: [],
     clock: systemClock,
     guard: { earliestMs: 0 },
     log: new DeviceLog(logger),
