@@ -1,6 +1,6 @@
 /**
- * What refused frames cost: devices that send empty messages as fast as their windows let them, and what a device that
- * sends a hundred frames a second beside them waits for its acks. `npm run build`, then
+ * What refused frames cost, all processes together: devices that send empty messages as fast as their windows let them,
+ * and what a device that sends a hundred frames a second beside them waits for its acks. `npm run build`, then
  * `node bench/rejects.mjs [--devices 20] [--seconds 5] [--against FOLDER] [--env JSON]`, where the folder has another
  * version, built.
  */
@@ -39,7 +39,9 @@ async function run(name, folder, rubbish, empty) {
             seconds,
             empty,
           });
+    const cpuBefore = gateway.cpuSeconds();
     const [acks, flooded] = [await honest, await flood];
+    const cpuS = gateway.cpuSeconds() - cpuBefore;
     const { received, rejected } = await gateway.json('/v1/ledger');
     const sum = empty ? rejected : received - acks.sent;
     if (flooded !== null && sum !== flooded.sent) throw new Error('the ledger disagrees');
@@ -47,6 +49,7 @@ async function run(name, folder, rubbish, empty) {
       [
         name.padEnd(24),
         `${Math.round((flooded?.ackedInTime ?? 0) / seconds)} frames/s`.padStart(20),
+        (flooded === null ? '' : `${((cpuS * 1e6) / flooded.sent).toFixed(1)} µs of CPU each`).padStart(24),
         `ack p50 ${acks.ackMsP50.toFixed(1)} ms`.padStart(18),
         `p99 ${acks.ackMsP99.toFixed(1)} ms`.padStart(16),
         `${Math.round(rssBytes(gateway.pid) / 1024 ** 2)} MiB`.padStart(10),

@@ -25,6 +25,22 @@ export const LIMITS = {
   maxUnacked: 4_096,
   /** Bytes of one connection that may be unacknowledged (setting). */
   maxUnackedBytes: 4 * 1024 * 1024,
+  /**
+   * Frames of one connection that are taken in the turn of the event loop in which they come, where each KB counts as one
+   * more, and a refused one as so many; the others wait for rounds with those of other connections …
+   */
+  turnFrames: 4_096,
+  refusedFrameWeight: 32,
+  /** … in which it has so many taken at once … */
+  roundFrames: 1_024,
+  /** … and wait for the disk as long as a connection with refused ones has so many on their way to it … */
+  refusedOfOne: 256,
+  /** … or fewer, since all such connections together have so many … */
+  refusedOnTheirWay: 2_048,
+  /** … but each has some. */
+  refusedLeast: 16,
+  /** Bytes of frames that wait to be taken, over all connections of a process: beyond it the one with most is cut. */
+  waitingFrameBytes: 128 * 1024 ** 2,
   /** With this many bytes waiting for a device, further acks wait as one. */
   ackBacklogBytes: 16 * 1024,
   /** Bytes of acks and rejects that may wait for a device that does not read. */
@@ -131,6 +147,14 @@ export const LIMITS = {
   /** Refused frames of one device that become dead letters at once; then as many a second. The others are counted only. */
   deadLetterBurst: 10_000,
   deadLettersPerS: 100,
+  /** Of these so many come out of nobody else's … */
+  ownLetterBurst: 100,
+  ownLettersPerS: 1,
+  /** … and the others out of these, which all devices share: as many as one may have. */
+  commonLetterBurst: 10_000,
+  commonLettersPerS: 100,
+  /** Devices without dead letters of which it is remembered how many they had of late. */
+  emptyLetterShares: 1_000,
   /** Writing a dead letter takes as long as writing so many bytes of frames: what one commit takes is counted so. */
   deadLetterWeight: 1_024,
   deadLettersPerBatch: 1_000,

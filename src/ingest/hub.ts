@@ -117,7 +117,7 @@ export class IngestHub {
   /** Takes nothing new, has what came by any way made durable and answered, and ends the connections. */
   async drain(reason: string): Promise<void> {
     this.admission.stop();
-    for (const way of this.#ways) way.goaway(reason);
+    await Promise.all(this.#ways.map(async (way) => way.goaway(reason)));
     await this.intake.drain();
     for (const way of this.#ways) way.end();
     this.parts.log.tellMore();

@@ -1,6 +1,7 @@
 import { LIMITS, MillraceError, messageOf } from '../core/index.ts';
 import type { Edge, UpgradeAccepted, UpgradeRequest, WebSocketRoute } from '../net/index.ts';
 import { draining } from './admission.ts';
+import { FairShares } from './fair-shares.ts';
 import type { IngestHub } from './hub.ts';
 import { DeviceSession, type SessionContext } from './session.ts';
 import type { WayIn } from './way-in.ts';
@@ -27,6 +28,7 @@ class WebSocketIngest implements WayIn {
     this.#hub = hub;
     this.#context = {
       ...hub.parts,
+      shares: new FairShares(),
       onWithheld: (session) => this.#withheld.add(session),
       onClosed: (session) => this.#forget(session),
     };
@@ -95,8 +97,8 @@ class WebSocketIngest implements WayIn {
     for (const session of waiting) session.releaseAck();
   }
 
-  goaway(reason: string): void {
-    for (const session of this.#sessions) session.goaway(reason);
+  async goaway(reason: string): Promise<void> {
+    await Promise.all([...this.#sessions].map((session) => session.goaway(reason)));
   }
 
   /** What was durable has been acknowledged; 1012 says come back. */

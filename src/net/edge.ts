@@ -71,6 +71,8 @@ export type SendOutcome = 'sent' | 'queued' | 'dropped' | 'closed';
 export interface Socket {
   readonly open: boolean;
   sendText(text: string): SendOutcome;
+  /** Calls `action`; what it sends goes to the system as one. */
+  cork(action: () => void): void;
   /** Bytes that wait in user space for the reader. */
   bufferedBytes(): number;
   /** Starts the closing handshake. */

@@ -18,6 +18,7 @@ export type {
   WantedEdge,
   WebSocketRoute,
 } from './edge.ts';
+export { HeldBytes, type ByteHolder } from './held-bytes.ts';
 export { chooseEdge, openNetServer } from './open.ts';
 export { sharesPorts } from './shares-ports.ts';
 export { bindParameters, readBody, readMembers, readQuery, type RawParameters } from './parameters.ts';

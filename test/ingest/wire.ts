@@ -1,5 +1,11 @@
 import { systemClock } from '../../src/core/index.ts';
-import { DeviceDirectory, DeviceLog, IngestHub, openWebSocket } from '../../src/ingest/index.ts';
+import {
+  DeviceDirectory,
+  DeviceLog,
+  IngestHub,
+  openWebSocket,
+  type FrameLimits,
+} from '../../src/ingest/index.ts';
 import type { Journal } from '../../src/journal/index.ts';
 import type { SendOutcome, Socket, SocketHandler, WebSocketRoute } from '../../src/net/index.ts';
 import type { Registry } from '../../src/registry/index.ts';
@@ -24,6 +30,9 @@ export class Wire implements Socket {
     this.sent.push(JSON.parse(text) as Sent);
     return 'sent';
   }
+  cork(action: () => void): void {
+    action();
+  }
   bufferedBytes(): number {
     return this.backlog;
   }
@@ -47,11 +56,12 @@ export function openHub(
   registry: Registry,
   maxConnections = 10,
   log = new DeviceLog(recordedLog().logger),
+  limits: Partial<FrameLimits> = {},
 ): WireHub {
   const hub = new IngestHub({
     journal,
     registry,
-    limits: { maxFrameBytes: 4_096, maxUnacked: 8, maxUnackedBytes: 65_536 },
+    limits: { maxFrameBytes: 4_096, maxUnacked: 8, maxUnackedBytes: 65_536, ...limits },
     directory: new DeviceDirectory(journal, maxConnections),
     authorize: () => {},
     origins: [],

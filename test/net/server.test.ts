@@ -110,6 +110,34 @@ describe.each(EDGES)('the edge on %s', (edge) => {
   });
 
   describe('WebSockets', () => {
+    test('what is sent corked arrives in its order, and a socket may be ended meanwhile, or what sends may fail', async () => {
+      const client = new WebSocket(`ws://127.0.0.1:${port}/socket`);
+      const heard: string[] = [];
+      client.on('message', (data: Buffer) => heard.push(data.toString()));
+      await once(client, 'open');
+      await until('the socket', () => socket !== null);
+      const opened = socket as unknown as Socket;
+      opened.cork(() => {
+        for (let n = 0; n < 40; n++) opened.sendText(`${n}`);
+      });
+      expect(() =>
+        opened.cork(() => {
+          opened.sendText('last');
+          throw new Error('a defect');
+        }),
+      ).toThrow('a defect');
+      await until('the last', () => heard.at(-1) === 'last');
+      expect(heard).toEqual([...Array.from({ length: 40 }, (_, n) => `${n}`), 'last']);
+      opened.cork(() => {
+        opened.sendText('never read');
+        opened.terminate();
+        expect(opened.sendText('nothing')).toBe('closed');
+      });
+      await once(client, 'close');
+      await until('the close', () => closes === 1);
+      opened.cork(() => expect(opened.sendText('nothing')).toBe('closed'));
+    });
+
     test('are refused before the upgrade with problem+json', async () => {
       const client = new WebSocket(`ws://127.0.0.1:${port}/socket?no`);
       const [, response] = (await once(client, 'unexpected-response')) as [unknown, { statusCode: number }];

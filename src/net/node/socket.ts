@@ -85,6 +85,15 @@ export class NodeSocket implements Socket, ByteHolder, Watched {
     return 'queued';
   }
 
+  cork(action: () => void): void {
+    this.#raw.cork();
+    try {
+      action();
+    } finally {
+      this.#raw.uncork();
+    }
+  }
+
   bufferedBytes(): number {
     return this.#ws?.bufferedAmount ?? 0;
   }

@@ -53,6 +53,23 @@ export class GuardedSocket implements Socket, ByteHolder {
     return outcome === 0 ? 'queued' : 'dropped';
   }
 
+  cork(action: () => void): void {
+    if (this.#ws === null) {
+      action();
+      return;
+    }
+    let thrown: { error: unknown } | null = null;
+    this.#ws.cork(() => {
+      // It must not get into the native layer.
+      try {
+        action();
+      } catch (error) {
+        thrown = { error };
+      }
+    });
+    if (thrown !== null) throw (thrown as { error: unknown }).error;
+  }
+
   bufferedBytes(): number {
     return this.#ws === null ? 0 : this.#ws.getBufferedAmount();
   }

@@ -1,4 +1,5 @@
 import { LIMITS } from '../../../core/index.ts';
+import { Allowance } from './allowance.ts';
 import type { FoundLetter, WalkedLetter } from '../format/stored-letter.ts';
 
 /** Limits of which each device has a share. */
@@ -13,22 +14,28 @@ interface Share {
   /** Sizes by id, the oldest first. */
   readonly letters: Map<number, number>;
   bytes: number;
-  /** Letters that may come at once yet … */
-  room: number;
-  /** … as of this time. */
-  atMs: number;
+  /** Letters that may come yet … */
+  readonly all: Allowance;
+  /** … and those among them for which it needs nothing of what is common to all devices. */
+  readonly own: Allowance;
 }
 
 /**
  * How much of the dead letters each device has, so that the rubbish of one pushes out nobody else's: where the limits are
  * reached, devices with more than their part lose their own oldest first. And how fast it gets more: a device that sends
  * rubbish as fast as it can has LIMITS.deadLetterBurst of it kept, then LIMITS.deadLettersPerS, and the others are counted
- * and not kept. In memory, read from the letters when the journal is opened; a device without letters has no entry.
+ * and not kept. Beyond a few of its own these come out of what all devices share, so that many of them together cost the
+ * disk no more than one does.
+ *
+ * In memory, read from the letters when the journal is opened. Of devices without letters the last ones are remembered.
  */
 export class LetterShares {
   readonly #byDevice = new Map<string, Share>();
   /** The devices that have more than their part. */
   readonly #over = new Set<Share>();
+  /** Those that have no letters, the longest without any first. */
+  readonly #empty = new Set<Share>();
+  readonly #common = new Allowance(LIMITS.commonLetterBurst, LIMITS.commonLettersPerS);
   readonly #mostLetters: number;
   readonly #mostBytes: number;
 
@@ -40,13 +47,12 @@ export class LetterShares {
 
   /** Whether a refused frame that comes now is to become a letter. */
   admits(device: string, nowMs: number): boolean {
-    const share = this.#of(device);
-    // The clock may have been put back.
-    const elapsedMs = Math.max(0, nowMs - share.atMs);
-    share.atMs = nowMs;
-    share.room = Math.min(LIMITS.deadLetterBurst, share.room + (elapsedMs / 1_000) * LIMITS.deadLettersPerS);
-    if (share.room < 1) return false;
-    share.room--;
+    const { all, own } = this.#of(device);
+    if (!all.has(nowMs)) return false;
+    const from = own.has(nowMs) ? own : this.#common;
+    if (!from.has(nowMs)) return false;
+    from.take();
+    all.take();
     return true;
   }
 
@@ -56,6 +62,7 @@ export class LetterShares {
     const share = this.#of(letter.device);
     share.letters.set(id, letter.size);
     share.bytes += letter.size;
+    this.#empty.delete(share);
     this.#weigh(share);
   }
 
@@ -67,7 +74,7 @@ export class LetterShares {
     share.letters.delete(id);
     share.bytes -= size;
     this.#weigh(share);
-    if (share.letters.size === 0) this.#byDevice.delete(device);
+    if (share.letters.size === 0) this.#remember(share);
   }
 
   /** The oldest letter of the device that has the most beyond its part; null where none has. */
@@ -83,10 +90,24 @@ export class LetterShares {
   #of(device: string): Share {
     let share = this.#byDevice.get(device);
     if (share === undefined) {
-      share = { device, letters: new Map(), bytes: 0, room: LIMITS.deadLetterBurst, atMs: 0 };
+      const all = new Allowance(LIMITS.deadLetterBurst, LIMITS.deadLettersPerS);
+      const own = new Allowance(LIMITS.ownLetterBurst, LIMITS.ownLettersPerS);
+      share = { device, letters: new Map(), bytes: 0, all, own };
       this.#byDevice.set(device, share);
+      this.#remember(share);
     }
     return share;
+  }
+
+  /** How fast it had letters is to be known when it has some again. */
+  #remember(share: Share): void {
+    this.#empty.add(share);
+    if (this.#empty.size <= LIMITS.emptyLetterShares) return;
+    for (const oldest of this.#empty) {
+      this.#empty.delete(oldest);
+      this.#byDevice.delete(oldest.device);
+      return;
+    }
   }
 
   /** How many times its part it has. */
